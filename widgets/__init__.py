@@ -1,0 +1,1 @@
+"""The workbench in a notebook: views of a session."""

@@ -1,0 +1,113 @@
+"""Which slices there are, and which of them are labeled since when.
+
+Row ``i`` of every array of an experiment belongs to ``pool.ids[i]``, for ever:
+labeling makes a new `Pool` and moves no row, so no index is ever translated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.errors import SettingError
+
+__all__ = ["Axis", "Pool", "SliceId"]
+
+Axis = Literal["axial", "coronal", "sagittal"]
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class SliceId:
+    """One 2-D slice of one case: the unit a person labels."""
+
+    case: str
+    axis: Axis
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.case}/{self.axis}/{self.index:04d}"
+
+    @classmethod
+    def parse(cls, text: str) -> SliceId:
+        """Read back what ``str`` wrote.
+
+        Raises
+        ------
+        SettingError
+            If `text` is not of the form ``case/axis/index``.
+        """
+        case, _, rest = text.rpartition("/")[0].rpartition("/")
+        index = text.rpartition("/")[2]
+        if not case or rest not in ("axial", "coronal", "sagittal") or not index.isdigit():
+            raise SettingError(
+                f"{text!r} is not the name of a slice. A slice is named by its case, "
+                f"axis and index, for example 'case_01/axial/0031'."
+            )
+        return cls(case, rest, int(index))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The slices that may be suggested, and which of them are labeled.
+
+    Parameters
+    ----------
+    ids : tuple of SliceId, length n
+        The slice of each row.
+    case_of : ndarray of int, shape (n,)
+        Number of the case of each row, counted from 0 in order of appearance.
+    eligible : ndarray of bool, shape (n,)
+        Rows that may be suggested; in a simulated run those with a reference.
+    labeled_in : ndarray of int, shape (n,)
+        Round in which a row was labeled, -1 where it is not.
+    """
+
+    ids: tuple[SliceId, ...]
+    case_of: NDArray[np.int32]
+    eligible: NDArray[np.bool_]
+    labeled_in: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("case_of", np.int32), ("eligible", bool), ("labeled_in", np.int32)):
+            array = np.array(getattr(self, name), dtype=dtype)
+            if array.shape != (len(self.ids),):
+                raise SettingError(
+                    f"Pool.{name} has shape {array.shape}, but there are {len(self.ids)} ids. "
+                    f"Every array of a pool has one row for each id."
+                )
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labeled(self) -> NDArray[np.bool_]:
+        """Rows that are labeled, shape (n,)."""
+        return self.labeled_in >= 0
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Rows that may be suggested now: eligible and not labeled, shape (n,)."""
+        return self.eligible & ~self.labeled
+
+    def with_labeled(self, rows: ArrayLike, round: int) -> Pool:
+        """Return the pool in which `rows` were labeled in `round`.
+
+        Raises
+        ------
+        SettingError
+            If a row is labeled already or occurs twice.
+        """
+        chosen = np.asarray(rows, dtype=np.int64)
+        if len(np.unique(chosen)) != len(chosen) or self.labeled[chosen].any():
+            raise SettingError(
+                "A slice can be labeled once: the rows to label hold one twice, or one "
+                "that is labeled already. Suggest again from this pool."
+            )
+        labeled_in = self.labeled_in.copy()
+        labeled_in[chosen] = round
+        return replace(self, labeled_in=labeled_in)

@@ -1,0 +1,1 @@
+"""Simulated annotation: configuration, runs on disk, and the loop over rounds."""

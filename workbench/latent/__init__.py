@@ -1,0 +1,1 @@
+"""The latent space: encoding, gradient probe, cones and projections to a map."""

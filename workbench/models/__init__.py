@@ -1,0 +1,1 @@
+"""Networks and how they are kept: U-Net, VAE, weights, and the hardware they run on."""

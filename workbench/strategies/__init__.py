@@ -1,0 +1,1 @@
+"""Query strategies: which samples to label next (see `base` for the contract)."""

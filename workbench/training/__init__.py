@@ -1,0 +1,1 @@
+"""Training loops as generators, their losses and augmentation, prediction and metrics."""
