@@ -1,0 +1,345 @@
+"""Read a NIfTI file to RAS+, or say in a sentence why it cannot be read.
+
+Every array of the workbench runs from left to right, posterior to anterior and
+inferior to superior (RAS+), whatever the order in the file. An oblique grid
+keeps its voxels: its axes are put into the nearest order, nothing is resampled.
+Voxels that are not finite become 0 in an image, with a note in `Volume.notes`;
+a label map that holds such voxels, or fractions, is refused, because no class
+could be meant by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import VolumeError
+
+__all__ = [
+    "Header",
+    "Volume",
+    "check_same_grid",
+    "is_nifti",
+    "read_header",
+    "read_image",
+    "read_label",
+    "stem_of",
+]
+
+#: Largest distance between two grids that count as one, in voxels.
+GRID_TOLERANCE = 0.1
+#: Largest distance of a label from a whole number (scaled files round).
+WHOLE_TOLERANCE = 1e-3
+EXTENSIONS = (".nii.gz", ".nii")
+ORIENTATIONS: Any = nib.orientations  # untyped functions of a typed package
+
+
+def is_nifti(path: Path) -> bool:
+    """Tell by the name whether a file is a NIfTI file (macOS ``._`` files are not)."""
+    return path.name.lower().endswith(EXTENSIONS) and not path.name.startswith(".")
+
+
+def stem_of(path: Path) -> str:
+    """Name of a NIfTI file without its extension."""
+    name = path.name
+    for extension in EXTENSIONS:
+        if name.lower().endswith(extension):
+            return name[: -len(extension)]
+    return path.stem
+
+
+def spacing_of(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance between neighboring voxels along each axis, shape (3,), mm."""
+    spacing: NDArray[np.float64] = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    return spacing
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about itself, in RAS+ order, without its voxels.
+
+    Parameters
+    ----------
+    shape : tuple of int, length 3
+        Voxels along x, y, z.
+    frames : int
+        Length of the fourth axis; 1 for a 3-D file.
+    spacing : tuple of float, length 3
+        Voxel size in mm.
+    affine : ndarray, shape (4, 4)
+        Voxel index to mm, RAS+.
+    dtype : str
+        Type of the voxels in the file.
+    """
+
+    shape: tuple[int, int, int]
+    frames: int
+    spacing: tuple[float, float, float]
+    affine: NDArray[np.float64]
+    dtype: str
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """One scan in RAS+.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (c, x, y, z)
+        A channel for each image file, in the order asked for; always finite.
+    affine : ndarray, shape (4, 4)
+        Voxel index to mm.
+    notes : tuple of str
+        Sentences on what was changed while reading, such as replaced voxels.
+    """
+
+    data: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """Voxel size along x, y, z, shape (3,), mm."""
+        return spacing_of(self.affine)
+
+
+def read_image(paths: Mapping[str, Path]) -> Volume:
+    """Read the channels of one scan.
+
+    Parameters
+    ----------
+    paths : mapping of str to Path
+        Channel name to file. Where several channels name the same file, it is
+        4-D and holds them in this order along its fourth axis.
+
+    Raises
+    ------
+    VolumeError
+        If a file cannot be read, or two channels lie on different grids.
+    """
+    arrays: list[NDArray[np.float32]] = []
+    notes: list[str] = []
+    first: tuple[Path, tuple[int, ...], NDArray[np.float64]] | None = None
+    opened: dict[Path, tuple[NDArray[Any], NDArray[np.float64]]] = {}
+    names = list(paths)
+    for name in names:
+        path = paths[name]
+        sharing = [other for other in names if paths[other] == path]
+        if path not in opened:
+            opened = {path: _read(path, frames=len(sharing))}
+        raw, affine = opened[path]
+        with np.errstate(over="ignore"):  # beyond float32 becomes infinite and is replaced below
+            array = raw[..., sharing.index(name)].astype(np.float32)
+        if first is None:
+            first = (path, array.shape, affine)
+        else:
+            check_same_grid(first[0], first[1], first[2], path, array.shape, affine)
+        finite = np.isfinite(array)
+        bad = int(array.size - np.count_nonzero(finite))
+        if bad == array.size:
+            raise VolumeError(
+                f"{path} holds no finite voxel: all {bad:,} are NaN or infinite. Convert it again "
+                f"from its source, or take it out of the folder."
+            )
+        if bad:
+            array[~finite] = 0.0
+            notes.append(
+                f"{path.name} holds {bad:,} voxels that are NaN or infinite; they were set to 0. "
+                f"Convert the file again from its source if they lie inside the body."
+            )
+        arrays.append(array)
+    if first is None:
+        raise VolumeError("A scan needs at least one image file, but none was named.")
+    return Volume(np.stack(arrays), first[2], tuple(notes))
+
+
+def read_label(path: Path) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Read a label map.
+
+    Returns
+    -------
+    labels : ndarray of int32, shape (x, y, z)
+        Values as in the file.
+    affine : ndarray, shape (4, 4)
+        Voxel index to mm, RAS+.
+
+    Raises
+    ------
+    VolumeError
+        If the file cannot be read or holds values that are not whole numbers.
+    """
+    raw, affine = _read(path, frames=1)
+    array = raw[..., 0]
+    if array.dtype.kind in "iub":
+        return array.astype(np.int32), affine
+    whole = np.rint(array)
+    with np.errstate(invalid="ignore"):
+        wrong = ~(np.abs(array - whole) <= WHOLE_TOLERANCE)  # NaN is wrong too
+    if wrong.any():
+        example = array[wrong][0]
+        raise VolumeError(
+            f"{path} is not a label map: {int(wrong.sum()):,} of its voxels are not whole numbers "
+            f"(such as {float(example):.4g}). Labels are whole numbers, 0 for background. It may "
+            f"be an image or a probability map, or was resampled smoothly: resample labels with "
+            f"nearest neighbor, or round a probability map at 0.5."
+        )
+    return whole.astype(np.int32), affine
+
+
+def read_header(path: Path) -> Header:
+    """Read what a file says about itself, without its voxels (about a millisecond).
+
+    Raises
+    ------
+    VolumeError
+        If the file is no NIfTI file, or not one of gray values in 3-D or 4-D.
+    """
+    image = _open(path)
+    order = _orientation(path, image.affine)
+    shape = [image.shape[int(np.flatnonzero(order[:, 0] == axis)[0])] for axis in range(3)]
+    affine = image.affine @ ORIENTATIONS.inv_ornt_aff(order, image.shape[:3])
+    spacing = spacing_of(affine)
+    return Header(
+        shape=(shape[0], shape[1], shape[2]),
+        frames=int(np.prod(image.shape[3:], dtype=int)),
+        spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        affine=affine,
+        dtype=str(image.get_data_dtype()),
+    )
+
+
+def check_same_grid(
+    first: Path,
+    first_shape: tuple[int, ...],
+    first_affine: NDArray[np.float64],
+    second: Path,
+    second_shape: tuple[int, ...],
+    second_affine: NDArray[np.float64],
+) -> None:
+    """Raise `VolumeError` unless two RAS+ volumes have the same voxels.
+
+    Grids count as one if no corner differs by more than a tenth of a voxel.
+    """
+    if tuple(first_shape) != tuple(second_shape):
+        raise VolumeError(
+            f"{second} has {_times(second_shape)} voxels, but {first.name} has "
+            f"{_times(first_shape)}. The files of one case must lie on the same voxel grid: check "
+            f"that they belong together, or resample one to the other (labels by nearest neighbor)."
+        )
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in first_shape], indexing="ij"))
+    points = np.vstack([corners.reshape(3, -1), np.ones((1, 8))])
+    apart = np.linalg.norm(((first_affine - second_affine) @ points)[:3], axis=0).max()
+    if apart > GRID_TOLERANCE * spacing_of(first_affine).min():
+        raise VolumeError(
+            f"{second} has the shape of {first.name} but lies {apart:.1f} mm away from it by its "
+            f"affine. The files of one case must lie on the same voxel grid: copy the affine if "
+            f"only the header is wrong, else resample one to the other."
+        )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(str(n) for n in shape)
+
+
+def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Read the voxels of a file, shape (x, y, z, frames), and its RAS+ affine."""
+    image = _open(path)
+    found = int(np.prod(image.shape[3:], dtype=int))
+    if found != frames:
+        wanted = "one image (3-D)" if frames == 1 else f"{frames} channels along its fourth axis"
+        raise VolumeError(
+            f"{path} holds {found} images along its fourth axis ({_times(image.shape)}), but "
+            f"{wanted} is expected. Split a series into 3-D files, for example with fslsplit, or "
+            f"declare its channels in a dataset.json (MSD layout)."
+        )
+    order = _orientation(path, image.affine)
+    try:
+        array = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, ValueError) as error:
+        raise VolumeError(
+            f"{path} ends before its last voxel: its header promises {_times(image.shape)} voxels. "
+            f"It was cut off, probably while copying or downloading: copy it again."
+        ) from error
+    except Exception as error:  # a damaged gzip stream raises zlib.error and others
+        raise VolumeError(
+            f"{path} is damaged: its compressed voxels cannot be unpacked ({error}). Copy or "
+            f"download it again."
+        ) from error
+    array = array.reshape(*image.shape[:3], frames)
+    affine = image.affine @ ORIENTATIONS.inv_ornt_aff(order, image.shape[:3])
+    return ORIENTATIONS.apply_orientation(array, order), affine
+
+
+def _open(path: Path) -> Any:
+    """Open a file and refuse what can never be a volume, with a reason."""
+    _look(path)
+    try:
+        image: Any = nib.load(path)
+    except Exception as error:  # nibabel raises many types for a header that it cannot parse
+        raise VolumeError(
+            f"{path} is not a NIfTI file, although its name says so ({error}). A volume is a "
+            f"NIfTI file (.nii or .nii.gz): convert or copy it again from its source."
+        ) from error
+    dtype = image.get_data_dtype()
+    if dtype.fields is not None or dtype.kind not in "iufb":
+        raise VolumeError(
+            f"{path} holds colors or complex numbers (type {dtype}), but a volume holds one gray "
+            f"value in each voxel. Export the gray-value image instead of a color overlay."
+        )
+    if len(image.shape) < 3 or min(image.shape) < 1:
+        raise VolumeError(
+            f"{path} has the shape {_times(image.shape)}, but a volume has three axes. Stack the "
+            f"slices of one scan into a single 3-D file, for example with fslmerge -z."
+        )
+    return image
+
+
+def _orientation(path: Path, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-12
+    order: NDArray[np.float64] | None = ORIENTATIONS.io_orientation(affine) if usable else None
+    if order is None or np.isnan(order).any():
+        raise VolumeError(
+            f"{path} has an affine that places no voxel (singular or not finite), so left, right "
+            f"and spacing are unknown. Convert it again from its source, or repair its header."
+        )
+    return order
+
+
+def _look(path: Path) -> None:
+    """Refuse by the first bytes what nibabel would refuse less clearly."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(256)
+    except OSError as error:
+        raise VolumeError(
+            f"{path} cannot be opened ({error.strerror or error}). Check that the file is there "
+            f"and that you may read it."
+        ) from error
+    if size == 0:
+        raise VolumeError(
+            f"{path} is empty (0 bytes). A volume is a NIfTI file (.nii or .nii.gz): copy or "
+            f"download it again."
+        )
+    if start.startswith(b"version https://git-lfs"):
+        raise VolumeError(
+            f"{path} is a Git LFS pointer of {size} bytes, not the volume itself. Run 'git lfs "
+            f"pull' in the repository that it comes from."
+        )
+    if not start.strip(b"\t\n\r" + bytes(range(0x20, 0x7F))):
+        raise VolumeError(
+            f"{path} is a text file of {size} bytes that begins {start[:20].decode()!r}, not a "
+            f"NIfTI file. A failed download leaves such a page: download it again."
+        )
+    zipped = start.startswith(b"\x1f\x8b")
+    if zipped != path.name.lower().endswith(".gz"):
+        raise VolumeError(
+            f"{path} is {'' if zipped else 'not '}gzip-compressed, against what its name says. "
+            f"Rename it to end in {'.nii.gz' if zipped else '.nii'} if it is a NIfTI file."
+        )
