@@ -1,0 +1,93 @@
+"""The segmentation network of the papers: a plain 2-D U-Net, from MONAI.
+
+Dai 2020 and 2022 use widths 32-64-128-256 with a bottleneck of 512, two 3×3
+convolutions in a block, batch norm, ReLU, max-pooling and transposed
+convolutions; MONAI's ``BasicUNet`` is that network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from workbench.errors import SettingError
+
+__all__ = ["PAPER_FEATURES", "build_unet", "seeded"]
+
+#: Widths of Dai 2020 and 2022; the last is the width before the final 1×1 convolution.
+PAPER_FEATURES = (32, 64, 128, 256, 512, 32)
+
+
+class seeded:  # noqa: N801 - reads as a phrase: with seeded(3)
+    """Context in which torch's random numbers start from a seed, and go on unchanged after.
+
+    Parameters
+    ----------
+    seed : int
+        Start of the random numbers inside.
+    """
+
+    def __init__(self, seed: int) -> None:
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+        self._fork = torch.random.fork_rng(devices=list(devices))
+        self._seed = seed
+
+    def __enter__(self) -> None:
+        self._fork.__enter__()
+        torch.manual_seed(self._seed)
+
+    def __exit__(self, *error: object) -> None:
+        self._fork.__exit__(None, None, None)
+
+
+def build_unet(
+    channels: int, classes: int, features: Sequence[int] = PAPER_FEATURES, seed: int = 0
+) -> nn.Module:
+    """Build a 2-D U-Net whose initial weights are decided by its seed.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the images, at least 1.
+    classes : int
+        Classes of the label maps, background included; at least 2.
+    features : sequence of six int
+        Widths of the five levels from the top, and of the last layer.
+    seed : int
+        Decides the initial weights; torch's own random numbers are not disturbed.
+
+    Returns
+    -------
+    Module
+        Maps images (m, c, h, w), h and w at least 16, to logits (m, k, h, w).
+
+    Raises
+    ------
+    SettingError
+        If there are fewer than two classes, no channel, or not six widths.
+    """
+    from monai.networks.nets.basic_unet import BasicUNet  # takes seconds to import
+
+    if classes < 2:
+        raise SettingError(
+            f"The label maps have {classes} class. Segmentation needs the background and at least "
+            f"one foreground class; check that the cohort's labels name one."
+        )
+    if channels < 1 or len(features) != 6 or min(features) < 1:
+        raise SettingError(
+            f"A U-Net of {channels} channels and widths {tuple(features)} cannot be built. Give at "
+            f"least one channel and six positive widths, such as {PAPER_FEATURES}."
+        )
+    with seeded(seed):
+        network: nn.Module = BasicUNet(
+            spatial_dims=2,
+            in_channels=channels,
+            out_channels=classes,
+            features=tuple(features),
+            act=("relu", {"inplace": True}),
+            norm="batch",
+            upsample="deconv",
+        )
+    return network

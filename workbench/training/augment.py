@@ -1,0 +1,138 @@
+"""Vary the labeled slices while training: flips, intensity, elastic deformation.
+
+What happens to a slice is decided by (seed, round, epoch, sample) alone, so a
+round can be repeated without replaying those before it, and no other slice of
+the batch matters. The work is done for a whole batch at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+__all__ = ["Augmentation", "augment"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly slices are varied.
+
+    Parameters
+    ----------
+    flip : float
+        Probability of each of the two flips, 0 to 1.
+    gain : float
+        Largest relative change of a channel's contrast.
+    shift : float
+        Largest shift of a channel, in units of the scaled image (standard deviations);
+        pixels that are exactly 0 are background and stay 0.
+    elastic : float
+        Standard deviation of the displacement at control points, as a share of the
+        image's side; 0 switches the deformation off.
+    points : int
+        Control points along each side, at least 3; the border ones do not move.
+    """
+
+    flip: float = 0.5
+    gain: float = 0.15
+    shift: float = 0.15
+    elastic: float = 0.025
+    points: int = 6
+
+
+@dataclass(frozen=True, eq=False)
+class _Draws:
+    flips: NDArray[np.bool_]  # (m, 2)
+    gain: NDArray[np.float32]  # (m, c)
+    shift: NDArray[np.float32]  # (m, c)
+    elastic: NDArray[np.float32]  # (m, 2, p, p), normalized coordinates
+
+
+def augment(
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    samples: Sequence[int] | NDArray[np.integer],
+    *,
+    seed: int,
+    round: int,
+    epoch: int,
+    strength: Augmentation = Augmentation(),
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Vary a batch of slices together with their labels.
+
+    Parameters
+    ----------
+    images : Tensor, shape (m, c, h, w)
+    labels : Tensor of int, shape (m, h, w)
+        Moved exactly as the images are, by nearest neighbor.
+    samples : sequence of int, length m
+        Row of each slice in the pool.
+    seed, round, epoch : int
+        Together with its row they decide all that happens to a slice.
+    strength : Augmentation
+        How strongly.
+
+    Returns
+    -------
+    images, labels : Tensor
+        New tensors of the same shapes and types.
+    """
+    draws = _draw(samples, images.shape[1], seed, round, epoch, strength)
+    device = images.device
+    gain = torch.from_numpy(draws.gain).to(device, images.dtype)[:, :, None, None]
+    shift = torch.from_numpy(draws.shift).to(device, images.dtype)[:, :, None, None]
+    changed = images * gain + shift * (images != 0)
+    grid = _grid(draws, images.shape[2], images.shape[3]).to(device, images.dtype)
+    moved = functional.grid_sample(
+        changed, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+    moved_labels = functional.grid_sample(
+        labels[:, None].to(images.dtype),
+        grid,
+        mode="nearest",
+        padding_mode="border",
+        align_corners=False,
+    )
+    return moved, moved_labels[:, 0].to(labels.dtype)
+
+
+def _draw(
+    samples: Sequence[int] | NDArray[np.integer],
+    channels: int,
+    seed: int,
+    round: int,
+    epoch: int,
+    strength: Augmentation,
+) -> _Draws:
+    count, points = len(samples), strength.points
+    flips = np.zeros((count, 2), bool)
+    gain = np.ones((count, channels), np.float32)
+    shift = np.zeros((count, channels), np.float32)
+    elastic = np.zeros((count, 2, points, points), np.float32)
+    for index, sample in enumerate(samples):
+        rng = np.random.default_rng((seed, round, epoch, int(sample)))
+        flips[index] = rng.random(2) < strength.flip
+        gain[index] = 1 + strength.gain * rng.uniform(-1, 1, channels)
+        shift[index] = strength.shift * rng.uniform(-1, 1, channels)
+        # Twice, because the normalized coordinates of grid_sample run from -1 to 1.
+        inner = 2 * strength.elastic * rng.standard_normal((2, points - 2, points - 2))
+        elastic[index, :, 1:-1, 1:-1] = inner
+    return _Draws(flips, gain, shift, elastic)
+
+
+def _grid(draws: _Draws, height: int, width: int) -> torch.Tensor:
+    """Where each pixel of the result is read from: (m, h, w, 2), x before y."""
+    rows = (torch.arange(height, dtype=torch.float32) * 2 + 1) / height - 1
+    columns = (torch.arange(width, dtype=torch.float32) * 2 + 1) / width - 1
+    signs = torch.from_numpy(np.where(draws.flips, -1.0, 1.0).astype(np.float32))
+    offset = functional.interpolate(
+        torch.from_numpy(draws.elastic), (height, width), mode="bicubic", align_corners=True
+    )
+    y = rows[None, :, None] * signs[:, 0, None, None] + offset[:, 0]
+    x = columns[None, None, :] * signs[:, 1, None, None] + offset[:, 1]
+    return torch.stack((x, y), dim=3)

@@ -1,0 +1,99 @@
+"""What every training loop here shares: batches and a rate that are known in advance.
+
+The batches of epoch e are decided by (seed, round, e) and the learning rate by
+the step alone, so training can stop anywhere and go on as if it had not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.errors import SettingError, TrainingError
+
+__all__ = ["Images", "check_finite", "cosine_rate", "epoch_batches"]
+
+
+class Images(Protocol):
+    """What training and prediction see of an image store.
+
+    Attributes
+    ----------
+    key : str
+        Names the content: equal keys, equal images.
+    channels : tuple of str
+        Names of the channels.
+    case_of : ndarray of int, shape (n,)
+        Number of each row's case.
+    """
+
+    @property
+    def key(self) -> str: ...  # noqa: D102
+    @property
+    def channels(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def case_of(self) -> NDArray[np.int32]: ...  # noqa: D102
+
+    def read(self, rows: ArrayLike) -> NDArray[np.float32]:
+        """Return the images of `rows`, shape (m, c, h, w)."""
+        ...
+
+
+def epoch_batches(
+    rows: NDArray[np.integer], size: int, *, seed: int, round: int, epoch: int
+) -> list[NDArray[np.int64]]:
+    """Shuffle rows into the batches of one epoch.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (m,)
+        Rows to visit once each.
+    size : int
+        Largest batch. Batches are of nearly equal size, so none is a lonely rest that
+        batch norm cannot work with; a single row is given twice.
+    seed, round, epoch : int
+        Decide the order.
+    """
+    if size < 1:
+        raise SettingError(f"The batch size is {size}. It must be at least 1.")
+    shuffled = np.random.default_rng((seed, round, epoch)).permutation(
+        np.asarray(rows, dtype=np.int64)
+    )
+    if len(shuffled) == 1:
+        shuffled = np.repeat(shuffled, 2)
+    return np.array_split(shuffled, math.ceil(len(shuffled) / size))
+
+
+def cosine_rate(rate: float, step: int, total: int, warmup: int = 0) -> float:
+    """Learning rate of a step: a linear rise over `warmup` steps, then half a cosine down.
+
+    Parameters
+    ----------
+    rate : float
+        The highest rate.
+    step, total : int
+        Steps done so far, and in all.
+    """
+    if step < warmup:
+        return rate * (step + 1) / warmup
+    done = min((step - warmup) / max(total - warmup, 1), 1.0)
+    return rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def check_finite(value: float, what: str) -> None:
+    """Stop training whose loss is no longer a number.
+
+    Raises
+    ------
+    TrainingError
+        If `value` is NaN or infinite.
+    """
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"The loss of the {what} became {value}: training diverged. Lower the learning rate, "
+            f"or check the images for extreme values with `workbench cohort`."
+        )

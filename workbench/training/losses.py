@@ -1,0 +1,112 @@
+"""Losses of the papers, one number for each sample.
+
+The gradient probe needs every sample's own loss: a mean over the batch would
+divide each input gradient by the batch size. So nothing here is ever averaged
+over a batch; a training loop does that itself.
+
+Dai 2020 and 2022 write the Dice loss as the negative of a Dice coefficient;
+here it is one minus it, from 0 (perfect) to 1, with the same gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+
+from workbench.errors import SettingError
+
+__all__ = ["DiceForm", "dice_loss", "vae_loss"]
+
+DiceForm = Literal["dai2022", "dai2020"]
+
+
+def dice_loss(
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    form: DiceForm = "dai2022",
+    include_background: bool = True,
+    smooth: float = 1.0,
+) -> torch.Tensor:
+    """Measure how far a segmentation is from its label map, sample by sample.
+
+    With p the softmax over all k classes and y the one-hot labels, sums running over the
+    pixels of one image and the mean over classes:
+
+    - ``"dai2020"`` (eq. 2 there): ``1 - mean (2 Σ p y + s) / (Σ p + Σ y + s)``
+    - ``"dai2022"`` (eq. 2 there): ``1 - mean (2 Σ p y + s) / (Σ p² + Σ y² + s)``
+
+    Parameters
+    ----------
+    logits : Tensor, shape (m, k, h, w)
+        Output of the network, before the softmax.
+    target : Tensor of int, shape (m, h, w)
+        Class of every pixel, 0 to k - 1.
+    form : {"dai2022", "dai2020"}
+        Which paper's denominator.
+    include_background : bool
+        Whether class 0 enters the mean over classes.
+    smooth : float
+        s, in pixels. With 1, a class that is absent from both counts as Dice 1; with 0, a
+        tumor-free slice that is predicted perfectly looks like one of the hardest.
+
+    Returns
+    -------
+    Tensor, shape (m,)
+        Loss of each sample, from 0 (perfect) to 1, in float32 or float64.
+
+    Raises
+    ------
+    SettingError
+        If `form` is unknown or no class would be left.
+    """
+    if form not in get_args(DiceForm):
+        raise SettingError(
+            f"No Dice loss is called {form!r}. Choose one of: {', '.join(get_args(DiceForm))}."
+        )
+    if logits.shape[1] < 2:
+        raise SettingError(
+            f"The network has {logits.shape[1]} output class. A Dice loss needs the background "
+            f"and at least one foreground class."
+        )
+    full = logits if logits.dtype == torch.float64 else logits.float()
+    p = torch.softmax(full, dim=1)
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    y = (target.to(torch.long)[:, None] == classes[:, None, None]).to(p.dtype)
+    if not include_background:
+        p, y = p[:, 1:], y[:, 1:]
+    overlap = (p * y).sum(dim=(2, 3))
+    size = (p if form == "dai2020" else p * p).sum(dim=(2, 3)) + y.sum(dim=(2, 3))
+    # 0 / 0 is possible only with smooth 0: such a class is absent from both, so Dice is 1.
+    empty = size + smooth == 0
+    dice = (2 * overlap + smooth) / torch.where(empty, 1.0, size + smooth)
+    return 1 - torch.where(empty, 1.0, dice).mean(dim=1)
+
+
+def vae_loss(
+    images: torch.Tensor,
+    reconstruction: torch.Tensor,
+    mean: torch.Tensor,
+    logvar: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return both terms of the VAE's loss (Dai 2020 eq. 1), sample by sample.
+
+    Parameters
+    ----------
+    images, reconstruction : Tensor, shape (m, c, h, w)
+    mean, logvar : Tensor, shape (m, d)
+        Of the normal distribution q(z|x).
+
+    Returns
+    -------
+    reconstruction : Tensor, shape (m,)
+        Squared error summed over channels and pixels: a mean would let the other term win,
+        and the latent code would say nothing.
+    kl : Tensor, shape (m,)
+        KL(q(z|x) || N(0, I)) in nats, summed over latent dimensions.
+    """
+    wide = torch.promote_types(images.dtype, torch.float32)
+    error = (reconstruction.to(wide) - images.to(wide)).square().sum(dim=(1, 2, 3))
+    mean, logvar = mean.to(wide), logvar.to(wide)
+    kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(dim=1)
+    return error, kl

@@ -1,0 +1,121 @@
+"""Apply a trained network to many slices while keeping little of what it says.
+
+Probability maps never leave this module: a pool of 39,000 slices would fill the
+memory with them. They are reduced to class maps, or to a number per slice, a
+batch at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from workbench.cohort.label_source import LabelSource
+from workbench.jobs import Progress, Work
+from workbench.models.compute import Compute
+from workbench.training.loop import Images
+from workbench.training.losses import DiceForm, dice_loss
+from workbench.training.overlap import dice_of_counts
+
+__all__ = ["predict", "predict_batches", "score_rows"]
+
+
+def predict_batches(
+    model: nn.Module, images: Images, rows: ArrayLike, compute: Compute, batch: int = 64
+) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
+    """Iterate over batches of rows and their logits, (m, k, h, w) in float32.
+
+    The network is in eval mode afterwards.
+    """
+    chosen = np.asarray(rows, dtype=np.int64)
+    model = compute.place(model).eval()
+    for start in range(0, len(chosen), batch):
+        part = chosen[start : start + batch]
+        with torch.no_grad(), compute.autocast():
+            logits = model(compute.tensor(images.read(part)))
+        yield part, logits.float()
+
+
+def predict(
+    model: nn.Module, images: Images, rows: ArrayLike, compute: Compute, batch: int = 64
+) -> Work[NDArray[np.uint8]]:
+    """Predict the class of every pixel.
+
+    Parameters
+    ----------
+    model : Module
+        Maps images (m, c, h, w) to logits (m, k, h, w).
+    images : ImageStore
+        Where the slices are read from.
+    rows : array of int, shape (m,)
+        Rows to predict.
+    compute : Compute
+        Where and in which precision.
+    batch : int
+        Slices predicted at once.
+
+    Returns
+    -------
+    ndarray of uint8, shape (m, h, w)
+        Held in memory whole: for a few slices or a small pool.
+    """
+    chosen = np.asarray(rows, dtype=np.int64)
+    maps: list[NDArray[np.uint8]] = []
+    done = 0
+    for part, logits in predict_batches(model, images, chosen, compute, batch):
+        maps.append(logits.argmax(dim=1).to("cpu", torch.uint8).numpy())
+        done += len(part)
+        yield Progress("predicting", done, len(chosen))
+    if not maps:
+        return np.zeros((0, *images.read(np.zeros(0, np.int64)).shape[2:]), np.uint8)
+    return np.concatenate(maps)
+
+
+def score_rows(
+    model: nn.Module,
+    images: Images,
+    labels: LabelSource,
+    rows: ArrayLike,
+    compute: Compute,
+    *,
+    form: DiceForm = "dai2022",
+    include_background: bool = True,
+    smooth: float = 1.0,
+    batch: int = 64,
+) -> Work[dict[str, NDArray[np.float64]]]:
+    """Score the model on single slices.
+
+    Parameters
+    ----------
+    model, images, labels, rows, compute, batch
+        As in `predict`; a row without a label scores NaN.
+    form, include_background, smooth
+        Of the loss (see `workbench.training.losses.dice_loss`).
+
+    Returns
+    -------
+    dict
+        ``"dice"``, shape (m,): Dice of everything that is not background, 1 where neither the
+        prediction nor the reference has any; ``"loss"``, shape (m,): the Dice loss.
+    """
+    chosen = np.asarray(rows, dtype=np.int64)
+    known = labels.available[chosen]
+    scores = {name: np.full(len(chosen), np.nan) for name in ("dice", "loss")}
+    places = np.flatnonzero(known)
+    done = 0
+    for part, logits in predict_batches(model, images, chosen[known], compute, batch):
+        reference = labels.read(part)
+        target = compute.tensor(torch.from_numpy(reference))
+        loss = dice_loss(logits, target, form, include_background, smooth)
+        p, r = logits.argmax(dim=1).cpu().numpy() > 0, reference > 0
+        counts = ((p & r), p, r)
+        at = places[done : done + len(part)]
+        scores["dice"][at] = dice_of_counts(*(mask.sum(axis=(1, 2)) for mask in counts))
+        scores["loss"][at] = loss.cpu().numpy()
+        done += len(part)
+        yield Progress("scoring slices", done, len(places))
+    return scores
