@@ -15,11 +15,13 @@ beside the step that failed.
     ├── StrategyError          a query strategy broke its contract
     │   └── UnknownStrategyError no strategy of that name
     ├── TrainingError          training that cannot give a usable model
-    └── RunError               an experiment folder that cannot be used
+    ├── RunError               an experiment folder that cannot be used
+    └── ReportError            a notebook that cannot be made into a report
 """
 
 __all__ = [
     "CohortError",
+    "ReportError",
     "RunError",
     "SettingError",
     "StoreError",
@@ -70,3 +72,7 @@ class TrainingError(WorkbenchError):
 
 class RunError(WorkbenchError):
     """The folder of an experiment cannot be used."""
+
+
+class ReportError(WorkbenchError):
+    """A notebook cannot be made into a report."""

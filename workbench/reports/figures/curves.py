@@ -1,0 +1,183 @@
+"""Curves over labeled slices and over training steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workbench.reports.palette import OKABE_ITO, line_color
+from workbench.reports.theme import blank_figure, dress, thousands
+
+__all__ = ["learning_curve_figure", "loss_curve_figure"]
+
+#: One point of a learning curve: labeled slices, and Dice by region.
+Point = tuple[int, Mapping[str, float]]
+
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "x")
+
+
+def learning_curve_figure(
+    points: Sequence[Point],
+    *,
+    ghost: Sequence[Point] | None = None,
+    total: int | None = None,
+    title: str = "",
+) -> go.Figure:
+    """Draw Dice by the number of labeled slices, one line for each region.
+
+    Parameters
+    ----------
+    points : sequence of (int, mapping of str to float)
+        Labeled slices and the Dice of every region, round by round. A region
+        called ``"mean"`` is drawn thick and last.
+    ghost : sequence of (int, mapping of str to float), optional
+        The same for random choice; only its mean is drawn, grey and dashed.
+    total : int, optional
+        Slices in the pool; the hover text then gives the share as well.
+    title : str
+        Heading of the figure.
+    """
+    if not points:
+        return blank_figure(
+            "The learning curve starts with the first round: "
+            "Dice on the test cases by the number of labeled slices."
+        )
+    figure = go.Figure()
+    regions = list(dict.fromkeys(name for _, dice in points for name in dice))
+    regions.sort(key=lambda name: name == "mean")
+    for index, region in enumerate(regions[-7:]):
+        color = OKABE_ITO["black"] if region == "mean" else line_color(index)
+        figure.add_trace(
+            _dice_line(
+                points,
+                region,
+                total,
+                name=f"mean of {len(regions) - 1} regions" if region == "mean" else region,
+                line={"color": color, "width": 2.6 if region == "mean" else 1.6},
+                marker={"color": color, "size": 8, "symbol": _SYMBOLS[index]},
+            )
+        )
+    if ghost:
+        region = "mean" if any("mean" in dice for _, dice in ghost) else next(iter(ghost[0][1]))
+        figure.add_trace(
+            _dice_line(
+                ghost,
+                region,
+                total,
+                name=f"random choice, {region}",
+                line={"color": OKABE_ITO["grey"], "width": 2, "dash": "dash"},
+                marker={"color": OKABE_ITO["grey"], "size": 6, "symbol": "circle-open"},
+            )
+        )
+    dress(figure, title=title, height=380)
+    largest = max(count for count, _ in [*points, *(ghost or [])])
+    figure.update_xaxes(
+        title_text="labeled slices", tickformat=",d", range=[0, 1.08 * largest], nticks=8
+    )
+    figure.update_yaxes(title_text="Dice on the test cases (0 to 1)", range=[0, 1.0], dtick=0.2)
+    return figure
+
+
+def _dice_line(
+    points: Sequence[Point],
+    region: str,
+    total: int | None,
+    *,
+    name: str,
+    line: Mapping[str, object],
+    marker: Mapping[str, object],
+) -> go.Scatter:
+    counts = [count for count, _ in points]
+    shares = [f" ({count / total:.1%} of the pool)" if total else "" for count in counts]
+    return go.Scatter(
+        x=counts,
+        y=[dice.get(region, np.nan) for _, dice in points],
+        mode="lines+markers",
+        name=name,
+        meta=region,
+        line=line,
+        marker=marker,
+        text=[f"{thousands(n)} labeled slices{s}" for n, s in zip(counts, shares, strict=True)],
+        hovertemplate="%{text}<br>Dice %{y:.3f}<extra>" + name + "</extra>",
+    )
+
+
+_LOSS_TITLES = {
+    "manifold": ("Data manifold (VAE)", "squared error + KL, per image"),
+    "model": ("Segmentation model (U-Net)", "Dice loss"),
+}
+
+
+def loss_curve_figure(losses: Mapping[str, Sequence[float]], *, title: str = "") -> go.Figure:
+    """Draw the training losses of the networks, a panel for each.
+
+    Parameters
+    ----------
+    losses : mapping of str to sequence of float
+        Loss of every step by network, ``"manifold"`` or ``"model"``; networks
+        without steps are left out. A thick line shows the median of the 15
+        steps around each one.
+    title : str
+        Heading of the figure.
+    """
+    shown = {name: np.asarray(values, float) for name, values in losses.items() if len(values)}
+    if not shown:
+        return blank_figure("Loss curves appear while a network trains.")
+    titles = [_LOSS_TITLES.get(name, (name, "loss")) for name in shown]
+    figure = make_subplots(
+        rows=1,
+        cols=len(shown),
+        horizontal_spacing=0.12,
+        subplot_titles=[heading for heading, _ in titles],
+    )
+    for column, (name, values) in enumerate(shown.items(), start=1):
+        steps = np.arange(1, len(values) + 1)
+        color = line_color(column - 1)
+        figure.add_trace(
+            go.Scatter(
+                x=steps,
+                y=values,
+                mode="lines",
+                line={"color": color, "width": 1},
+                opacity=0.35,
+                name="every step",
+                meta=name,
+                legendgroup="step",
+                showlegend=column == 1,
+                hovertemplate="step %{x:,}<br>loss %{y:.4g}<extra></extra>",
+            ),
+            1,
+            column,
+        )
+        figure.add_trace(
+            go.Scatter(
+                x=steps,
+                y=_running_median(values),
+                mode="lines",
+                line={"color": color, "width": 2.4},
+                name="median of 15 steps",
+                legendgroup="median",
+                showlegend=column == 1,
+                hoverinfo="skip",
+            ),
+            1,
+            column,
+        )
+        figure.update_xaxes(title_text="training step", tickformat=",d", row=1, col=column)
+        figure.update_yaxes(title_text=titles[column - 1][1], tickformat=",", row=1, col=column)
+    dress(figure, title=title, height=360)
+    figure.update_annotations(font_size=13)
+    figure.update_xaxes(nticks=6)
+    figure.update_layout(legend={"orientation": "h", "x": 0, "y": -0.28, "yanchor": "top"})
+    return figure
+
+
+def _running_median(values: np.ndarray, width: int = 15) -> np.ndarray:
+    """Median of the `width` values around each one, fewer at the ends."""
+    half = width // 2
+    return np.array(
+        [np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
+    )

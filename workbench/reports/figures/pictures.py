@@ -1,0 +1,239 @@
+"""Medical pictures: grey scale, square in millimeters, with orientation letters.
+
+Slices are stored as they are displayed (radiological: the patient's right is at
+the left of the picture), so nothing is turned here. A picture travels as a PNG,
+which keeps a report small; contours are lines over it, the reference solid and
+the prediction dashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from workbench.reports.figures.panels import Panels
+from workbench.reports.theme import blank_figure, thousands, wrap
+
+if TYPE_CHECKING:
+    from workbench.cohort.cohort import Cohort
+    from workbench.cohort.pool import Pool
+    from workbench.cohort.store import ImageStore
+    from workbench.inspection import Inspection
+
+__all__ = [
+    "cohort_figure",
+    "inspection_figure",
+    "reconstructions_figure",
+    "traversals_figure",
+]
+
+#: Letters at the left, right, top and bottom of a picture, by the axis of the slice.
+LETTERS: Mapping[str, tuple[str, str, str, str]] = {
+    "axial": ("R", "L", "A", "P"),
+    "coronal": ("R", "L", "S", "I"),
+    "sagittal": ("A", "P", "S", "I"),
+}
+
+
+def inspection_figure(inspection: Inspection) -> go.Figure:
+    """Show why a slice was suggested: source, gradient, x', decoded z', the slice.
+
+    Parameters
+    ----------
+    inspection : Inspection
+        The pictures and numbers behind one slice; without a source only the
+        slice and its neighbors are drawn.
+    """
+    seen = inspection
+    upper = [
+        ("source x", seen.x),
+        ("loss gradient |∂L/∂x|", None if seen.gradient is None else np.abs(seen.gradient)),
+        ("shifted x′", seen.x_shifted),
+        ("decoded z′", seen.decoded),
+    ]
+    lower = [
+        ("slice before", seen.previous),
+        ("suggested slice" if seen.rank else "this slice", seen.picture),
+        ("slice after", seen.next),
+    ]
+    rows = [cells for cells in (upper, lower) if any(picture is not None for _, picture in cells)]
+    titles = [[name for name, _ in cells] for cells in rows]
+    letters = LETTERS.get(_axis_of(seen.suggested_id), ("", "", "", ""))
+    panels = Panels(titles, seen.picture.shape, seen.spacing, letters=letters, columns=4)
+    window = _window(seen.picture if seen.x is None else seen.x)
+    for row, cells in enumerate(rows):
+        for column, (name, picture) in enumerate(cells):
+            if picture is None:
+                panels.say(row, column, "none")
+            elif "gradient" in name:
+                panels.values(row, column, picture)
+            else:
+                panels.picture(row, column, picture, window)
+    suggested = (len(rows) - 1, 1)
+    panels.contour(*suggested, seen.reference, "reference")
+    panels.contour(*suggested, seen.prediction, "prediction")
+    figure = panels.finish(title=_heading(seen))
+    panels.note(len(rows) - 1, 3, _facts(seen))
+    return figure
+
+
+def _axis_of(name: str) -> str:
+    parts = name.rsplit("/", 2)
+    return parts[1] if len(parts) == 3 else ""
+
+
+def _heading(seen: Inspection) -> str:
+    if seen.source_id:
+        return f"Why this slice: {seen.source_id} → {seen.suggested_id}"
+    return f"Slice {seen.suggested_id}"
+
+
+def _facts(seen: Inspection) -> str:
+    lines = []
+    if seen.rank:
+        lines.append(f"<b>suggestion {seen.rank}</b>")
+    if np.isfinite(seen.distance_u):
+        lines.append(f"distance to z′ {seen.distance_u:.2f} u")
+    if np.isfinite(seen.angle):
+        lines.append(f"angle to z′ − z {seen.angle:.0f}°")
+    if seen.flag:
+        lines.append(
+            {"outside_cone": "outside its cone", "no_direction": "no direction"}[seen.flag]
+        )
+    lines.append(f"channel {seen.channel}")
+    lines.append(f"pixel {seen.spacing[0]:.3g} × {seen.spacing[1]:.3g} mm")
+    return "<br>".join([*lines, "", wrap(seen.sentence, 31)])
+
+
+def reconstructions_figure(
+    originals: NDArray[Any],
+    reconstructions: NDArray[Any],
+    spacing: tuple[float, float] = (1.0, 1.0),
+    *,
+    title: str = "",
+) -> go.Figure:
+    """Compare slices with what the VAE makes of them.
+
+    Parameters
+    ----------
+    originals, reconstructions : ndarray, shape (m, h, w)
+        One channel of each slice and of its reconstruction.
+    spacing : tuple of float
+        Pixel size (row, column) in mm.
+    title : str
+        Heading of the figure.
+    """
+    if len(originals) == 0:
+        return blank_figure("Reconstructions appear here once the manifold is trained.")
+    m = len(originals)
+    panels = Panels([[""] * m, [""] * m], originals.shape[1:], spacing, columns=m, tight=True)
+    for column in range(m):
+        window = _window(originals[column])
+        panels.picture(0, column, originals[column], window)
+        panels.picture(1, column, reconstructions[column], window)
+    figure = panels.finish(title=title)
+    panels.row_names(["slice x", "reconstruction"])
+    return figure
+
+
+def traversals_figure(
+    pictures: NDArray[Any],
+    steps: Sequence[float],
+    spacing: tuple[float, float] = (1.0, 1.0),
+    *,
+    title: str = "",
+) -> go.Figure:
+    """Show what each latent dimension means: the decoded mean, moved along it.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (d, t, h, w)
+        Decoded pictures; row i moves along dimension i.
+    steps : sequence of float, length t
+        How far each column is moved, in standard deviations of the pool.
+    spacing : tuple of float
+        Pixel size (row, column) in mm.
+    title : str
+        Heading of the figure.
+    """
+    if len(pictures) == 0:
+        return blank_figure("Latent traversals appear here once the manifold is trained.")
+    d, t = pictures.shape[:2]
+    names = [f"{step:+.1f} sd" if step else "mean" for step in steps]
+    panels = Panels(
+        [names] + [[""] * t] * (d - 1), pictures.shape[2:], spacing, columns=t, tight=True
+    )
+    window = _window(pictures)
+    for row in range(d):
+        for column in range(t):
+            panels.picture(row, column, pictures[row, column], window)
+    figure = panels.finish(title=title)
+    panels.row_names([f"z{row + 1}" for row in range(d)])
+    return figure
+
+
+def cohort_figure(
+    cohort: Cohort,
+    images: ImageStore,
+    pool: Pool,
+    test_cases: Sequence[str] = (),
+    *,
+    most: int = 12,
+) -> go.Figure:
+    """Show the cohort: a slice of each case, and how many of them are labeled.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Gives name, channels and labels.
+    images : ImageStore
+        The pool's slices; the middle slice of each case is shown.
+    pool : Pool
+        Which slices are labeled.
+    test_cases : sequence of str
+        Cases held out for testing.
+    most : int
+        At most so many cases are shown.
+    """
+    numbers = np.unique(pool.case_of)
+    evenly = np.linspace(0, len(numbers) - 1, min(most, len(numbers))).round().astype(int)
+    shown = numbers[np.unique(evenly)]
+    columns = min(6, len(shown))
+    rows = -(-len(shown) // columns)
+    middle = [int(np.median(np.flatnonzero(pool.case_of == number))) for number in shown]
+    pictures = np.asarray(images.read(np.array(middle)))[:, -1]
+    counts = [
+        (int((pool.labeled & (pool.case_of == n)).sum()), int((pool.case_of == n).sum()))
+        for n in shown
+    ]
+    titles = [
+        f"{_short(pool.ids[row].case)}<br><span style='font-size:11px'>"
+        f"{labeled} of {total} labeled</span>"
+        for row, (labeled, total) in zip(middle, counts, strict=True)
+    ]
+    grid = [titles[i * columns : (i + 1) * columns] for i in range(rows)]
+    spacing = tuple(float(mm) for mm in np.asarray(images.spacing)[0][-2:])
+    letters = LETTERS[pool.ids[middle[0]].axis]
+    panels = Panels(grid, pictures.shape[1:], spacing, letters=letters, columns=columns)  # type: ignore[arg-type]
+    for index, picture in enumerate(pictures):
+        panels.picture(index // columns, index % columns, picture, _window(picture))
+    heading = (
+        f"{cohort.name}: {len(numbers):,} cases in the pool, {len(test_cases):,} held out for "
+        f"testing · {thousands(len(pool))} slices, {thousands(int(pool.labeled.sum()))} labeled · "
+        f"channel {images.channels[-1]}"
+    )
+    return panels.finish(title=heading)
+
+
+def _short(name: str, most: int = 24) -> str:
+    return name if len(name) <= most else "…" + name[1 - most :]
+
+
+def _window(picture: NDArray[Any]) -> tuple[float, float]:
+    """Grey window of a picture: from its darkest value to its 99.5th percentile."""
+    low, high = float(np.min(picture)), float(np.percentile(picture, 99.5))
+    return (low, high) if high > low else (low, low + 1.0)

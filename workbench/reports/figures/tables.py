@@ -1,0 +1,78 @@
+"""Tables that a report shows as figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+
+from workbench.reports.theme import FONT, blank_figure, dress
+
+if TYPE_CHECKING:
+    from workbench.cohort.pool import Pool
+    from workbench.strategies.base import Suggestions
+
+__all__ = ["suggestions_figure"]
+
+_REMARKS = {"": "", "outside_cone": "outside its cone", "no_direction": "no direction"}
+
+
+def suggestions_figure(
+    suggestions: Suggestions | None, pool: Pool, neighbor_distance: float | None = None
+) -> go.Figure:
+    """List the suggested slices with the reasons for each.
+
+    Parameters
+    ----------
+    suggestions : Suggestions or None
+        The picks, most wanted first.
+    pool : Pool
+        Gives the slices their names.
+    neighbor_distance : float, optional
+        u; distances are then given in u, else in latent units.
+    """
+    if suggestions is None or len(suggestions.rows) == 0:
+        return blank_figure("Suggestions appear here once a model has been trained.")
+    unit = neighbor_distance or 1.0
+    ids = [pool.ids[row] for row in suggestions.rows]
+    columns: dict[str, list[str]] = {
+        "rank": [str(rank) for rank in range(1, len(ids) + 1)],
+        "case": [slice_id.case for slice_id in ids],
+        "slice": [f"{slice_id.axis} {slice_id.index}" for slice_id in ids],
+    }
+    if suggestions.source is not None:
+        columns["found from"] = [str(pool.ids[row]) for row in suggestions.source]
+    if suggestions.distance is not None:
+        heading = "distance to z′ (u)" if neighbor_distance else "distance to z′"
+        columns[heading] = [f"{distance / unit:.2f}" for distance in suggestions.distance]
+    if suggestions.angle is not None:
+        columns["angle"] = [
+            f"{angle:.0f}°" if np.isfinite(angle) else "–" for angle in suggestions.angle
+        ]
+    if suggestions.flags is not None:
+        columns["remark"] = [_REMARKS.get(flag, flag) for flag in suggestions.flags]
+    figure = go.Figure(
+        go.Table(
+            header={
+                "values": [f"<b>{name}</b>" for name in columns],
+                "align": "left",
+                "fill_color": "white",
+                "line_color": "#d0d7de",
+                "font": {"family": FONT, "size": 12},
+                "height": 28,
+            },
+            cells={
+                "values": list(columns.values()),
+                "align": "left",
+                "fill_color": "white",
+                "line_color": "#e6e8eb",
+                "font": {"family": FONT, "size": 12},
+                "height": 24,
+            },
+            columnwidth=[max(len(name), *map(len, cells)) + 2 for name, cells in columns.items()],
+        )
+    )
+    dress(figure, height=60 + 25 * (len(ids) + 1))
+    figure.update_layout(margin={"l": 4, "r": 4, "t": 8, "b": 8})
+    return figure
