@@ -1,30 +1,32 @@
-"""The one object that changes.
+"""The traits of a session: what views watch.
 
-A `Session` holds the state of an interactive experiment as traits, each
-replaced whole, and the methods that move it on. Views watch the traits and call
-the methods; no view knows another.
-
-Threads: slow work runs in a `Job`. What it reports is put on a queue, and the
-queue is drained by the event loop of the thread that made the session, by any
-method call, or by `wait` where no loop turns (a notebook under papermill). All
-changes happen under one lock, because JupyterLab delivers widget messages on a
-thread of their own while a cell runs.
+They hold values that are replaced whole, never changed in place. The few
+methods here write the words that a person reads: the state of a step, the log,
+why something was refused or failed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from traitlets import Any, Dict, HasTraits, Instance, Int, Tuple, Unicode
 
+from workbench.errors import RunError, WorkbenchError
 from workbench.jobs import Progress
-from workbench.strategies.base import Shift, Suggestions
+from workbench.session.preview import Preview
+from workbench.strategies.base import Suggestions
 
-__all__ = ["STEPS", "Preview", "Session", "Step"]
+__all__ = ["MAPS_ON_DEMAND", "STEPS", "Preview", "SessionState", "Step"]
 
 #: The steps of the pipeline in order; the keys of `Session.steps`.
 STEPS = ("cohort", "manifold", "model", "suggest", "annotate", "curve")
+
+#: Maps that take long and are computed when they are asked for.
+MAPS_ON_DEMAND = ("t-SNE", "UMAP")
 
 StepState = Literal["not started", "running", "ready", "stale", "failed"]
 
@@ -34,7 +36,7 @@ class Step:
     """State of one step of the pipeline, in words a person reads.
 
     ``detail`` is a short sentence (what is there, or why it failed and what to
-    do); ``progress`` and ``seconds_left`` are given while it runs.
+    do); ``fraction`` and ``seconds_left`` are given while it runs.
     """
 
     state: StepState = "not started"
@@ -43,42 +45,11 @@ class Step:
     seconds_left: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Preview:
-    """What the settings of this moment would suggest.
+class SessionState(HasTraits):
+    """What a session holds. Views watch these traits and never set them."""
 
-    Parameters
-    ----------
-    shift : Shift
-        Sources with z and z'.
-    suggestions : Suggestions
-        The picks.
-    exact : bool
-        False while a slider moves and z' is interpolated.
-    displacement : float
-        Median ‖z' − z‖ in neighbor distances u.
-    relative_step : float
-        Median of ‖α ĝ‖ / ‖x‖ over the sources.
-    changed : int
-        Picks that the settled suggestions do not hold.
-    outside_cone : int
-        Picks that lie outside their cone.
-    cases : int
-        Distinct cases among the picks.
-    """
-
-    shift: Shift
-    suggestions: Suggestions
-    exact: bool
-    displacement: float
-    relative_step: float
-    changed: int
-    outside_cone: int
-    cases: int
-
-
-class Session(HasTraits):
-    """State of one interactive experiment, and what a person can do with it."""
+    folder: Path
+    _failure: BaseException | None
 
     # --- the data (None until opened)
     name = Unicode("", help="Short name of the cohort, for headings.")
@@ -90,10 +61,12 @@ class Session(HasTraits):
 
     # --- the manifold
     latent = Any(None, help="LatentSpace of the chosen z-dimension, or None before training")
-    trained_dims = Tuple(help="z-dimensions whose VAE is trained and cached, ascending")
+    trained_dims = Tuple(help="z-dimensions whose VAE is trained in this session, ascending")
     z_dim = Int(3, help="z-dimension that is chosen")
     maps = Dict(help="name → Projection of every map that can be shown now")
+    map_names = Tuple(help="names of all maps, also those that are still to be computed")
     map_name = Unicode("", help="the map that is shown: a key of maps")
+    computing = Dict(help="name → fraction done of the maps that are being computed")
     values = Dict(help="name → (n,) float64 to color points by, NaN where unknown")
 
     # --- the model and the loop
@@ -113,3 +86,39 @@ class Session(HasTraits):
     problem = Unicode("", help="sentence about the latest failure, empty when there is none")
     log = Tuple(help="what happened: short sentences, newest first")
     next_step = Unicode("", help="label of the one button that leads on; empty while busy")
+
+    # ------------------------------------------------------------ words
+    def _mark(
+        self,
+        step: str,
+        state: StepState,
+        detail: str = "",
+        fraction: float | None = None,
+        seconds_left: float | None = None,
+    ) -> None:
+        self.steps = {**self.steps, step: Step(state, detail, fraction, seconds_left)}
+
+    def _note(self, sentence: str) -> None:
+        self.log = (sentence, *self.log)[:50]
+
+    def _refuse(self, sentence: str) -> None:
+        """Say why something was not done; nothing changed."""
+        self.problem = sentence
+        self._failure = self._failure or RunError(sentence)
+        self._note(sentence)
+
+    def _fail(self, step: str, error: BaseException) -> None:
+        """Show a failure; what is unexpected is kept in the run's folder for a report."""
+        sentence = str(error)
+        if not isinstance(error, WorkbenchError):
+            sentence = f"Something unexpected went wrong ({type(error).__name__}: {error})."
+            with contextlib.suppress(OSError):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                details = "".join(traceback.format_exception(error))
+                (self.folder / "problem.txt").write_text(details, encoding="utf-8")
+                sentence += f" The details are in {self.folder / 'problem.txt'}."
+        self._failure = error
+        self.problem = sentence
+        self._note(sentence)
+        if step:
+            self._mark(step, "failed", sentence)

@@ -1,0 +1,64 @@
+# The user's commands. `make help` lists them.
+SHELL := /bin/sh
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first interpreter that is new enough; PYTHON=… chooses another.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python,$(shell \
+	$(name) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))' 2>/dev/null && echo $(name))))
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# The URL of PyTorch's own wheels, as pytorch.org prints it for a CPU-only or a CUDA build.
+TORCH_INDEX ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test test-slow report bench notebooks check screenshot browser clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.lab: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "The workbench needs Python 3.11, 3.12 or 3.13, and none was found. Install one and run 'make $(MAKECMDGOALS)' again, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments. On Debian and Ubuntu: apt install python3-venv; then run 'make $(MAKECMDGOALS)' again."; exit 1; }
+	@echo "Setting up $(VENV) (some minutes the first time) …"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) torch,)
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.lab
+	$(INSTALL) -e '.[test]'
+	@touch $@
+
+lab: $(VENV)/.lab  ## open the workbench on the embedded cohort in JupyterLab
+	@$(BIN)/workbench cohort phantom
+	@$(BIN)/workbench lab --notebook notebooks/01_workbench.ipynb
+
+browser: $(VENV)/.test
+	@$(BIN)/python -m tests.browser.find_browser
+
+test: $(VENV)/.test browser check  ## set everything up, check the style and run the tests
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.test browser  ## the tests that take longer: kills, full-size data
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/.test  ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+report: $(VENV)/.lab  ## run the workbench notebook into one HTML that shows its pictures offline
+	$(BIN)/python -m workbench.reports.render notebooks/01_workbench.ipynb reports/workbench.html
+
+bench: $(VENV)/.test browser  ## the benchmarks: ratios within one run
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
+
+notebooks: $(VENV)/.test  ## run the notebooks at full size, with time and memory
+	$(BIN)/python -m pytest tests/notebooks -m slow -s
+
+screenshot: $(VENV)/.test browser  ## make the README's screenshot
+	$(BIN)/python -m tests.browser.screenshot docs/workbench.png
+
+clean:  ## remove the environment and what tests left behind
+	rm -rf $(VENV) artifacts .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,235 @@
+"""Everything of an experiment, in one folder.
+
+::
+
+    runs/NAME/
+        run.json                    settings, hardware mode, versions
+        rounds/000/weights.safetensors
+        rounds/000/round.json       written last: a round counts when this is there
+
+A process killed at any moment leaves whole rounds only; run again, it goes on
+from the last of them and suggests the same.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.errors import RunError
+from workbench.experiments.config import RunConfig
+from workbench.files import read_json, write_json
+from workbench.strategies import record
+from workbench.strategies.base import Suggestions
+from workbench.study import rows_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.cohort.pool import Pool
+    from workbench.models.compute import Compute
+    from workbench.rounds import Round
+
+__all__ = ["Run", "SavedRound"]
+
+_PACKAGES = ("suggestive-workbench", "torch", "monai", "numpy", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class SavedRound:
+    """One round as it is written down.
+
+    ``labeled`` names the slices that were labeled for this round, ``suggested``
+    those that were asked for next; ``metrics`` are Dice by region.
+    """
+
+    index: int
+    labeled: tuple[str, ...]
+    suggested: tuple[str, ...]
+    details: Mapping[str, Any]
+    strategy: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    losses: tuple[float, ...]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment on disk.
+
+    Parameters
+    ----------
+    folder : Path
+        Its folder.
+    config : RunConfig
+        Its settings.
+    environment : mapping
+        Hardware mode and versions of the process that began it.
+    rounds : tuple of SavedRound
+        The rounds that are complete.
+    """
+
+    folder: Path
+    config: RunConfig
+    environment: Mapping[str, Any]
+    rounds: tuple[SavedRound, ...] = ()
+
+    @classmethod
+    def create(cls, folder: Path, config: RunConfig, compute: Compute) -> Run:
+        """Begin a run in a folder that holds none.
+
+        Raises
+        ------
+        RunError
+            If the folder holds a run already.
+        """
+        if (folder / "run.json").exists():
+            raise RunError(
+                f"{folder} holds a run already. Load it to go on with it, or choose another folder."
+            )
+        environment = {
+            "compute": compute.record(),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+            "packages": {name: _version(name) for name in _PACKAGES},
+        }
+        write_json(folder / "run.json", {"config": config.to_json(), "environment": environment})
+        return cls(folder, config, environment)
+
+    @classmethod
+    def load(cls, folder: Path) -> Run:
+        """Read a run and its complete rounds.
+
+        Raises
+        ------
+        RunError
+            If there is no run, or its files cannot be read.
+        """
+        if not (folder / "run.json").is_file():
+            raise RunError(
+                f"{folder} holds no run: there is no run.json in it. Name the folder that was "
+                f"given to `workbench simulate --out`."
+            )
+        try:
+            begun = read_json(folder / "run.json")
+            config = RunConfig.from_json(begun["config"])
+            rounds = tuple(_read_rounds(folder / "rounds"))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{folder} holds a run that cannot be read ({error}). It was damaged after it was "
+                f"written; restore it from a copy, or start again in another folder."
+            ) from error
+        return cls(folder, config, begun["environment"], rounds)
+
+    @classmethod
+    def open(cls, folder: Path, config: RunConfig, compute: Compute) -> Run:
+        """Load the run in a folder if its settings are these, else begin one.
+
+        Raises
+        ------
+        RunError
+            If the folder holds a run with other settings.
+        """
+        if not (folder / "run.json").exists():
+            return cls.create(folder, config, compute)
+        run = cls.load(folder)
+        ours, theirs = _comparable(config), _comparable(run.config)
+        differing = sorted(name for name in ours if ours[name] != theirs[name])
+        if differing:
+            name = differing[0]
+            raise RunError(
+                f"{folder} holds a run with other settings: {name} is {theirs[name]!r} there and "
+                f"{ours[name]!r} here. Choose another folder, or use the settings of the run."
+            )
+        return run
+
+    def append(self, round: Round) -> Run:
+        """Write a finished round and return the run that has it."""
+        from workbench.models.weights import save_weights
+
+        folder = self.folder / "rounds" / f"{round.index:03d}"
+        save_weights(round.model, folder / "weights.safetensors")
+        saved = _saved(round)
+        write_json(folder / "round.json", vars(saved))
+        return Run(self.folder, self.config, self.environment, (*self.rounds, saved))
+
+    def weights(self, index: int) -> Path:
+        """Where the U-Net of a round is kept."""
+        return self.folder / "rounds" / f"{index:03d}" / "weights.safetensors"
+
+    def load_model(self, index: int, model: nn.Module) -> nn.Module:
+        """Fill `model` with the weights of a round."""
+        from workbench.models.weights import load_weights
+
+        load_weights(model, self.weights(index))
+        return model
+
+    def pool_after(self, pool: Pool, rounds: int | None = None) -> Pool:
+        """Return the pool with the labels of the first `rounds` rounds (all by default)."""
+        for saved in self.rounds[:rounds]:
+            pool = pool.with_labeled(rows_of(pool, saved.labeled), saved.index)
+        return pool
+
+    def next_rows(self, pool: Pool) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return the rows that the last round asks for."""
+        return rows_of(pool, self.rounds[-1].suggested)
+
+
+def _saved(round: Round) -> SavedRound:
+    pool, found = round.pool, round.suggestions
+    names: Sequence[str] = [str(slice_id) for slice_id in pool.ids]
+    return SavedRound(
+        index=round.index,
+        labeled=tuple(names[row] for row in np.flatnonzero(pool.labeled_in == round.index)),
+        suggested=tuple(names[row] for row in found.rows),
+        details=_details(found, names),
+        strategy=record(round.strategy),
+        metrics=dict(round.metrics),
+        losses=tuple(round.losses),
+        seconds=dict(round.seconds),
+    )
+
+
+def _details(found: Suggestions, names: Sequence[str]) -> dict[str, Any]:
+    """Why each slice was suggested, as plain values; NaN becomes null."""
+    details: dict[str, Any] = {}
+    if found.source is not None:
+        details["source"] = [names[row] if row >= 0 else None for row in found.source]
+    for name in ("distance", "angle"):
+        values = getattr(found, name)
+        if values is not None:
+            details[name] = [float(value) if np.isfinite(value) else None for value in values]
+    if found.flags is not None:
+        details["flags"] = list(found.flags)
+    return details
+
+
+def _read_rounds(folder: Path) -> list[SavedRound]:
+    """Read complete rounds in order, up to the first that is missing."""
+    rounds: list[SavedRound] = []
+    while (path := folder / f"{len(rounds):03d}" / "round.json").is_file():
+        content = read_json(path)
+        for name in ("labeled", "suggested", "losses"):
+            content[name] = tuple(content[name])
+        rounds.append(SavedRound(**content))
+    return rounds
+
+
+def _comparable(config: RunConfig) -> dict[str, Any]:
+    """Settings that must agree to go on: all but how many rounds there are to be."""
+    content = config.to_json()
+    del content["rounds"]
+    return content
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

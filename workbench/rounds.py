@@ -1,0 +1,300 @@
+"""One round: train, gather evidence, select.
+
+`run_round` is the loop's body, for a simulation and for a person alike. What a
+strategy needs is computed by an `EvidenceSource`, each thing once: moving the
+cone's angle runs `select` alone, moving α runs the encoder alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.errors import StrategyError
+from workbench.files import cache_folder, content_key
+from workbench.jobs import Progress, Work
+from workbench.strategies.base import (
+    BeforeTraining,
+    Budget,
+    Ensemble,
+    Evidence,
+    Latents,
+    LossHead,
+    Need,
+    QueryStrategy,
+    ReferenceDice,
+    Shift,
+    ShiftedLatents,
+    Suggestions,
+    check_suggestions,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.cohort.pool import Pool
+    from workbench.latent.probe import Probe
+    from workbench.study import Study
+
+__all__ = ["EvidenceSource", "Round", "run_round", "select", "train_model"]
+
+
+class EvidenceSource:
+    """Computes what strategies need of one trained model, each thing once.
+
+    Parameters
+    ----------
+    study : Study
+        Data, manifold and settings.
+    pool : Pool
+        The samples, and which are labeled.
+    model : torch.nn.Module or None
+        The trained U-Net; None before training.
+    index : int
+        The round whose labels the model was trained on.
+    """
+
+    def __init__(self, study: Study, pool: Pool, model: nn.Module | None, index: int) -> None:
+        self.study = study
+        self.pool = pool
+        self.model = model
+        self.index = index
+        self._values: dict[Need, Any] = {}
+        self._probes: dict[bytes, Probe] = {}
+
+    def gather(self, needs: frozenset[Need]) -> Work[Evidence]:
+        """Compute what is needed and not known yet; return it as evidence."""
+        for need in sorted(needs, key=repr):
+            if need not in self._values and not isinstance(need, BeforeTraining):
+                self._values[need] = yield from self._compute(need)
+        return self.evidence({need: self._values.get(need) for need in needs})
+
+    def evidence(self, values: Mapping[Need, Any]) -> Evidence:
+        """Combine computed values with the state of the pool."""
+        pool = self.pool
+        return Evidence(pool.case_of, pool.eligible, pool.labeled_in, dict(values), self.index + 1)
+
+    def sources(self, need: ShiftedLatents) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Rows of the labeled samples whose gradients are followed, ascending."""
+        labeled_in = self.pool.labeled_in
+        if need.sources == "last":
+            return np.flatnonzero(labeled_in == labeled_in.max()).astype(np.int64)
+        return np.flatnonzero(labeled_in >= 0).astype(np.int64)
+
+    def probe(self, need: ShiftedLatents) -> Work[Probe]:
+        """Compute the input gradients of the sources, or return those at hand."""
+        from workbench.latent.probe import compute_probe
+
+        if self.model is None:
+            raise StrategyError("Loss gradients need a trained model; train a round first.")
+        rows = self.sources(need)
+        if rows.tobytes() not in self._probes:
+            study = self.study
+            self._probes[rows.tobytes()] = yield from compute_probe(
+                self.model,
+                study.manifold.vae,
+                study.data.images,
+                study.data.labels,
+                rows,
+                loss=study.segmentation.loss,
+                include_background=study.segmentation.include_background,
+                compute=study.compute,
+            )
+        return self._probes[rows.tobytes()]
+
+    def known_probe(self, need: ShiftedLatents) -> Probe | None:
+        """Return the probe of these sources if it is computed, without computing it."""
+        return self._probes.get(self.sources(need).tobytes())
+
+    def _compute(self, need: Need) -> Work[Any]:
+        if isinstance(need, Latents):
+            return self.study.latent.z
+        if isinstance(need, ShiftedLatents):
+            probe = yield from self.probe(need)
+            u = self.study.latent.neighbor_distance
+            yield Progress("following the gradients", 0, 1)
+            alpha = need.alpha
+            if alpha is None:
+                alpha = probe.calibrate(need.displacement, need.scale, u)
+            return Shift(alpha, probe.sources, probe.z, probe.at(alpha, need.scale))
+        if isinstance(need, ReferenceDice):
+            return (yield from self._reference_dice())
+        if isinstance(need, (LossHead, Ensemble)):
+            raise StrategyError(
+                f"The strategy asks for {need}, which changes how the network is trained. "
+                f"This version trains one plain U-Net; choose a strategy that needs no more."
+            )
+        raise StrategyError(
+            f"The strategy asks for {need}, and nothing computes that. A strategy can need "
+            f"Latents, ShiftedLatents, ReferenceDice or BeforeTraining."
+        )
+
+    def _reference_dice(self) -> Work[Any]:
+        from workbench.training.predict import score_rows
+
+        rows = np.flatnonzero(self.study.data.labels.available)
+        if self.model is None:
+            raise StrategyError("The reference Dice needs a trained model; train a round first.")
+        data = self.study.data
+        scores = yield from score_rows(
+            self.model, data.images, data.labels, rows, self.study.compute
+        )
+        dice = np.full(len(self.pool), np.nan)
+        dice[rows] = scores["dice"]
+        return dice
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """One turn of the loop, as it happened.
+
+    Parameters
+    ----------
+    index : int
+        0 for the initial set.
+    pool : Pool
+        The pool that the model was trained on.
+    model : torch.nn.Module or None
+        The trained U-Net; None for an earlier round that was read from a folder.
+    losses : tuple of float
+        Training loss of every step.
+    strategy : QueryStrategy
+        The strategy as it was tuned when it chose.
+    evidence : EvidenceSource or None
+        What was computed from the model, so that a live choice can be replayed.
+    suggestions : Suggestions
+        What the strategy asks for next.
+    metrics : mapping of str to float
+        Dice of the test cases by region, and their ``"mean"``.
+    seconds : mapping of str to float
+        Wall time of ``"training"``, ``"scoring"`` and ``"suggesting"``.
+    """
+
+    index: int
+    pool: Pool
+    model: nn.Module | None
+    losses: tuple[float, ...]
+    strategy: QueryStrategy
+    evidence: EvidenceSource | None
+    suggestions: Suggestions
+    metrics: Mapping[str, float]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def select(source: EvidenceSource, strategy: QueryStrategy, budget: Budget) -> Work[Suggestions]:
+    """Gather what the strategy needs and let it choose.
+
+    The random numbers are seeded by (seed, round): a round can be repeated
+    without replaying those before it.
+
+    Raises
+    ------
+    StrategyError
+        If the strategy breaks its contract.
+    """
+    evidence = yield from source.gather(strategy.needs())
+    rng = np.random.default_rng((source.study.seed, source.index + 1))
+    return check_suggestions(strategy.select(evidence, budget, rng), evidence, budget, strategy)
+
+
+def train_model(
+    study: Study, pool: Pool, index: int, initial: nn.Module | None = None
+) -> Work[tuple[nn.Module, tuple[float, ...]]]:
+    """Train the U-Net on the labeled rows, or load it if this was done before.
+
+    The result is kept under a key of everything that decides it (images, rows,
+    settings, seed, hardware mode, weights it starts from), so that strategies
+    compared at one seed train their common first round once.
+    """
+    from workbench.files import read_json, write_json
+    from workbench.models.unet import build_unet
+    from workbench.models.weights import fingerprint, load_weights, save_weights
+    from workbench.training.segmentation import train_segmentation
+
+    data = study.data
+    rows = np.flatnonzero(pool.labeled).astype(np.int64)
+    key = content_key(
+        data.images.key,
+        rows.tolist(),
+        study.segmentation,
+        study.compute.record(),
+        study.seed,
+        index,
+        None if initial is None else fingerprint(initial),
+    )
+    folder = cache_folder() / "unet" / key
+    weights, record = folder / "weights.safetensors", folder / "training.json"
+    if record.is_file():
+        yield Progress("loading the U-Net", 0, 1)
+        model = build_unet(
+            len(data.images.channels), len(data.labels.classes), study.segmentation.features
+        )
+        load_weights(model, weights)
+        return study.compute.place(model).eval(), tuple(read_json(record)["losses"])
+    checkpoint = folder / "checkpoint.safetensors"
+    model, losses = yield from train_segmentation(
+        data.images,
+        data.labels,
+        rows,
+        study.segmentation,
+        study.compute,
+        seed=study.seed,
+        round=index,
+        initial=initial,
+        checkpoint=checkpoint,
+    )
+    save_weights(model, weights)
+    write_json(record, {"losses": list(losses), "rows": len(rows)})
+    checkpoint.unlink(missing_ok=True)
+    return model, losses
+
+
+def run_round(
+    study: Study,
+    pool: Pool,
+    strategy: QueryStrategy,
+    budget: Budget,
+    index: int,
+    initial: nn.Module | None = None,
+) -> Work[Round]:
+    """Train on what is labeled, score on the test cases, and suggest what to label next.
+
+    Parameters
+    ----------
+    study : Study
+        Data, manifold and settings.
+    pool : Pool
+        With the labels of this round already in.
+    strategy : QueryStrategy
+        Chooses the next samples; asked before training if it needs `BeforeTraining`.
+    budget : Budget
+        How many samples to suggest.
+    index : int
+        Number of the round, 0 for the initial set.
+    initial : torch.nn.Module, optional
+        Weights to continue from; None starts from scratch.
+    """
+    from workbench.training.metrics import evaluate
+
+    early = None
+    if BeforeTraining() in strategy.needs():
+        early = yield from select(EvidenceSource(study, pool, None, index), strategy, budget)
+    started = time.perf_counter()
+    model, losses = yield from train_model(study, pool, index, initial)
+    trained = time.perf_counter()
+    metrics = yield from evaluate(
+        model, study.data.test_images, study.data.test_labels, study.compute
+    )
+    scored = time.perf_counter()
+    source = EvidenceSource(study, pool, model, index)
+    suggestions = early or (yield from select(source, strategy, budget))
+    seconds = {
+        "training": trained - started,
+        "scoring": scored - trained,
+        "suggesting": time.perf_counter() - scored,
+    }
+    return Round(index, pool, model, losses, strategy, source, suggestions, metrics, seconds)

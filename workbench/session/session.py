@@ -1,0 +1,519 @@
+"""The one object that changes.
+
+A `Session` holds the state of an interactive experiment as traits, each
+replaced whole, and the methods that move it on. Views watch the traits and call
+the methods; no view knows another.
+
+Threads: slow work runs in `Background`. What it reports is handled by the event
+loop of the thread that made the session, by any method call, or by `wait` where
+no loop turns (a notebook under papermill). All changes happen under one lock,
+because JupyterLab delivers widget messages on a thread of their own while a
+cell runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import SettingError, WorkbenchError
+from workbench.experiments.config import RunConfig
+from workbench.experiments.runs import Run
+from workbench.experiments.simulate import open_run
+from workbench.inspection import Inspection, inspect
+from workbench.jobs import Outcome, Progress, Work
+from workbench.rounds import EvidenceSource, Round, run_round, select
+from workbench.session.preview import exact_preview, gradient_need, interpolated_preview
+from workbench.session.running import RunningSession
+from workbench.session.saved import restore, save
+from workbench.session.state import MAPS_ON_DEMAND, STEPS, Step
+from workbench.strategies import from_record, record
+from workbench.strategies.base import Budget, QueryStrategy, Suggestions
+from workbench.study import Data, Study, initial_rows, learn_latent, open_data
+
+if TYPE_CHECKING:
+    from workbench.latent.space import LatentSpace
+    from workbench.models.compute import Compute
+    from workbench.training.manifold import Manifold
+
+__all__ = ["Session"]
+
+R = TypeVar("R")
+
+
+class Session(RunningSession):
+    """State of one interactive experiment, and what a person can do with it.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``"phantom"`` or the folder of a cohort.
+    folder : str or Path, optional
+        Where the experiment is kept; ``runs/<source>`` in the working folder by
+        default. An experiment that is there is continued.
+    strategy : QueryStrategy, optional
+        Gradient-guided sampling by default.
+    **settings
+        Fields of `RunConfig`, such as ``seed``, ``initial``, ``budget``, ``cases``.
+    """
+
+    def __init__(
+        self,
+        source: str | Path = "phantom",
+        folder: str | Path | None = None,
+        *,
+        strategy: QueryStrategy | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        chosen = strategy or from_record({"name": "gradient-guided"})
+        self.config = RunConfig(source=str(source), strategy=record(chosen), **settings)
+        short = Path(str(source)).name or "cohort"
+        self.folder = Path(folder) if folder is not None else Path("runs") / short
+        self.name = short
+        self.strategy = chosen
+        self.budget = self.config.budget
+        self.z_dim = int(self.config.manifold.get("z_dim", 3))
+        self.steps = dict.fromkeys(STEPS, Step())
+        self.manifold: Manifold | None = None
+        self.data: Data | None = None
+        self.study: Study | None = None
+        self._compute: Compute | None = None
+        self._run: Run | None = None
+        self._learned: dict[int, tuple[Manifold, LatentSpace]] = {}
+        self._offer_next()
+
+    # ------------------------------------------------------------ opening
+    def open(self) -> None:
+        """Open the cohort in the background and continue what the folder holds."""
+        if self.data is not None:
+            return
+
+        def work() -> Work[tuple[Data, Compute, Run, Any]]:
+            from workbench.latent.project import pixel_pca
+
+            config = self.config
+            data = yield from open_data(
+                config.source,
+                recipe=config.image_recipe(),
+                test_fraction=config.test_fraction,
+                seed=config.seed,
+                cases=config.cases,
+            )
+            pixels = yield from pixel_pca(data.images)
+            yield Progress("starting torch", 0, 1)
+            run, compute = open_run(self.folder, config)
+            return data, compute, run, pixels
+
+        self._start("cohort", work(), self._opened)
+
+    def _opened(self, result: tuple[Data, Compute, Run, Any]) -> None:
+        from workbench.cohort.store import foreground_area
+
+        data, compute, run, pixels = result
+        self.data, self._compute, self._run = data, compute, run
+        self.name = data.cohort.name
+        self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
+        self.test_cases = tuple(data.test_images.cases)
+        self.pool = run.pool_after(data.pool)
+        self.values = {"foreground area (mm²)": foreground_area(data.images, data.labels)}
+        self.maps = {pixels.name: pixels}
+        self.map_names = (pixels.name,)
+        self.map_name = pixels.name
+        self._mark(
+            "cohort",
+            "ready",
+            f"{len(data.cohort.cases)} cases, {len(self.pool):,} slices in the pool",
+        )
+        for problem in data.cohort.problems[:5]:
+            self._note(f"{problem.case}: {problem.sentence}" if problem.case else problem.sentence)
+        if run.rounds:
+            self._note(f"Found {len(run.rounds)} finished rounds in {self.folder}; going on there.")
+            self.train_manifold()
+
+    # ------------------------------------------------------------ manifold
+    def train_manifold(self, z_dim: int | None = None) -> None:
+        """Train the VAE of a z-dimension, or load it, and encode every slice."""
+        self._learn(z_dim or self.z_dim, then_round=False)
+
+    def set_z(self, z_dim: int) -> None:
+        """Choose the z-dimension; one that is not trained yet trains in the background."""
+        if z_dim < 2:
+            self._refuse(
+                f"The z-dimension is {z_dim}. A map needs at least 2; the papers use 2, 3 and 5."
+            )
+        elif z_dim in self._learned:
+            self._adopt_latent(z_dim)
+        else:
+            self.train_manifold(z_dim)
+
+    def _learn(self, z_dim: int, then_round: bool) -> None:
+        data, compute = self.data, self._compute
+        if data is None or compute is None:
+            self._refuse("There are no images yet. Open the cohort first.")
+            return
+        config = replace(self.config.manifold_config(), z_dim=z_dim)
+        seed = self.config.manifold_seed
+
+        def work() -> Work[tuple[Manifold, LatentSpace]]:
+            return (yield from learn_latent(data, config, compute, seed=seed))
+
+        def learned(result: tuple[Manifold, LatentSpace]) -> None:
+            self._learned[z_dim] = result
+            self.trained_dims = tuple(sorted(self._learned))
+            self._adopt_latent(z_dim)
+            if then_round:
+                self.start_round()
+            elif self._run is not None and self._run.rounds and self.round is None:
+                self._restore(self._run)
+
+        self._start("manifold", work(), learned)
+
+    def _adopt_latent(self, z_dim: int) -> None:
+        """Show the latent space of a trained z-dimension and suggest in it."""
+        from workbench.latent.project import latent_axes, pca
+
+        manifold, latent = self._learned[z_dim]
+        assert self.data is not None
+        assert self._compute is not None
+        self.manifold, self.z_dim = manifold, z_dim
+        self.study = Study(
+            self.data,
+            manifold,
+            latent,
+            self.config.segmentation_config(),
+            self._compute,
+            self.config.seed,
+        )
+        self.latent = latent
+        self.losses = {**self.losses, "manifold": tuple(manifold.losses)}
+        pixels = {name: each for name, each in self.maps.items() if each.method == "pixels"}
+        shown = min(z_dim, 3)
+        axes = [latent_axes(latent, i, j) for i in range(shown) for j in range(i + 1, shown)]
+        quick = {each.name: each for each in [*axes, pca(latent)]}
+        self.maps = {**quick, **pixels}
+        self.map_names = (*quick, *MAPS_ON_DEMAND, *pixels)
+        self.map_name = axes[0].name
+        detail = f"{z_dim} dimensions, {latent.active_dims} active, KL {manifold.kl:.1f} nats"
+        if manifold.collapsed:
+            self._mark("manifold", "failed", manifold.warning)
+            self.problem = manifold.warning
+        else:
+            self._mark("manifold", "ready", detail)
+        if self.round is not None and self.round.evidence is not None:
+            before = self.round.evidence
+            evidence = EvidenceSource(self.study, before.pool, before.model, before.index)
+            self.round = replace(self.round, evidence=evidence)
+            self._refine()
+
+    def show_map(self, name: str) -> None:
+        """Show a map; t-SNE and UMAP are computed first, as a job of their own."""
+        self._background.drain()
+        if name in self.maps:
+            self.map_name = name
+            return
+        if name not in MAPS_ON_DEMAND or self.latent is None:
+            known = ", ".join(self.map_names) or "none yet"
+            self._refuse(f"There is no map {name!r}. Maps that can be shown: {known}.")
+            return
+        from workbench.latent import project
+
+        compute_map = project.tsne if name == "t-SNE" else project.umap
+        latent = self.latent
+
+        def ended(outcome: Outcome[Any]) -> None:
+            self.computing = {}
+            if outcome.value is not None and self.latent is latent:
+                self.maps = {**self.maps, name: outcome.value}
+                self.map_name = name
+            elif outcome.error is not None:
+                self._fail("", outcome.error)
+
+        self.computing = {name: 0.0}
+        self._background.start(
+            "map",
+            compute_map(latent, seed=self.config.manifold_seed),
+            lambda progress: self.set_trait("computing", {name: progress.fraction}),
+            ended,
+        )
+
+    # ------------------------------------------------------------ the loop
+    def start_round(self) -> None:
+        """Train on what is labeled and suggest; the first round draws the initial set."""
+        if self.study is None:
+            self._learn(self.z_dim, then_round=True)
+            return
+        if self.busy:
+            self._refuse_busy()
+            return
+        if not self.pool.labeled.any():
+            try:
+                rows = initial_rows(self.pool, self.config.initial, self.config.seed)
+            except SettingError as error:
+                self._refuse(str(error))
+                return
+            self.pool = self.pool.with_labeled(rows, 0)
+        index = int(self.pool.labeled_in.max())
+        if self.round is not None and index == self.round.index:
+            self._refuse(
+                "Nothing was labeled since the last round. Label the suggestions first, then "
+                "start the next round."
+            )
+            return
+        study, pool, strategy = self.study, self.pool, self.strategy
+        budget, run = Budget(self.budget), self._run
+        initial = self.round.model if self.round and self.config.continue_weights else None
+        assert run is not None
+
+        def work() -> Work[tuple[Round, Run]]:
+            round = yield from run_round(study, pool, strategy, budget, index, initial)
+            return round, run.append(round)
+
+        def ended(result: tuple[Round, Run]) -> None:
+            self._run = result[1]
+            self._adopt_round(result[0], (*self.rounds, result[0]))
+
+        self._start("model", work(), ended)
+
+    def label_suggestions(self) -> None:
+        """Label the suggested slices with the reference; the next round trains on them."""
+        self._background.drain()
+        if self.suggestions is None or not len(self.suggestions.rows):
+            self._refuse("There are no suggestions to label. Run a round first.")
+            return
+        if self.busy:
+            self._refuse_busy()
+            return
+        with self._background.lock:
+            self._background.cancel("exact")
+            count = len(self.suggestions.rows)
+            self.pool = self.pool.with_labeled(self.suggestions.rows, self.round.index + 1)
+            self.preview = self.suggestions = None
+            self._save()
+            self._mark("annotate", "ready", f"{count} slices labeled from the reference")
+            self._mark("suggest", "stale", "labeled; the next round suggests again")
+            self._mark("model", "stale", f"{count} new labels wait to be trained on")
+            self._note(f"Labeled {count} suggestions from the reference.")
+            self._offer_next()
+
+    def next(self) -> None:
+        """Do what comes next: open, train, label, or start the next round."""
+        self._background.drain()
+        if self.busy:
+            self._refuse_busy()
+        elif self.data is None:
+            self.open()
+        elif self.suggestions is not None and len(self.suggestions.rows):
+            self.label_suggestions()
+        else:
+            self.start_round()
+
+    def _adopt_round(self, round: Round, rounds: tuple[Round, ...]) -> None:
+        self.round, self.rounds = round, rounds
+        self.losses = {**self.losses, "model": round.losses}
+        mean = round.metrics.get("mean", float("nan"))
+        labeled = int(round.pool.labeled.sum())
+        self._mark("model", "ready", f"{labeled} labeled slices, mean Dice {mean:.2f}")
+        self._mark("curve", "ready", f"{len(rounds)} rounds")
+        self._note(f"Round {round.index}: {labeled} labeled slices, mean Dice {mean:.2f}.")
+        if len(round.suggestions.rows):
+            self._mark("annotate", "not started", f"{len(round.suggestions.rows)} to label")
+        self._publish(round.suggestions)
+        self._save()
+        self._score_pool(round)
+
+    def _score_pool(self, round: Round) -> None:
+        """Color the map by how well the model does, once that is known."""
+        if round.evidence is None or round.model is None or self.data is None:
+            return
+        data, model, compute = self.data, round.model, self._compute
+        rows = np.flatnonzero(data.labels.available)
+
+        def work() -> Work[dict[str, NDArray[np.float64]]]:
+            from workbench.training.predict import score_rows
+
+            return (yield from score_rows(model, data.images, data.labels, rows, compute))
+
+        def ended(outcome: Outcome[dict[str, NDArray[np.float64]]]) -> None:
+            if outcome.value is not None:
+                filled = {}
+                for key, label in (("dice", "Dice of the model"), ("loss", "loss of the model")):
+                    filled[label] = np.full(len(data.pool), np.nan)
+                    filled[label][rows] = outcome.value[key]
+                self.values = {**self.values, **filled}
+
+        self._background.start("scores", work(), lambda progress: None, ended)
+
+    # ------------------------------------------------------------ tuning
+    def tune(self, settled: bool = True, **fields: Any) -> None:
+        """Change fields of the strategy and suggest again.
+
+        Parameters
+        ----------
+        settled : bool
+            False while a slider moves: z' is interpolated and only `preview`
+            changes. True when it rests: z' is exact and `suggestions` change.
+        **fields
+            Fields of the strategy, such as ``alpha`` or ``max_angle``.
+        """
+        self._background.drain()
+        try:
+            strategy = replace(self.strategy, **fields)
+        except (SettingError, TypeError) as error:
+            self._refuse(
+                str(error)
+                if isinstance(error, SettingError)
+                else f"{type(self.strategy).__name__} has no setting {', '.join(fields)}."
+            )
+            return
+        with self._background.lock:
+            self.problem = ""
+            self.strategy = strategy
+            if self.round is None or self.suggestions is None:
+                return
+            preview = interpolated_preview(
+                self.round.evidence, strategy, Budget(self.budget), self.suggestions
+            )
+            if preview is not None:
+                self.preview = preview
+            if settled or preview is None:
+                self._refine()
+
+    def calibrate(self, displacement: float = 2.0) -> None:
+        """Choose α so that the median displacement is so many neighbor distances."""
+        self.tune(settled=True, alpha=None, displacement=displacement)
+
+    def as_printed(self) -> None:
+        """Use the papers' setting: α = 1e-3 on the raw gradient (Dai 2022, §3.2)."""
+        self.tune(settled=True, alpha=1e-3, scale="raw")
+
+    def set_budget(self, n: int) -> None:
+        """Change how many slices a round suggests."""
+        self._background.drain()
+        free = int(self.pool.free.sum()) if self.pool is not None else None
+        if not n >= 1 or (free is not None and n > free):
+            limit = f"{free:,}" if free is not None else "the size of the pool"
+            self._refuse(
+                f"{n} suggestions were asked for. Choose between 1 and {limit}, the slices that "
+                f"are not labeled yet."
+            )
+            return
+        self.budget = n
+        if self.round is not None and self.suggestions is not None:
+            self._refine()
+
+    def _refine(self) -> None:
+        """Compute the exact suggestions of the current settings; the latest call wins."""
+        evidence, strategy, budget = self.round.evidence, self.strategy, Budget(self.budget)
+
+        def ended(outcome: Outcome[Suggestions]) -> None:
+            if outcome.value is not None:
+                self._publish(outcome.value)
+                self._save()
+            elif outcome.error is not None:
+                self._fail("suggest", outcome.error)
+
+        self._background.start(
+            "exact", select(evidence, strategy, budget), lambda progress: None, ended
+        )
+
+    def _publish(self, found: Suggestions) -> None:
+        """Make exact suggestions the settled ones and show them."""
+        self.suggestions = found
+        self.preview = exact_preview(self.round.evidence, self.strategy, found)
+        self._mark("suggest", "ready", f"{len(found.rows)} suggestions")
+        if len(found.rows) and self.current not in found.rows:
+            self.current = int(found.rows[0])
+        self._offer_next()
+
+    # ------------------------------------------------------------ looking
+    def inspect(self, row: int) -> None:
+        """Make a slice the current one everywhere."""
+        if self.pool is not None and not -1 <= row < len(self.pool):
+            self._refuse(f"There is no row {row}; the pool has rows 0 to {len(self.pool) - 1}.")
+            return
+        self.current = int(row)
+
+    def inspection(self, row: int | None = None, channel: int = 0) -> Inspection | None:
+        """Collect the pictures and numbers of a slice; None while nothing is open."""
+        row = self.current if row is None else row
+        if self.data is None or row < 0:
+            return None
+        return inspect(
+            self.data,
+            row,
+            channel,
+            study=self.study,
+            evidence=self.round.evidence if self.round is not None else None,
+            need=gradient_need(self.strategy),
+            alpha=self.preview.shift.alpha if self.preview and self.preview.shift else None,
+            suggestions=self.suggestions,
+        )
+
+    def reconstructions(
+        self, n: int = 6, channel: int = 0
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Return slices and what the manifold makes of them, each (n, h, w)."""
+        if self.manifold is None or self.images is None:
+            return None
+        from workbench.latent.space import reconstruct
+
+        rows = np.linspace(0, len(self.pool) - 1, n + 2).astype(int)[1:-1]
+        originals = self.images.read(rows)
+        return originals[:, channel], reconstruct(self.manifold.vae, originals)[:, channel]
+
+    def traversals(self, steps: int = 7, channel: int = 0) -> NDArray[np.float32] | None:
+        """Return decoded pictures along each latent axis, shape (d, steps, h, w)."""
+        if self.manifold is None or self.latent is None:
+            return None
+        from workbench.latent.space import traverse
+
+        return traverse(self.manifold.vae, self.latent, steps)[:, :, channel]
+
+    # ------------------------------------------------------------ saved state
+    def _save(self) -> None:
+        """Write what a person chose and labeled since the last round."""
+        if self.round is None:
+            return
+        try:
+            save(self.folder, self.pool, self.round.index, self.strategy, self.budget)
+        except WorkbenchError as error:
+            self._fail("", error)
+
+    def _restore(self, run: Run) -> None:
+        """Continue a run that was read from its folder."""
+        assert self.study is not None
+        found = restore(run, self.study, self.budget)
+        last = found.rounds[-1]
+        self.pool, self.strategy, self.budget = found.pool, found.strategy, found.budget
+        self.round, self.rounds = last, found.rounds
+        self.losses = {**self.losses, "model": last.losses}
+        self._mark("model", "ready", f"{int(last.pool.labeled.sum())} labeled slices")
+        self._mark("curve", "ready", f"{len(found.rounds)} rounds")
+        self._score_pool(last)
+        pending = int((found.pool.labeled_in > last.index).sum())
+        if pending:
+            self._mark("annotate", "ready", f"{pending} slices labeled")
+            self._mark("model", "stale", f"{pending} new labels wait to be trained on")
+        else:
+            self._refine()
+
+    # ------------------------------------------------------------ what comes next
+    def _offer_next(self) -> None:
+        """Name the one thing to do next."""
+        if self.busy or self._background.runs("main"):
+            self.next_step = ""
+        elif self.data is None:
+            self.next_step = "Open the cohort"
+        elif self.round is None:
+            self.next_step = "Get the first suggestions (about 1 min)"
+        elif self.suggestions is not None and len(self.suggestions.rows):
+            self.next_step = f"Label these {len(self.suggestions.rows)} (from the reference)"
+        elif self.pool.free.any() or self.pool.labeled_in.max() > self.round.index:
+            self.next_step = f"Start round {self.round.index + 1}"
+        else:
+            self.next_step = ""
