@@ -1,0 +1,248 @@
+"""Choose the pool samples that lie nearest to a source, in the direction of its loss.
+
+A source moves along its loss gradient from z to z'. Its *cone* has its apex at
+z', its axis along z' − z and the half-angle θ. In passes, each source takes the
+nearest free sample inside its cone (Dai 2020 eq. 4, Dai 2022 eqs. 5 and 6).
+
+The selection is exact in float64: distances and cosines are summed dimension by
+dimension, in the same order wherever they are computed, so that a small search
+(numpy, at once) and a large one (compiled, see `scan`) pick the same rows as a
+plain loop would. Ties in distance go to the lower row. A cosine counts as
+inside up to `TOLERANCE` below the limit, so that a sample exactly on the
+surface of the cone, or on its axis at θ = 0, is inside in spite of rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import SettingError
+from workbench.strategies.search import (
+    FALLBACK,
+    LONGEST_QUEUE,
+    CompiledSearch,
+    PlainSearch,
+    Queue,
+    Search,
+    measure,
+)
+
+__all__ = ["FALLBACK", "TOLERANCE", "Picks", "inside_cone", "select_in_passes", "warm_up"]
+
+#: Distances (sources times samples) from which the compiled search is worth its import.
+COMPILED_FROM = 1_000_000
+#: How far a cosine may lie below the limit and count as inside, against rounding.
+TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Picks:
+    """What was picked, in the order in which it was picked.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (k,)
+        Rows of the pool, all distinct.
+    source : ndarray of int, shape (k,)
+        Which source each was picked for, an index from 0 to m − 1.
+    distance : ndarray of float, shape (k,)
+        Euclidean distance to the source's z', in latent units.
+    angle : ndarray of float, shape (k,)
+        Degrees between the axis z' − z and the direction from z' to the pick, from 0 to 180;
+        NaN where the source has no direction or the pick lies at z' itself.
+    flags : tuple of str, length k
+        ``""``, ``"outside_cone"`` or ``"no_direction"``.
+    """
+
+    rows: NDArray[np.int64]
+    source: NDArray[np.int64]
+    distance: NDArray[np.float64]
+    angle: NDArray[np.float64]
+    flags: tuple[str, ...]
+
+
+def select_in_passes(
+    z: NDArray[np.float64],
+    free: NDArray[np.bool_],
+    source_z: NDArray[np.float64],
+    shifted: NDArray[np.float64],
+    max_angle: float,
+    budget: int,
+    rng: np.random.Generator,
+) -> Picks:
+    """Give each source, pass after pass, its next nearest free sample inside its cone.
+
+    Parameters
+    ----------
+    z : ndarray of float64, shape (n, d)
+        Latent code of every row of the pool.
+    free : ndarray of bool, shape (n,)
+        Rows that may be picked.
+    source_z, shifted : ndarray of float64, shape (m, d)
+        Latent codes of the sources, z and z', in the order in which they are served.
+    max_angle : float
+        Half-angle θ of the cones in degrees, from 0 to 180; 180 is no condition.
+    budget : int
+        How many rows to pick; no more are picked than are free.
+    rng : numpy.random.Generator
+        Chooses which sources are served if there are more of them than `budget`;
+        not touched otherwise.
+
+    Returns
+    -------
+    Picks
+        A source whose cone holds no free sample gets the one of smallest angle among its
+        `FALLBACK` nearest free ones, marked ``outside_cone``; a source with z' = z gets its
+        nearest free one, marked ``no_direction``. Empty if there is no source.
+
+    Raises
+    ------
+    SettingError
+        If the angle is out of range, or a latent code is not finite.
+    """
+    cos_max = _least_cosine(max_angle)
+    z = np.ascontiguousarray(z, dtype=np.float64)
+    source_z = np.asarray(source_z, dtype=np.float64).reshape(-1, z.shape[1])
+    shifted = np.ascontiguousarray(shifted, dtype=np.float64).reshape(-1, z.shape[1])
+    free = np.array(free, dtype=bool)
+    _check_finite(z[free], "the pool")
+    _check_finite(source_z, "the sources (z)")
+    _check_finite(shifted, "the sources after the step (z')")
+    axes, directed = _axes(source_z, shifted)
+    m = len(shifted)
+    budget = min(budget, int(free.sum()))
+    served = np.arange(m)
+    if budget < m:
+        served = np.sort(rng.permutation(m)[:budget])
+    if m == 0 or budget == 0:
+        return _describe(z, shifted, axes, directed, [], [], [])
+
+    search: Search
+    if len(served) * int(free.sum()) >= COMPILED_FROM:
+        search = CompiledSearch(z, free)
+    else:
+        search = PlainSearch(z, free)
+    passes = -(-budget // len(served))
+    queues = [
+        Queue(search, z, shifted[i], axes[i], cos_max if directed[i] else None, passes + 3)
+        for i in served
+    ]
+    if isinstance(search, CompiledSearch):
+        wanted = min(passes + 3, LONGEST_QUEUE)
+        limit, conical = (0.0, False) if cos_max is None else (cos_max, True)
+        search.prefetch(
+            queues, shifted[served], axes[served], limit, directed[served] & conical, wanted
+        )
+    rows: list[int] = []
+    source: list[int] = []
+    outside: list[bool] = []
+    while len(rows) < budget:
+        for i, queue in zip(served, queues, strict=True):
+            row, is_outside = queue.take()
+            rows.append(row)
+            source.append(int(i))
+            outside.append(is_outside)
+            if len(rows) == budget:
+                break
+    return _describe(z, shifted, axes, directed, rows, source, outside)
+
+
+def inside_cone(
+    z: NDArray[np.float64],
+    source_z: NDArray[np.float64],
+    shifted: NDArray[np.float64],
+    max_angle: float,
+) -> NDArray[np.bool_]:
+    """Tell which points lie in the cone of one source.
+
+    Parameters
+    ----------
+    z : ndarray of float64, shape (n, d)
+        Points in latent space.
+    source_z, shifted : ndarray of float64, shape (d,)
+        Latent code of the source, z and z'.
+    max_angle : float
+        Half-angle θ in degrees, from 0 to 180; 180 is no condition.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        All true without a condition or a direction (z' = z); a point at z' is inside.
+    """
+    cos_max = _least_cosine(max_angle)
+    apex = np.asarray(shifted, dtype=np.float64)
+    axes, directed = _axes(np.asarray(source_z, dtype=np.float64)[None], apex[None])
+    if cos_max is None or not directed[0]:
+        return np.ones(len(z), dtype=bool)
+    squared, dot = measure(np.asarray(z, dtype=np.float64), apex, axes[0])
+    inside: NDArray[np.bool_] = dot >= cos_max * np.sqrt(squared)
+    return inside
+
+
+def warm_up() -> None:
+    """Import and compile the large search now, so that no later one has to wait for it.
+
+    Takes under a second when numba's cache is filled, a few seconds when it is not.
+    """
+    import workbench.strategies.scan  # noqa: F401
+
+
+# ---------------------------------------------------------------- measuring
+def _least_cosine(max_angle: float) -> float | None:
+    """The cosine from which a direction is inside, None for no condition."""
+    if not 0.0 <= max_angle <= 180.0:  # also false for NaN
+        raise SettingError(
+            f"The cone's half-angle is {max_angle!r}. It is an angle in degrees from 0 to 180; "
+            f"60 is the papers' choice and 180 switches the condition off."
+        )
+    return None if max_angle == 180.0 else math.cos(math.radians(max_angle)) - TOLERANCE
+
+
+def _axes(
+    source_z: NDArray[np.float64], shifted: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Unit vectors along z' − z, shape (m, d), and where there is such a direction, shape (m,)."""
+    steps = shifted - source_z
+    largest = np.abs(steps).max(axis=1, initial=0.0)
+    directed = largest > 0.0
+    scaled = steps / np.where(directed, largest, 1.0)[:, None]  # no underflow in the squares
+    length = np.sqrt((scaled * scaled).sum(axis=1))
+    return np.ascontiguousarray(scaled / np.where(directed, length, 1.0)[:, None]), directed
+
+
+def _check_finite(values: NDArray[np.float64], what: str) -> None:
+    usable = np.abs(values) < 1e150  # also false for NaN; beyond it squares overflow
+    if not usable.all():
+        broken = int((~usable).any(axis=1).sum())
+        raise SettingError(
+            f"Latent codes of {what} are not finite in {broken} rows. A smaller step alpha, "
+            f"or a manifold trained anew, gives finite ones."
+        )
+
+
+def _describe(
+    z: NDArray[np.float64],
+    shifted: NDArray[np.float64],
+    axes: NDArray[np.float64],
+    directed: NDArray[np.bool_],
+    rows: list[int],
+    source: list[int],
+    outside: list[bool],
+) -> Picks:
+    picked = np.array(rows, dtype=np.int64)
+    of = np.array(source, dtype=np.int64)
+    offsets = z[picked] - shifted[of]
+    distance = np.sqrt((offsets * offsets).sum(axis=1))
+    along = (offsets * axes[of]).sum(axis=1)
+    across = np.sqrt(((offsets - along[:, None] * axes[of]) ** 2).sum(axis=1))
+    angle = np.degrees(np.arctan2(across, along))
+    angle[~directed[of] | (distance == 0.0)] = np.nan
+    flags = tuple(
+        "no_direction" if not directed[i] else "outside_cone" if is_outside else ""
+        for i, is_outside in zip(source, outside, strict=True)
+    )
+    return Picks(picked, of, distance, angle, flags)

@@ -1,0 +1,233 @@
+"""Serve the free samples of one selection to its sources, nearest first.
+
+A `Queue` holds the next candidates of one source and fetches more when other
+sources have taken them. It asks a search: `PlainSearch` measures every sample
+with numpy, which is at once done for a dozen sources; `CompiledSearch` walks
+sorted samples with numba (see `scan`), which is worth its import for hundreds.
+Both sum in the same order and so find the same rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FALLBACK", "CompiledSearch", "PlainSearch", "Queue", "Search", "measure"]
+
+#: Nearest free samples among which the fallback looks for the smallest angle.
+FALLBACK = 50
+#: Candidates that one source fetches at a time, at most.
+LONGEST_QUEUE = 256
+#: Nearest ones fetched for the fallback: some more, for those that other sources will take.
+NEAREST_AT_ONCE = FALLBACK + 14
+
+
+class Search(Protocol):
+    """The free samples of one selection; `take` makes one of them unfree."""
+
+    def nearest(
+        self,
+        apex: NDArray[np.float64],
+        axis: NDArray[np.float64],
+        cos_max: float | None,
+        wanted: int,
+    ) -> NDArray[np.int64]:
+        """Return up to `wanted` free rows inside a cone (or anywhere), nearest first."""
+        ...
+
+    def is_free(self, rows: Any) -> Any:
+        """Tell of one row, or of each, whether it can still be taken."""
+        ...
+
+    def take(self, row: int) -> None:
+        """Let nobody find this row again."""
+        ...
+
+
+class PlainSearch:
+    """Measure every free sample with numpy: at once, for a dozen sources."""
+
+    def __init__(self, z: NDArray[np.float64], free: NDArray[np.bool_]) -> None:
+        self._rows = np.flatnonzero(free)
+        self._columns = np.ascontiguousarray(z[self._rows].T)
+        self._free = free
+
+    def nearest(
+        self,
+        apex: NDArray[np.float64],
+        axis: NDArray[np.float64],
+        cos_max: float | None,
+        wanted: int,
+    ) -> NDArray[np.int64]:
+        """Return up to `wanted` free rows inside a cone (or anywhere), nearest first."""
+        squared, dot = measure(self._columns.T, apex, axis)
+        inside = self._free[self._rows]
+        if cos_max is not None:
+            inside &= dot >= cos_max * np.sqrt(squared)
+        candidates = np.flatnonzero(inside)
+        distances = squared[candidates]
+        if len(candidates) > wanted:
+            limit = np.partition(distances, wanted - 1)[wanted - 1]
+            candidates = candidates[distances <= limit]
+            distances = squared[candidates]
+        order = np.argsort(distances, kind="stable")[:wanted]
+        return self._rows[candidates[order]]
+
+    def is_free(self, rows: Any) -> Any:
+        """Tell of one row, or of each, whether it can still be taken."""
+        return self._free[rows]
+
+    def take(self, row: int) -> None:
+        """Let nobody find this row again."""
+        self._free[row] = False
+
+
+class CompiledSearch:
+    """Search sorted samples with `scan.nearest`."""
+
+    def __init__(self, z: NDArray[np.float64], free: NDArray[np.bool_]) -> None:
+        from workbench.strategies.scan import first_nearest, nearest
+
+        self._scan, self._scan_many = nearest, first_nearest
+        rows = np.flatnonzero(free)
+        samples = z[rows]
+        self._along = int(np.argmax(samples.std(axis=0)))
+        order = np.argsort(samples[:, self._along], kind="stable")
+        self._rows = rows[order]
+        self._points = np.ascontiguousarray(samples[order].T)
+        self._open = np.ones(len(rows), dtype=bool)
+        self._column = np.full(len(z), -1, dtype=np.int64)
+        self._column[self._rows] = np.arange(len(rows))
+
+    def nearest(
+        self,
+        apex: NDArray[np.float64],
+        axis: NDArray[np.float64],
+        cos_max: float | None,
+        wanted: int,
+    ) -> NDArray[np.int64]:
+        """Return up to `wanted` free rows inside a cone (or anywhere), nearest first."""
+        limit, conical = (0.0, False) if cos_max is None else (cos_max, True)
+        found = self._scan(
+            self._points, self._rows, self._open, self._along, apex, axis, limit, conical, wanted
+        )
+        return self._rows[found]
+
+    def is_free(self, rows: Any) -> Any:
+        """Tell of one row, or of each, whether it can still be taken."""
+        return self._open[self._column[rows]]
+
+    def take(self, row: int) -> None:
+        """Let nobody find this row again."""
+        self._open[self._column[row]] = False
+
+    def prefetch(
+        self,
+        queues: list[Queue],
+        apexes: NDArray[np.float64],
+        axes: NDArray[np.float64],
+        cos_max: float,
+        conical: NDArray[np.bool_],
+        wanted: int,
+    ) -> None:
+        """Fill all queues at once, before anything is taken."""
+        found = self._scan_many(
+            self._points,
+            self._rows,
+            self._open,
+            self._along,
+            apexes,
+            axes,
+            cos_max,
+            conical,
+            wanted,
+            NEAREST_AT_ONCE,
+        )
+        for queue, (inside, nearest) in zip(queues, found, strict=True):
+            queue.offer(self._rows[inside], None if nearest is None else self._rows[nearest])
+
+
+class Queue:
+    """The candidates of one source, nearest first, fetched a few at a time."""
+
+    def __init__(
+        self,
+        search: Search,
+        z: NDArray[np.float64],
+        apex: NDArray[np.float64],
+        axis: NDArray[np.float64],
+        cos_max: float | None,
+        wanted: int,
+    ) -> None:
+        self._search, self._z, self._apex, self._axis = search, z, apex, axis
+        self._cos_max = cos_max
+        self._wanted = min(wanted, LONGEST_QUEUE)
+        self._inside: list[int] = []  # nearest last
+        self._inside_all = False  # nothing beyond what was fetched
+        self._nearest: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._nearest_all = False
+
+    def take(self) -> tuple[int, bool]:
+        """Take the next sample; tell also whether it lies outside the cone."""
+        row = self._next_inside()
+        outside = row is None
+        if row is None:
+            row = self._least_angle()
+        self._search.take(row)
+        return row, outside
+
+    def offer(self, inside: NDArray[np.int64], nearest: NDArray[np.int64] | None) -> None:
+        """Accept the first candidates; `nearest` where there are none inside."""
+        self._accept_inside(inside)
+        if nearest is not None:
+            self._accept_nearest(nearest)
+
+    def _next_inside(self) -> int | None:
+        while True:
+            while self._inside:
+                row = self._inside.pop()
+                if self._search.is_free(row):
+                    return row
+            if self._inside_all:
+                return None
+            self._fetch_inside()
+
+    def _fetch_inside(self) -> None:
+        self._accept_inside(
+            self._search.nearest(self._apex, self._axis, self._cos_max, self._wanted)
+        )
+
+    def _accept_inside(self, found: NDArray[np.int64]) -> None:
+        self._inside_all = len(found) < self._wanted
+        self._wanted = min(4 * self._wanted, LONGEST_QUEUE)
+        self._inside = found[::-1].tolist()
+
+    def _least_angle(self) -> int:
+        near = self._nearest[self._search.is_free(self._nearest)]
+        if len(near) < FALLBACK and not self._nearest_all:
+            self._accept_nearest(
+                self._search.nearest(self._apex, self._axis, None, NEAREST_AT_ONCE)
+            )
+            near = self._nearest
+        near = near[:FALLBACK]
+        squared, dot = measure(self._z[near], self._apex, self._axis)
+        return int(near[np.argmax(dot / np.sqrt(squared))])
+
+    def _accept_nearest(self, found: NDArray[np.int64]) -> None:
+        self._nearest = found
+        self._nearest_all = len(found) < NEAREST_AT_ONCE
+
+
+def measure(
+    z: NDArray[np.float64], apex: NDArray[np.float64], axis: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Squared distance to the apex and component along the axis, summed in order."""
+    squared = np.zeros(len(z))
+    dot = np.zeros(len(z))
+    for k in range(z.shape[1]):
+        difference = z[:, k] - apex[k]
+        dot += difference * axis[k]
+        squared += difference * difference
+    return squared, dot
