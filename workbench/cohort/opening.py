@@ -1,0 +1,50 @@
+"""Open a cohort by one word or one folder: the first thing a user names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from workbench.cohort.cohort import Cohort
+from workbench.cohort.layouts import recognize
+from workbench.cohort.phantom import make_phantom
+from workbench.errors import SettingError
+from workbench.jobs import Progress, Work
+
+__all__ = ["PHANTOM", "open_cohort"]
+
+#: The word that names the embedded cohort (a folder of this name is ``./phantom``).
+PHANTOM = "phantom"
+
+
+def open_cohort(source: str | Path, cases: int | None = None) -> Work[Cohort]:
+    """Open the embedded cohort or a folder.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``"phantom"`` or the folder of a data set.
+    cases : int, optional
+        Cases of the embedded cohort (24 if not given), or how many of a
+        folder's cases to use, spread evenly over all of them.
+
+    Raises
+    ------
+    CohortError
+        If the folder cannot be used.
+    SettingError
+        If `cases` is less than 1.
+    """
+    if cases is not None and cases < 1:
+        raise SettingError(f"A cohort was asked for with {cases} cases. Name at least 1.")
+    if str(source) == PHANTOM:
+        folder = yield from make_phantom(cases=cases or 24)
+        return replace(recognize(folder), name=PHANTOM)
+    yield Progress("looking for cases", 0, 0)
+    cohort = recognize(source)
+    if cases is not None and cases < len(cohort.cases):
+        places = np.floor(np.arange(cases) * len(cohort.cases) / cases).astype(int)
+        cohort = replace(cohort, cases=tuple(cohort.cases[i] for i in places))
+    return cohort

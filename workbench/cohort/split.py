@@ -1,0 +1,77 @@
+"""Divide the cases into a pool and a test set, once and for all rounds.
+
+Cases that lie side by side often belong together: two halves of one brain, two
+scans of one person. So the test set of each site is one contiguous block of
+ids, at a place that the seed chooses, and never a random sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.cohort.cohort import Case, Cohort
+from workbench.cohort.layouts import natural_key
+from workbench.errors import CohortError, SettingError
+
+__all__ = ["Split", "split_cases"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Ids of the cases of the pool and of the test set, in natural order."""
+
+    pool: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def split_cases(cohort: Cohort, test_fraction: float = 0.25, seed: int = 0) -> Split:
+    """Divide the cases by contiguous blocks of ids, site by site.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Cases without a label always go to the pool.
+    test_fraction : float
+        Share of the labeled cases to test on, between 0 and 1.
+    seed : int
+        Chooses where each site's block begins.
+
+    Raises
+    ------
+    CohortError
+        If fewer than two cases have a label: there would be nothing to test on,
+        or nothing to learn from.
+    SettingError
+        If `test_fraction` is not between 0 and 1.
+    """
+    if not 0 < test_fraction < 1:
+        raise SettingError(
+            f"The test fraction is {test_fraction}. It is the share of the labeled cases to test "
+            f"on: more than 0 and less than 1, for example 0.25."
+        )
+    labeled = [case for case in cohort.cases if case.label is not None]
+    if len(labeled) < 2:
+        raise CohortError(
+            f"The cohort {cohort.name!r} has {len(labeled)} labeled "
+            f"{'case' if len(labeled) == 1 else 'cases'} ({len(cohort.cases)} in all). "
+            f"Pool and test set need different patients: at least two cases with a label. Add "
+            f"cases or labels."
+        )
+    rng = np.random.default_rng((seed, 11))
+    sites: dict[str, list[Case]] = {}
+    for case in sorted(labeled, key=lambda case: natural_key(case.id)):
+        sites.setdefault(case.site, []).append(case)
+    test: set[str] = set()
+    for site in sorted(sites):
+        members = sites[site]
+        count = min(max(round(len(members) * test_fraction), 1), len(members) - 1)
+        start = int(rng.integers(len(members) - count + 1))
+        test |= {case.id for case in members[start : start + count]}
+    if not test:  # every site has a single case: the last one is tested on
+        test = {labeled[-1].id}
+    return Split(
+        pool=tuple(case.id for case in cohort.cases if case.id not in test),
+        test=tuple(case.id for case in cohort.cases if case.id in test),
+    )
