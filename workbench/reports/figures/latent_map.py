@@ -138,15 +138,12 @@ def inside_cones(z: Floats, shift: Shift, max_angle: float) -> NDArray[np.bool_]
         A point that coincides with an apex is inside; a source without a
         direction has no cone.
     """
+    from workbench.strategies.cone import inside_cone
+
     inside = np.zeros(len(z), dtype=bool)
-    limit = np.cos(np.radians(max_angle))
     for start, apex in zip(shift.z, shift.shifted, strict=True):
-        axis = apex - start
-        length = np.linalg.norm(axis)
-        if length == 0:
-            continue
-        offset = z - apex
-        inside |= offset @ (axis / length) >= limit * np.linalg.norm(offset, axis=1)
+        if np.any(start != apex):
+            inside |= inside_cone(z, start, apex, max_angle)
     return inside
 
 
