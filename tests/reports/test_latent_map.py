@@ -7,8 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from tests.reports.world import FlatMap, make_pool, make_world
+from workbench.reports.cones import cone_reach, inside_cones
 from workbench.reports.figures import latent_map_figure
-from workbench.reports.figures.latent_map import inside_cones, wedge
+from workbench.reports.figures.latent_map import wedge
 from workbench.reports.palette import MARKS
 
 
@@ -60,18 +61,20 @@ def test_picks_are_stars_and_hollow_outside_their_cone() -> None:
 
 
 def test_marks_differ_by_shape_not_by_color_alone() -> None:
-    assert len({mark.symbol for mark in MARKS.values() if mark.label != "inside a cone"}) == 6
+    assert len({mark.symbol for name, mark in MARKS.items() if name != "inside"}) == 6
 
 
 def test_wedges_are_drawn_only_on_the_axes_of_a_2d_latent_space() -> None:
-    z, pool, shift, _ = make_world()
-    flat = latent_map_figure(FlatMap(z), pool, shift=shift, max_angle=60, z=z)
-    other = latent_map_figure(FlatMap(z, latent_2d=False), pool, shift=shift, max_angle=60, z=z)
+    z, pool, shift, picks = make_world()
+    given = {"shift": shift, "suggestions": picks, "max_angle": 60, "z": z}
+    flat = latent_map_figure(FlatMap(z), pool, neighbor_distance=0.1, **given)
+    other = latent_map_figure(FlatMap(z, latent_2d=False), pool, neighbor_distance=0.1, **given)
     assert "cone" in drawn(flat)
     assert "inside" not in drawn(flat)
     assert "cone" not in drawn(other)
-    expected = np.flatnonzero(inside_cones(z, shift, 60) & pool.free)
-    assert list(trace(other, "inside").customdata) == list(expected)
+    expected = inside_cones(z, shift, 60, cone_reach(shift, picks, 0.1)) & pool.free
+    assert expected.any()
+    assert list(trace(other, "inside").customdata) == list(np.flatnonzero(expected))
 
 
 def test_a_half_angle_of_180_degrees_draws_no_cone() -> None:

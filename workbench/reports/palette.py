@@ -55,7 +55,7 @@ class Mark:
 #: How each state of a point is drawn on a latent map, in drawing order.
 MARKS: Final[Mapping[str, Mark]] = {
     "unlabeled": Mark("unlabeled", OKABE_ITO["grey"], "circle", 5, 0.45),
-    "inside": Mark("inside a cone", OKABE_ITO["orange"], "circle", 5, 0.55),
+    "inside": Mark("inside a cone, near z′", OKABE_ITO["orange"], "circle", 5, 0.55),
     "labeled": Mark("labeled", OKABE_ITO["blue"], "square", 7, 0.9),
     "source": Mark("source z", OKABE_ITO["black"], "circle-open", 13),
     "shifted": Mark("shifted z′", OKABE_ITO["vermilion"], "x-thin-open", 9),

@@ -16,6 +16,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from workbench.reports.cones import cone_reach, inside_cones
 from workbench.reports.palette import CONE_EDGE, CONE_FILL, MARKS, OKABE_ITO
 from workbench.reports.theme import dress
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from workbench.latent.project import Projection
     from workbench.strategies.base import Shift, Suggestions
 
-__all__ = ["inside_cones", "latent_map_figure", "wedge"]
+__all__ = ["latent_map_figure", "wedge"]
 
 #: Above this many points the map is drawn by WebGL, which has no limit that matters here.
 MANY_POINTS = 6_000
@@ -89,14 +90,16 @@ def latent_map_figure(
     names = np.array([str(slice_id) for slice_id in pool.ids], dtype=object)
     wedges = projection.latent_2d and max_angle is not None and max_angle < 180
     ends = None
+    reach = np.zeros(0)
     if shift is not None and len(shift.sources):
         ends, direction_only = _arrow_ends(projection, shift, xy, neighbor_distance)
+        reach = _reach(shift, suggestions, neighbor_distance, xy)
         if wedges and max_angle is not None:
-            _add_wedges(figure, projection, shift, suggestions, ends, max_angle, gl)
+            _add_wedges(figure, ends, max_angle, reach, gl)
     _add_points(figure, xy, names, pool, color, color_name, gl)
     if shift is not None and ends is not None:
         if z is not None and max_angle is not None and max_angle < 180 and not wedges:
-            inside = inside_cones(z, shift, max_angle) & pool.free
+            inside = inside_cones(z, shift, max_angle, reach.astype(np.float32)) & pool.free
             _add_marks(figure, "inside", xy[inside], np.flatnonzero(inside), names, gl)
         _add_arrows(figure, ends, direction_only, gl)
         _add_marks(figure, "source", xy[shift.sources], shift.sources, names, gl)
@@ -118,33 +121,6 @@ def latent_map_figure(
             legend={"orientation": "h", "x": 0, "y": -0.14, "yanchor": "top"}, margin={"b": 120}
         )
     return figure
-
-
-def inside_cones(z: Floats, shift: Shift, max_angle: float) -> NDArray[np.bool_]:
-    """Tell which points lie in the cone of any source (Dai 2022 eq. 6).
-
-    Parameters
-    ----------
-    z : ndarray, shape (n, d)
-        Latent codes of the pool.
-    shift : Shift
-        Apex z' and axis z' − z of each cone.
-    max_angle : float
-        Half-angle in degrees, 0 to 180.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        A point that coincides with an apex is inside; a source without a
-        direction has no cone.
-    """
-    from workbench.strategies.cone import inside_cone
-
-    inside = np.zeros(len(z), dtype=bool)
-    for start, apex in zip(shift.z, shift.shifted, strict=True):
-        if np.any(start != apex):
-            inside |= inside_cone(z, start, apex, max_angle)
-    return inside
 
 
 def wedge(apex: Floats, axis: Floats, max_angle: float, radius: float) -> Floats:
@@ -322,29 +298,22 @@ def _add_arrows(
     )
 
 
+def _reach(
+    shift: Shift, suggestions: Suggestions | None, neighbor_distance: float | None, xy: Floats
+) -> Floats:
+    """How far each cone is shown, in latent units; without picks all alike."""
+    if suggestions is None:
+        return np.full(len(shift.sources), 0.06 * float(np.linalg.norm(np.ptp(xy, axis=0))))
+    return cone_reach(shift, suggestions, neighbor_distance or 0.0).astype(np.float64)
+
+
 def _add_wedges(
-    figure: go.Figure,
-    projection: Projection,
-    shift: Shift,
-    suggestions: Suggestions | None,
-    ends: tuple[Floats, Floats],
-    max_angle: float,
-    gl: bool,
+    figure: go.Figure, ends: tuple[Floats, Floats], max_angle: float, reach: Floats, gl: bool
 ) -> None:
-    tails, heads = ends
-    extent = float(np.linalg.norm(np.ptp(np.asarray(projection.xy, dtype=np.float64), axis=0)))
-    radius = {int(row): 0.06 * extent for row in shift.sources}
-    if suggestions is not None and suggestions.source is not None:
-        picked = np.asarray(projection.xy, dtype=np.float64)[suggestions.rows]
-        apex_of = {int(row): apex for row, apex in zip(shift.sources, heads, strict=True)}
-        for source, point in zip(suggestions.source, picked, strict=True):
-            if int(source) in apex_of:
-                reach = 1.1 * float(np.linalg.norm(point - apex_of[int(source)]))
-                radius[int(source)] = max(radius[int(source)], reach)
     outlines = []
-    for row, tail, head in zip(shift.sources, tails, heads, strict=True):
-        if np.linalg.norm(head - tail) > 0:
-            outlines.append(wedge(head, head - tail, max_angle, radius[int(row)]))
+    for tail, head, radius in zip(*ends, reach, strict=True):
+        if radius > 0 and np.linalg.norm(head - tail) > 0:
+            outlines.append(wedge(head, head - tail, max_angle, radius))
             outlines.append(np.full((1, 2), np.nan))
     if not outlines:
         return
