@@ -8,12 +8,19 @@ reference or a person's annotation, and a simulated run cannot peek.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LabelSource"]
+from workbench.cohort.cohort import Cohort, Problem
+from workbench.cohort.label_maps import build_labels
+from workbench.cohort.pool import SliceId
+from workbench.files import read_json
+from workbench.jobs import finish
+
+__all__ = ["LabelSource", "ReferenceLabels"]
 
 
 class LabelSource(Protocol):
@@ -36,3 +43,53 @@ class LabelSource(Protocol):
     def read(self, rows: ArrayLike) -> NDArray[np.uint8]:
         """Return the class of every pixel of `rows`, shape (m, h, w)."""
         ...
+
+
+class Slices(Protocol):
+    """What labels need to know of an image store."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def ids(self) -> tuple[SliceId, ...]: ...
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+
+class ReferenceLabels:
+    """The labels that came with a data set: a `LabelSource`.
+
+    Parameters
+    ----------
+    store : ImageStore
+        The slices.
+    cohort : Cohort
+        The cohort that the store was built from.
+
+    Attributes
+    ----------
+    classes : tuple of str, length k
+        Names of the classes; class 0 is the background.
+    regions : mapping of str to tuple of int
+        Named unions of classes that are scored and drawn.
+    available : ndarray of bool, shape (n,)
+        Rows whose case has a usable label.
+    foreground : ndarray of int64, shape (n,)
+        Labeled pixels of each row; -1 where there is no label.
+    problems : tuple of Problem
+        Label maps that could not be used, and why.
+    """
+
+    def __init__(self, store: Slices, cohort: Cohort) -> None:
+        folder = finish(build_labels(store.folder, store.ids, store.size, cohort))
+        self.classes = cohort.classes
+        self.regions: Mapping[str, tuple[int, ...]] = dict(cohort.region_classes)
+        self.foreground: NDArray[np.int64] = np.load(folder / "foreground.npy")
+        self.available: NDArray[np.bool_] = self.foreground >= 0
+        self.problems = tuple(Problem(**each) for each in read_json(folder / "problems.json"))
+        self._maps = np.load(folder / "labels.npy", mmap_mode="r")
+        self.foreground.flags.writeable = self.available.flags.writeable = False
+
+    def read(self, rows: ArrayLike) -> NDArray[np.uint8]:
+        """Return the class of every pixel of `rows`, shape (m, h, w)."""
+        return np.array(self._maps[np.asarray(rows, dtype=np.int64)])

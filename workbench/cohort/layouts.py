@@ -287,8 +287,8 @@ def _labels_as_found(cases: list[Case]) -> tuple[dict[int, str], list[Case], lis
         kept.append(case)
     if len(values) > MOST_VALUES:
         raise CohortError(
-            f"The label maps hold {len(values)} different values, but {MOST_VALUES} classes are the "
-            f"most there can be. Merge labels, or check that labels/ holds no images."
+            f"The label maps hold {len(values)} different values, but there can be {MOST_VALUES} "
+            f"classes at most. Merge labels, or check that labels/ holds no images."
         )
     return {value: f"label {value}" for value in sorted(values)}, kept, problems
 

@@ -1,0 +1,373 @@
+"""Slices on the disk, built once, opened in no time, larger than memory if need be.
+
+A store is a folder: ``images.npy`` holds the slices of its cases one after the
+other as float16, ``index.json`` says which row belongs to which slice. It is
+named by everything that decides its content, so the same question finds the
+same store. Label maps lie in a folder of their own inside it and are opened by
+`ReferenceLabels` alone: a changed label file makes
+a new label folder and leaves images, and all that was learned from them, alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.cohort.building import building
+from workbench.cohort.cohort import Case, Cohort, Problem
+from workbench.cohort.label_maps import build_labels, file_stamp
+from workbench.cohort.label_source import LabelSource, ReferenceLabels
+from workbench.cohort.pool import Axis, Pool, SliceId
+from workbench.cohort.preprocess import (
+    Recipe,
+    as_slices,
+    common_size,
+    display_order,
+    fit,
+    standardize,
+    without_blank_ends,
+)
+from workbench.cohort.volumes import Header, read_header, read_image
+from workbench.errors import CohortError, SettingError, StoreError, VolumeError
+from workbench.files import cache_folder, content_key, read_json, write_json
+from workbench.jobs import Progress, Work
+
+__all__ = ["ImageStore", "build_store", "first_pool", "foreground_area", "open_store"]
+
+#: Raised whenever the content or form of a store changes.
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class ImageStore:
+    """Slices of some cases, memory-mapped.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+    key : str
+        Names its content: equal keys, equal images.
+    ids : tuple of SliceId, length n
+        The slice of each row, case by case; its index counts in the RAS+ volume.
+    cases : tuple of str
+        Ids of the cases.
+    case_of : ndarray of int32, shape (n,)
+        Position in `cases` of each row's case.
+    channels : tuple of str, length c
+    images : memory map of float16, shape (n, c, h, w)
+        As displayed, radiological; scaled and padded by the recipe.
+    spacing : ndarray of float64, shape (cases, 3)
+        Distance of slices, rows and columns of each case, mm.
+    sites : tuple of str
+        Site of each case.
+    problems : tuple of Problem
+        What was found while reading; a case with a fatal one is not in the store.
+    """
+
+    folder: Path
+    key: str
+    ids: tuple[SliceId, ...]
+    cases: tuple[str, ...]
+    case_of: NDArray[np.int32]
+    channels: tuple[str, ...]
+    images: NDArray[np.float16]
+    spacing: NDArray[np.float64]
+    sites: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def axis(self) -> Axis:
+        """Direction that the slices are cut across."""
+        return self.ids[0].axis
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of every slice."""
+        return int(self.images.shape[2]), int(self.images.shape[3])
+
+    def read(self, rows: ArrayLike) -> NDArray[np.float32]:
+        """Copy slices into memory, shape (m, c, h, w)."""
+        return np.asarray(self.images[np.asarray(rows, dtype=np.int64)]).astype(np.float32)
+
+    def rows_of(self, case: str) -> range:
+        """Rows of a case, in the order of its slices.
+
+        Raises
+        ------
+        SettingError
+            If the store has no such case.
+        """
+        if case not in self.cases:
+            raise SettingError(f"The store has no case {case!r}. It has {_few(self.cases)}.")
+        rows = np.flatnonzero(self.case_of == self.cases.index(case))
+        return range(int(rows[0]), int(rows[-1]) + 1)
+
+
+def build_store(
+    cohort: Cohort,
+    case_ids: Sequence[str],
+    recipe: Recipe | None = None,
+    folder: Path | None = None,
+) -> Work[ImageStore]:
+    """Read volumes into a store, or open the one that was built before.
+
+    Volumes are read one at a time and appended, so memory need hold one case.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Where the files are. A size that the recipe leaves open is common to all its
+        cases, so that stores of pool and test set have the same.
+    case_ids : sequence of str
+        The cases to put in, in this order.
+    recipe : Recipe, optional
+        How volumes become slices.
+    folder : Path, optional
+        The folder that stores are kept in; in the cache folder if not given.
+
+    Returns
+    -------
+    ImageStore
+        Without the cases that cannot be read, which are told in its problems.
+
+    Raises
+    ------
+    SettingError
+        If a case is not in the cohort, or occurs twice.
+    CohortError
+        If not one of the cases can be read.
+    StoreError
+        If the disk is full; nothing half-built remains.
+    """
+    recipe = recipe or Recipe()
+    cases = _chosen(cohort, case_ids)
+    key = _key(cohort, cases, recipe)
+    place = (folder or cache_folder() / "stores") / key
+    if not (place / "index.json").is_file():
+        yield from _build(cohort, cases, recipe, place)
+    store = open_store(place)
+    yield from build_labels(store.folder, store.ids, store.size, cohort)
+    return store
+
+
+def open_store(folder: Path) -> ImageStore:
+    """Open a store that was built.
+
+    Raises
+    ------
+    StoreError
+        If there is none, or it was damaged.
+    """
+    try:
+        index = read_json(folder / "index.json")
+        images = np.load(folder / "images.npy", mmap_mode="r")
+        starts = [case["rows"] for case in index["cases"]]
+        if index["version"] != VERSION or images.shape[0] != sum(starts):
+            raise ValueError("its index and its images do not belong together")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{folder} is not a whole image store ({error}). Delete that folder: it is built "
+            f"again from the volumes when it is next needed."
+        ) from error
+    ids = [
+        SliceId(case["id"], index["axis"], case["first"] + i)
+        for case in index["cases"]
+        for i in range(case["rows"])
+    ]
+    spacing = np.array([case["spacing"] for case in index["cases"]], dtype=np.float64)
+    case_of = np.repeat(np.arange(len(starts), dtype=np.int32), starts)
+    spacing.flags.writeable = case_of.flags.writeable = False
+    return ImageStore(
+        folder=folder,
+        key=index["key"],
+        ids=tuple(ids),
+        cases=tuple(case["id"] for case in index["cases"]),
+        case_of=case_of,
+        channels=tuple(index["channels"]),
+        images=images,
+        spacing=spacing,
+        sites=tuple(case["site"] for case in index["cases"]),
+        problems=tuple(Problem(**problem) for problem in index["problems"]),
+    )
+
+
+def first_pool(store: ImageStore, labels: LabelSource) -> Pool:
+    """Return the pool before anything is labeled: rows with a label are eligible.
+
+    Raises
+    ------
+    CohortError
+        If there are labels, but not one of them marks anything.
+    """
+    if (
+        isinstance(labels, ReferenceLabels)
+        and labels.available.any()
+        and labels.foreground.max() == 0
+    ):
+        raise CohortError(
+            "No label map marks anything: every labeled voxel is background (0). A model would "
+            "have nothing to learn. Check that the right label files lie beside the images."
+        )
+    count = len(store.ids)
+    return Pool(store.ids, store.case_of, labels.available, np.full(count, -1, dtype=np.int32))
+
+
+def foreground_area(store: ImageStore, labels: LabelSource) -> NDArray[np.float64]:
+    """Area that is not background in each row, shape (n,), mm².
+
+    NaN where there is no label. Counted while the labels were built, where they
+    are references.
+    """
+    if isinstance(labels, ReferenceLabels):
+        pixels = labels.foreground.astype(np.float64)
+    else:
+        pixels = np.full(len(store.ids), np.nan)
+        for row in np.flatnonzero(labels.available):
+            pixels[row] = np.count_nonzero(labels.read([row]))
+    pixels[~labels.available] = np.nan
+    area: NDArray[np.float64] = pixels * store.spacing[store.case_of][:, 1:].prod(axis=1)
+    return area
+
+
+# ---------------------------------------------------------------------- building
+def _build(cohort: Cohort, cases: Sequence[Case], recipe: Recipe, place: Path) -> Work[None]:
+    headers = _headers(cohort.cases if recipe.size is None else cases)
+    if not any(case.id in headers for case in cases):
+        raise _nothing_readable(cohort, cases)
+    size = recipe.size or common_size((h.shape for h in headers.values()), recipe.axis)
+    known = [headers[case.id] for case in cases if case.id in headers]
+    most = sum(display_order(header.shape, recipe.axis)[0] for header in known)
+    row_bytes = len(cohort.channels) * size[0] * size[1] * 2
+    _check_space(place.parent, most * row_bytes)
+    index: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    with building(place) as temporary:
+        with (temporary / "images.npy").open("wb") as file:
+            shape = (len(cohort.channels), *size)
+            _write_header(file, (most, *shape))
+            for number, case in enumerate(cases):
+                yield Progress("reading volumes", number, len(cases))
+                try:
+                    entry = _append(file, case, recipe, size, problems)
+                except VolumeError as error:
+                    problems.append(Problem(case.id, str(error), fatal=True))
+                    continue
+                index.append(entry)
+            if not index:
+                raise _nothing_readable(cohort, cases)
+            file.seek(0)
+            _write_header(file, (sum(entry["rows"] for entry in index), *shape))
+        content = {
+            "version": VERSION,
+            "key": place.name,
+            "axis": recipe.axis,
+            "channels": cohort.channels,
+            "cases": index,
+            "problems": [asdict(problem) for problem in problems],
+        }
+        write_json(temporary / "index.json", content)
+    yield Progress("reading volumes", len(cases), len(cases))
+
+
+def _append(
+    file: BinaryIO, case: Case, recipe: Recipe, size: tuple[int, int], problems: list[Problem]
+) -> dict[str, Any]:
+    """Write the slices of one case; return its entry in the index."""
+    volume = read_image(case.images)
+    problems.extend(Problem(case.id, note) for note in volume.notes)
+    slices = as_slices(volume.data, recipe.axis)
+    kept = without_blank_ends(slices) if recipe.drop_blank_ends else slice(0, slices.shape[1])
+    if recipe.scaling == "zscore":
+        slices = as_slices(standardize(volume.data), recipe.axis)
+    limit = float(np.finfo(np.float16).max)
+    rows = fit(slices[:, kept], size).transpose(1, 0, 2, 3).clip(-limit, limit)
+    file.write(np.ascontiguousarray(rows, dtype=np.float16).data)
+    return {
+        "id": case.id,
+        "site": case.site,
+        "first": kept.start,
+        "rows": len(rows),
+        "spacing": [float(s) for s in display_order(volume.spacing, recipe.axis)],
+    }
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Write a ``.npy`` header, whose length does not depend on the number of rows."""
+    description = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, description)  # pads for a growing first axis
+
+
+def _headers(cases: Sequence[Case]) -> dict[str, Header]:
+    """Headers by case, without the cases whose first image cannot be opened."""
+    headers = {}
+    for case in cases:
+        try:
+            headers[case.id] = read_header(next(iter(case.images.values())))
+        except VolumeError:
+            continue  # told when the case itself is read
+    return headers
+
+
+def _chosen(cohort: Cohort, case_ids: Sequence[str]) -> list[Case]:
+    by_id = {case.id: case for case in cohort.cases}
+    unknown = [case for case in case_ids if case not in by_id]
+    if unknown or not case_ids or len(set(case_ids)) != len(case_ids):
+        what = f"it has no {_few(unknown)}" if unknown else "a case was named twice, or none"
+        raise SettingError(
+            f"A store of the cohort {cohort.name!r} cannot be built: {what}. Name cases of the "
+            f"cohort, each once: {_few(tuple(by_id))}."
+        )
+    return [by_id[case] for case in case_ids]
+
+
+def _key(cohort: Cohort, cases: Sequence[Case], recipe: Recipe) -> str:
+    """Key of the images: the recipe, and names, sizes and times of the files read."""
+    chosen = [
+        [case.id, case.site, [file_stamp(path, cohort.root) for path in case.images.values()]]
+        for case in cases
+    ]
+    sized = (
+        [file_stamp(next(iter(case.images.values())), cohort.root) for case in cohort.cases]
+        if recipe.size is None
+        else []
+    )
+    return content_key("images", VERSION, asdict(recipe), cohort.channels, chosen, sized)
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    while not folder.is_dir():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StoreError(
+            f"The image store needs {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB "
+            f"are free. Free some space, or set WORKBENCH_CACHE to a folder on a larger disk. "
+            f"Nothing was written."
+        )
+
+
+def _nothing_readable(cohort: Cohort, cases: Sequence[Case]) -> CohortError:
+    reasons = []
+    for case in cases[:3]:
+        try:
+            read_image(case.images)
+        except VolumeError as error:
+            reasons.append(str(error))
+    return CohortError(
+        f"Not one of {len(cases)} cases of the cohort {cohort.name!r} can be read. "
+        f"{' '.join(reasons)} Run 'workbench cohort {cohort.root}' for every problem."
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
