@@ -1,4 +1,4 @@
-"""Open a cohort by one word or one folder: the first thing a user names."""
+"""Open a cohort by one word or one folder, or check it: the first things a user does."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.layouts import recognize
 from workbench.cohort.phantom import make_phantom
+from workbench.cohort.report import CohortReport, check_cohort
 from workbench.errors import SettingError
 from workbench.jobs import Progress, Work
 
-__all__ = ["PHANTOM", "open_cohort"]
+__all__ = ["PHANTOM", "CohortReport", "check_cohort", "open_cohort"]
 
 #: The word that names the embedded cohort (a folder of this name is ``./phantom``).
 PHANTOM = "phantom"
