@@ -1,0 +1,117 @@
+"""The gradient of a sample's own loss with respect to its image.
+
+The losses of a batch are summed, never averaged, and the model is in eval mode
+(batch norm would mix the samples otherwise): so one backward pass gives every
+sample the gradient that it would have alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from workbench.cohort.label_source import LabelSource
+from workbench.errors import TrainingError
+from workbench.jobs import Progress, Work
+from workbench.models.compute import Compute
+from workbench.training.loop import Images
+from workbench.training.losses import DiceForm, dice_loss
+
+__all__ = ["input_gradients", "lengths", "scale_gradients"]
+
+
+def input_gradients(
+    model: nn.Module,
+    images: Images,
+    labels: LabelSource,
+    rows: ArrayLike,
+    *,
+    compute: Compute,
+    loss: DiceForm = "dai2022",
+    include_background: bool = True,
+    smooth: float = 1.0,
+    batch: int = 32,
+) -> Work[tuple[NDArray[np.float32], NDArray[np.float64]]]:
+    """Compute the input gradient of each sample's Dice loss.
+
+    Parameters
+    ----------
+    model : Module
+        The trained U-Net; in eval mode afterwards.
+    images, labels
+        Where slices and their labels come from.
+    rows : array of int, shape (m,)
+        Labeled rows.
+    compute : Compute
+        Device, threads and precision.
+    loss, include_background, smooth
+        The Dice loss, see `workbench.training.losses.dice_loss`.
+    batch : int
+        Samples of one backward pass.
+
+    Returns
+    -------
+    gradients : ndarray of float32, shape (m, c, h, w)
+    losses : ndarray of float64, shape (m,)
+
+    Raises
+    ------
+    TrainingError
+        If a gradient is not finite.
+    """
+    sources = np.asarray(rows, dtype=np.int64).reshape(-1)
+    shape = images.read(sources[:1]).shape[1:] if len(sources) else (1, 1, 1)
+    gradients = np.empty((len(sources), *shape), dtype=np.float32)
+    losses = np.empty(len(sources))
+    model = compute.place(model).eval()
+    for start in range(0, len(sources), batch):
+        part = slice(start, start + batch)
+        x = compute.tensor(images.read(sources[part])).requires_grad_(True)
+        target = compute.tensor(torch.from_numpy(labels.read(sources[part])))
+        with compute.autocast():
+            logits = model(x)
+        per_sample = dice_loss(logits, target, loss, include_background, smooth)
+        (gradient,) = torch.autograd.grad(per_sample.sum(), x)
+        gradients[part] = gradient.float().cpu().numpy()
+        losses[part] = per_sample.detach().double().cpu().numpy()
+        yield Progress("computing loss gradients", min(start + batch, len(sources)), len(sources))
+    if not np.isfinite(gradients).all():
+        raise TrainingError(
+            "The loss gradient of a labeled slice is not finite, so the model's weights are not "
+            "usable. Train the round again with a lower learning rate."
+        )
+    return gradients, losses
+
+
+def scale_gradients(gradients: NDArray[Any], scale: str) -> NDArray[Any]:
+    """Scale each sample's gradient.
+
+    Parameters
+    ----------
+    gradients : ndarray of float, shape (m, c, h, w)
+    scale : {"raw", "l2", "sign"}
+        As they are; divided by their Euclidean length; their signs.
+
+    Returns
+    -------
+    ndarray, shape (m, c, h, w)
+        Of the same type; a zero gradient stays zero.
+    """
+    if scale == "raw":
+        return gradients
+    if scale == "sign":
+        return np.asarray(np.sign(gradients))
+    length = lengths(gradients)
+    length[length == 0] = 1.0
+    return np.asarray(gradients / length[:, None, None, None], dtype=gradients.dtype)
+
+
+def lengths(images: NDArray[Any]) -> NDArray[np.float64]:
+    """Euclidean length of each image or gradient, shape (m,), summed in float64."""
+    flat = images.astype(np.float64).reshape(len(images), math.prod(images.shape[1:]))
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", flat, flat)))
