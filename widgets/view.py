@@ -52,8 +52,8 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
             _esm = Path(__file__).with_suffix(".js")
             _css = Path(__file__).with_suffix(".css")
 
-    (a tuple of paths where there are several). Both are sent with the shared ``theme.js`` (which defines ``sw``) and
-    ``theme.css`` in front.
+    (a tuple of paths where there are several). Both are sent with the shared
+    ``theme.js``, which defines ``sw``, and ``theme.css`` in front.
 
     Parameters
     ----------

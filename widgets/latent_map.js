@@ -1,0 +1,580 @@
+// The live map: two canvases, a mouse, a keyboard. Painting is in latent_map_paint.js.
+function render({ model, el }) {
+  const { element, svg, array } = sw;
+  const undo = [];
+  const on = (names, handler) => {
+    for (const name of names) {
+      model.on(name, handler);
+      undo.push(() => model.off(name, handler));
+    }
+  };
+
+  // ------------------------------------------------------------ the page
+  const lower = element("canvas", { class: "sw-map-points", "aria-hidden": "true" });
+  const upper = element("canvas", {
+    class: "sw-map-overlay", tabindex: "0", role: "application",
+    "aria-roledescription": "latent map",
+  });
+  const tip = element("div", { class: "sw-map-tip", hidden: true });
+  const note = element("div", { class: "sw-map-note", hidden: true });
+  const bar = element("div", { class: "sw-map-bar", hidden: true });
+  const listing = element("div", { class: "sw-map-listing", hidden: true });
+  const empty = element("div", { class: "sw-map-empty", hidden: true });
+  const stage = element("div", { class: "sw-map-stage" }, lower, upper, bar, note, listing, tip, empty);
+  const tabs = element("div", { class: "sw-map-tabs", role: "tablist", "aria-label": "Map" });
+  const pair = element("span", { class: "sw-map-pair", hidden: true });
+  const colors = element("select", { "aria-label": "Color points by", onchange: () => {
+    model.set("color_by", colors.value);
+    model.save_changes();
+  } });
+  const mark = element("span", { class: "sw-map-mark" });
+  const head = element("div", { class: "sw-map-head" }, tabs, pair, element("span", { class: "sw-map-gap" }), mark,
+    element("label", { class: "sw-map-color" }, element("span", { class: "sw-soft" }, "color"), colors));
+  const lassoButton = tool("Lasso", "Draw around points to list them (L, or drag with Shift)", () => setLasso(!lassoing));
+  const legend = element("div", { class: "sw-map-legend", "aria-label": "Legend", role: "img" });
+  const foot = element("div", { class: "sw-map-foot" },
+    element("span", { class: "sw-map-tools", role: "toolbar", "aria-label": "Map tools" }, lassoButton,
+      tool("+", "Zoom in (+)", () => zoom(1.4)), tool("−", "Zoom out (−)", () => zoom(1 / 1.4)),
+      tool("Reset", "Show all points (0)", () => { fit(); paintAll(); })), legend);
+  const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
+  const root = sw.shield(element("section", { class: "sw sw-map", "aria-label": "Latent map" }, head, stage, foot, spoken));
+  el.append(root);
+
+  function tool(text, title, action) {
+    return element("button", { type: "button", title, "aria-label": title, onclick: action }, text);
+  }
+
+  // ------------------------------------------------------------ state
+  let theme = {};
+  let xy = new Float32Array(0);
+  let kinds = new Uint16Array(0);
+  let frame = {};
+  let overlay = { sources: [], tips: [], reach: [], picks: [], pickSources: [], flags: [], inside: [] };
+  let size = [0, 0];
+  let center = [0, 0];
+  let pixelsPerUnit = 1;
+  let fitted = 1;
+  let radius = 2;
+  let lassoing = false;
+  let lasso = [];
+  let focused = -1; // position among the picks
+  let hovered = -1;
+  const wanted = { points: false, overlay: false };
+  let asked = 0;
+
+  const at = (x, y) => [size[0] / 2 + (x - center[0]) * pixelsPerUnit, size[1] / 2 - (y - center[1]) * pixelsPerUnit];
+  const from = (px, py) => [center[0] + (px - size[0] / 2) / pixelsPerUnit, center[1] - (py - size[1] / 2) / pixelsPerUnit];
+
+  function fit() {
+    let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
+    for (let i = 0; i < xy.length; i += 2) {
+      if (xy[i] < left) left = xy[i];
+      if (xy[i] > right) right = xy[i];
+      if (xy[i + 1] < bottom) bottom = xy[i + 1];
+      if (xy[i + 1] > top) top = xy[i + 1];
+    }
+    if (!(right >= left)) return;
+    center = [(left + right) / 2, (bottom + top) / 2];
+    const room = Math.min((size[0] - 56) / (right - left || 1), (size[1] - 56) / (top - bottom || 1));
+    pixelsPerUnit = room > 0 ? room : 1;
+    fitted = pixelsPerUnit;
+  }
+
+  function zoom(factor, px = size[0] / 2, py = size[1] / 2) {
+    const before = from(px, py);
+    pixelsPerUnit = Math.min(fitted * 400, Math.max(fitted * 0.5, pixelsPerUnit * factor));
+    const after = from(px, py);
+    center = [center[0] + before[0] - after[0], center[1] + before[1] - after[1]];
+    paintAll();
+  }
+
+  // ------------------------------------------------------------ painting
+  function paintAll() {
+    wanted.points = true;
+    paintOverlay();
+  }
+
+  function paintOverlay() {
+    wanted.overlay = true;
+    if (!asked) asked = requestAnimationFrame(paintNow);
+  }
+
+  function paintNow() {
+    asked = 0;
+    const ratio = devicePixelRatio || 1;
+    const drewPoints = wanted.points;
+    if (drewPoints) {
+      const context = lower.getContext("2d", { alpha: false });
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      const grown = Math.sqrt(Math.max(1, pixelsPerUnit / fitted));
+      const spread = 0.16 * Math.sqrt((size[0] * size[1]) / Math.max(1, kinds.length));
+      radius = Math.min(4.5, Math.max(1.1, Math.min(3.2, spread) * Math.min(1.8, grown)));
+      const [ox, oy] = at(0, 0);
+      const view = { ax: ox * ratio, ay: oy * ratio, sx: pixelsPerUnit * ratio, sy: -pixelsPerUnit * ratio };
+      const looks = paint.looks(model.get("scale"), theme, radius * ratio, kinds.length);
+      paint.points(context, theme.background, xy, kinds, looks, view);
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      if (frame.axes) paint.axes(context, frame, { at, from, pixelsPerUnit }, size[0], size[1], theme);
+    }
+    const context = upper.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const state = model.get("overlay");
+    const away = paint.overlay(context, {
+      ...overlay, xy, at, radius, lasso, width: size[0], height: size[1], pixelsPerUnit,
+      current: model.get("current"), focused: focused >= 0 ? overlay.picks[focused] : -1,
+      fixed: state.fixed, wedge: state.wedge, halfAngle: state.half_angle,
+    }, theme);
+    wanted.points = false;
+    wanted.overlay = false;
+    say(state, away);
+    upper.dataset.picks = Array.from(overlay.picks).join(" ");
+    root.dispatchEvent(new CustomEvent("sw-drawn", { bubbles: true, detail: { points: drewPoints, exact: state.exact } }));
+  }
+
+  function say(state, away) {
+    const moving = overlay.sources.length > 0;
+    const words = !moving ? "" : state.exact ? "exact" : "interpolated";
+    if (mark.textContent !== words) {
+      mark.textContent = words;
+      mark.dataset.state = words;
+      mark.title = state.exact ? "z′ is encoded from the shifted images" : "z′ is interpolated while the slider moves";
+    }
+    let sentence = "";
+    if (moving && state.fixed) sentence = `moves z by ${sw.number(state.displacement, 1)} u: direction only`;
+    else if (away) sentence = `${sw.count(away, "z′ lies", "z′ lie")} outside the picture`;
+    else if (frame.method === "pixels") sentence = "PCA of the pixels, a first look. The latent axes appear when the manifold is trained.";
+    if (note.textContent !== sentence) note.textContent = sentence;
+    note.hidden = !sentence;
+  }
+
+  // ------------------------------------------------------------ what Python sends
+  function takePoints() {
+    const before = frame.map;
+    xy = array(Float32Array, model.get("xy"));
+    frame = model.get("frame");
+    if (before !== frame.map || !before) fit();
+    forget();
+    takeColors();
+    name();
+  }
+
+  function takeColors() {
+    const scale = model.get("scale");
+    const states = array(Uint8Array, model.get("states"));
+    kinds = paint.classes(states, array(Float32Array, model.get("shades")), scale);
+    const names = model.get("color_names");
+    colors.replaceChildren(...names.map((each) => element("option", { value: each }, each)));
+    colors.value = model.get("color_by");
+    showBar(scale);
+    showLegend();
+    paintAll();
+  }
+
+  function takeOverlay() {
+    overlay = {
+      sources: array(Int32Array, model.get("sources")), tips: array(Float32Array, model.get("tips")),
+      reach: array(Float32Array, model.get("reach")), picks: array(Int32Array, model.get("picks")),
+      pickSources: array(Int32Array, model.get("pick_sources")), flags: array(Uint8Array, model.get("flags")),
+      inside: array(Uint8Array, model.get("inside")),
+    };
+    if (focused >= overlay.picks.length) focused = -1;
+    showLegend();
+    paintOverlay();
+  }
+
+  function name() {
+    const picks = overlay.picks.length;
+    upper.setAttribute("aria-label", frame.map
+      ? `Map ${frame.map}: ${sw.count(kinds.length, "slice", "slices")}, ${sw.count(picks, "suggestion", "suggestions")}. Arrow keys move among suggestions, Enter inspects, plus and minus zoom.`
+      : "Latent map, empty");
+  }
+
+  function showTabs() {
+    const d = frame.d || 0;
+    const held = root.contains(document.activeElement) && document.activeElement.getAttribute("role") === "tab";
+    const focusedTab = held ? document.activeElement.dataset.name : null;
+    tabs.replaceChildren(...model.get("tabs").map((tab) => {
+      const running = tab.state === "running";
+      const text = running ? `${tab.label} ${Math.round(tab.fraction * 100)} %` : tab.label;
+      const title = { shown: "", ready: `Show ${tab.label}`, running: "Being computed; click to stop", "not computed": `Compute ${tab.label} in the background, then show it` }[tab.state];
+      return element("button", {
+        type: "button", role: "tab", class: "sw-quiet", title, "data-name": tab.name, "data-state": tab.state,
+        "aria-selected": String(tab.state === "shown"), tabindex: tab.state === "shown" ? "0" : "-1",
+        onclick: () => model.send(running ? { do: "cancel" } : { do: "show_map", name: tab.name }),
+      }, text, running ? element("span", { class: "sw-map-stop", "aria-label": "stop" }, "×") : null);
+    }));
+    if (focusedTab) [...tabs.children].find((tab) => tab.dataset.name === focusedTab)?.focus();
+    pair.hidden = d <= 3;
+    if (!pair.hidden) showPair(d);
+  }
+
+  // More than three latent dimensions: any two of them.
+  function showPair(d) {
+    const dims = frame.dims?.length === 2 ? frame.dims : [0, 1];
+    const choose = (which) => element("select", { "aria-label": which ? "Vertical latent axis" : "Horizontal latent axis", onchange: (event) => {
+      const next = [...dims];
+      next[which] = Number(event.target.value);
+      if (next[0] !== next[1]) model.send({ do: "show_map", name: `z${Math.min(...next) + 1}·z${Math.max(...next) + 1}` });
+    } }, ...Array.from({ length: d }, (_, i) => element("option", { value: i, selected: i === dims[which], disabled: i === dims[1 - which] }, `z${i + 1}`)));
+    pair.replaceChildren(choose(0), "·", choose(1));
+  }
+
+  function showBar(scale) {
+    bar.hidden = scale.kind === "state" || (scale.kind === "case" && scale.names.length > 0) || !kinds.length;
+    if (bar.hidden) return;
+    const shades = paint.ramp(theme.dark);
+    const stops = [0, 64, 128, 192, 255].map((i) => `rgb(${shades[i].join(",")})`);
+    const gradient = element("div", { class: "sw-map-ramp" });
+    gradient.style.background = `linear-gradient(to top, ${stops.join(",")})`;
+    const title = scale.kind === "case" ? "case (in order)" : scale.label;
+    const unknown = scale.kind === "value" && Array.from(kinds).some((kind) => kind % 257 === 256);
+    bar.replaceChildren(element("div", { class: "sw-map-bar-title" }, title),
+      element("div", { class: "sw-map-bar-body" }, gradient,
+        element("div", { class: "sw-map-bar-ends sw-number" }, element("span", {}, sw.number(scale.high, 3)),
+          element("span", {}, sw.number((scale.low + scale.high) / 2, 3)), element("span", {}, sw.number(scale.low, 3)))),
+      unknown ? element("div", { class: "sw-soft" }, "grey: not known") : null);
+  }
+
+  // ------------------------------------------------------------ legend
+  const icon = (...parts) => svg("svg", { width: 18, height: 16, viewBox: "-9 -8 18 16", "aria-hidden": "true" }, ...parts);
+  const starPath = Array.from({ length: 10 }, (_, i) => {
+    const a = (i * Math.PI) / 5 - Math.PI / 2;
+    const r = i % 2 ? 2.9 : 7;
+    return `${(r * Math.cos(a)).toFixed(2)},${(r * Math.sin(a)).toFixed(2)}`;
+  }).join(" ");
+  const HELP = {
+    "source z": "A labeled slice of the latest round: its loss gradient is followed",
+    "z′": "Where the slice lies after a step along its loss gradient",
+    suggestion: "The nearest unlabeled slice inside a cone",
+    "outside its cone": "No unlabeled slice lay in the cone: the one of smallest angle was taken",
+    "inside a cone": "Points of the d-dimensional cone, as near z′ as its picks",
+    cone: "Apex z′, axis z′ − z, half-angle θ",
+  };
+
+  function showLegend() {
+    const scale = model.get("scale");
+    const state = model.get("overlay");
+    const items = [];
+    const add = (text, ...parts) => items.push(element("span", { title: HELP[text] ?? "" }, icon(...parts), text));
+    const blue = theme.dark ? sw.PALETTE.sky : sw.PALETTE.blue;
+    if (scale.kind === "case" && scale.names?.length) {
+      const palette = paint.caseColors(theme.dark);
+      const shapes = {
+        disc: svg("circle", { r: 4.5 }), square: svg("rect", { x: -4, y: -4, width: 8, height: 8 }), diamond: svg("path", { d: "M0-5.5L5.5 0L0 5.5L-5.5 0Z" }),
+        up: svg("path", { d: "M0-5L5 4.5H-5Z" }), down: svg("path", { d: "M0 5L5-4.5H-5Z" }), plus: svg("path", { d: "M-1.6-5h3.2v3.4H5v3.2H1.6V5h-3.2V1.6H-5v-3.2h3.4Z" }),
+        cross: svg("path", { d: "M-5-3L-3-5L0-2L3-5L5-3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0Z" }),
+      };
+      scale.names.forEach((each, i) => {
+        const shape = shapes[paint.CASE_SHAPES[i % 7]];
+        shape.setAttribute("fill", `rgb(${palette[i % 7].join(",")})`);
+        add(each, shape);
+      });
+    } else if (scale.kind === "state") {
+      add("unlabeled", svg("circle", { r: 3.2, fill: "#8a8a8a", opacity: 0.75 }));
+      add("labeled", svg("rect", { x: -4, y: -4, width: 8, height: 8, fill: blue }));
+    } else {
+      add("unlabeled", svg("circle", { r: 3.2, fill: theme.faint }));
+      add("labeled", svg("rect", { x: -4.5, y: -4.5, width: 9, height: 9, fill: theme.faint }));
+    }
+    if (overlay.sources.length) {
+      add("source z", svg("circle", { r: 4.6, fill: "none", stroke: theme.ink, "stroke-width": 1.6 }));
+      if (!state.fixed) add("z′", svg("path", { d: "M-4-4L4 4M4-4L-4 4", stroke: theme.vermilion, "stroke-width": 2, "stroke-linecap": "round" }));
+    }
+    if (overlay.picks.length) add("suggestion", svg("polygon", { points: starPath, fill: theme.vermilion }));
+    if (overlay.flags.some((flag) => flag > 0)) add("outside its cone", svg("polygon", { points: starPath, fill: "none", stroke: theme.vermilion, "stroke-width": 1.6 }));
+    if (overlay.inside.length) add("inside a cone", svg("circle", { r: 3.6, fill: sw.PALETTE.orange, opacity: 0.75 }));
+    if (state.wedge && state.half_angle < 180 && overlay.sources.length) add("cone", svg("path", { d: "M-7 3L6-6A12 12 0 0 1 6 8Z", fill: "rgba(230,159,0,.25)", stroke: "#c48200" }));
+    if (model.get("current") >= 0 && kinds.length) add("inspected", svg("circle", { r: 5.4, fill: "none", stroke: sw.PALETTE.purple, "stroke-width": 2.4 }));
+    const key = items.map((item) => item.textContent).join("|") + theme.dark;
+    if (legend.dataset.key === key) return;
+    legend.dataset.key = key;
+    legend.replaceChildren(...items);
+  }
+
+  // ------------------------------------------------------------ nothing yet
+  function showEmpty() {
+    const state = model.get("empty");
+    empty.hidden = !state.shown;
+    for (const part of [head, foot]) part.classList.toggle("sw-map-off", Boolean(state.shown));
+    if (!state.shown) return;
+    const line = (text, ...parts) => element("li", {}, icon(...parts), element("span", {}, text));
+    empty.replaceChildren(element("div", { class: "sw-map-card" },
+      element("h3", {}, "The latent map"),
+      element("ul", {},
+        line("Every slice of the cohort is a point; slices that look alike lie close together.", svg("circle", { cx: -3, cy: 2, r: 2.6, fill: "#8a8a8a" }), svg("circle", { cx: 3, cy: -2, r: 2.6, fill: "#8a8a8a" })),
+        line("An arrow z → z′ shows where the loss gradient of a labeled slice points: toward slices that the model finds harder.", svg("path", { d: "M-7 4L3-2M4-3L-1-3M4-3L2 2", stroke: theme.ink, "stroke-width": 1.6, fill: "none" })),
+        line("Inside a cone beyond z′, the nearest unlabeled slice is suggested for labeling.", svg("polygon", { points: starPath, fill: theme.vermilion }))),
+      state.button ? element("button", { type: "button", class: "sw-primary", onclick: () => model.send({ do: "next" }) }, state.button)
+        : element("p", { class: "sw-soft" }, state.detail || (state.busy ? `Working on the ${state.busy} …` : ""))));
+  }
+
+  // ------------------------------------------------------------ the lasso's list
+  function showListing() {
+    const held = model.get("listing");
+    listing.hidden = !held.count;
+    if (listing.hidden) return;
+    const inCases = sw.count(held.cases.length, "case", "cases");
+    listing.replaceChildren(
+      element("div", { class: "sw-map-listing-head" },
+        element("strong", {}, sw.count(held.count, "slice", "slices")),
+        element("span", { class: "sw-soft" }, ` in ${inCases} · ${held.labeled.toLocaleString("en-US")} labeled`),
+        element("button", { type: "button", class: "sw-quiet", "aria-label": "Close the list", onclick: clearLasso }, "×")),
+      element("div", { class: "sw-map-rows", role: "list" }, ...held.rows.map(([row, text]) =>
+        element("button", { type: "button", class: "sw-quiet", role: "listitem", onclick: () => inspect(row) }, text))),
+      held.count > held.rows.length ? element("div", { class: "sw-soft" }, `and ${(held.count - held.rows.length).toLocaleString("en-US")} more`) : null);
+  }
+
+  function setLasso(value) {
+    lassoing = value;
+    lassoButton.setAttribute("aria-pressed", String(value));
+    upper.classList.toggle("sw-map-drawing", value);
+  }
+
+  function clearLasso() {
+    lasso = [];
+    listing.hidden = true;
+    paintOverlay();
+    upper.focus({ preventScroll: true });
+  }
+
+  function closeLasso() {
+    const rows = [];
+    for (let i = 0; i < kinds.length; i += 1) {
+      const [x, y] = at(xy[2 * i], xy[2 * i + 1]);
+      let inside = false;
+      for (let j = 0, k = lasso.length - 1; j < lasso.length; k = j, j += 1) {
+        const [xj, yj] = lasso[j];
+        const [xk, yk] = lasso[k];
+        if (yj > y !== yk > y && x < ((xk - xj) * (y - yj)) / (yk - yj) + xj) inside = !inside;
+      }
+      if (inside) rows.push(i);
+    }
+    setLasso(false);
+    model.send({ do: "select" }, undefined, [Int32Array.from(rows).buffer]);
+  }
+
+  // ------------------------------------------------------------ one point
+  const known = new Map();
+  let pending = 0;
+  function forget() {
+    for (const fact of known.values()) if (fact.url) URL.revokeObjectURL(fact.url);
+    known.clear();
+  }
+
+  // The row under the mouse: suggestions first, then sources, then any point.
+  function find(px, py) {
+    let best = -1;
+    let near = 12 * 12;
+    const test = (row, bonus) => {
+      const [x, y] = at(xy[2 * row], xy[2 * row + 1]);
+      const far = (x - px) ** 2 + (y - py) ** 2 - bonus;
+      if (far < near) { near = far; best = row; }
+    };
+    for (let i = 0; i < kinds.length; i += 1) test(i, 0);
+    overlay.sources.forEach((row) => test(row, 36));
+    overlay.picks.forEach((row) => test(row, 64));
+    return best;
+  }
+
+  function role(row) {
+    const rank = overlay.picks.indexOf(row);
+    if (rank >= 0) return `suggestion ${rank + 1} of ${overlay.picks.length}${overlay.flags[rank] ? ", outside its cone" : ""}`;
+    return overlay.sources.includes(row) ? "source z" : "";
+  }
+
+  function describe(row, x, y) {
+    hovered = row;
+    clearTimeout(pending);
+    if (row < 0) { tip.hidden = true; return; }
+    const fact = known.get(row);
+    if (fact) showTip(row, fact, x, y);
+    else {
+      tip.hidden = true;
+      tip.dataset.x = x;
+      tip.dataset.y = y;
+      pending = setTimeout(() => model.send({ do: "describe", row }), 50);
+    }
+  }
+
+  function showTip(row, fact, x, y) {
+    const parts = [];
+    if (fact.url) {
+      const image = element("img", { src: fact.url, alt: "", width: Math.round(92 * fact.ratio), height: 92 });
+      parts.push(image);
+    }
+    const what = role(row);
+    parts.push(element("div", {}, element("strong", {}, fact.lines[0]), what ? element("div", { class: "sw-map-role" }, what) : null,
+      ...fact.lines.slice(1).map((line) => element("div", { class: "sw-number" }, line))));
+    tip.replaceChildren(...parts);
+    tip.hidden = false;
+    const [w, h] = [tip.offsetWidth, tip.offsetHeight];
+    tip.style.left = `${Math.max(4, x + 16 + w > size[0] ? x - 16 - w : x + 16)}px`;
+    tip.style.top = `${Math.max(4, Math.min(size[1] - h - 4, y - h / 2))}px`;
+  }
+
+  function answered(message, buffers) {
+    if (!message || message.about === undefined) return;
+    const url = buffers?.length ? URL.createObjectURL(new Blob([buffers[0]], { type: "image/png" })) : null;
+    if (known.size > 500) forget();
+    known.set(message.about, { lines: message.lines, ratio: message.ratio ?? 1, url });
+    if (message.about === hovered) showTip(hovered, known.get(hovered), Number(tip.dataset.x), Number(tip.dataset.y));
+    if (focused >= 0 && message.about === overlay.picks[focused]) spoken.textContent = `${role(message.about)}: ${message.lines.join(", ")}`;
+  }
+
+  function inspect(row) {
+    model.send({ do: "inspect", row });
+  }
+
+  // ------------------------------------------------------------ mouse
+  let drag = null;
+  const spot = (event) => {
+    const box = upper.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  upper.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    upper.setPointerCapture(event.pointerId);
+    upper.focus({ preventScroll: true });
+    drag = { from: spot(event), center, moved: false, lasso: lassoing || event.shiftKey };
+    if (drag.lasso) lasso = [drag.from];
+    describe(-1);
+  });
+  upper.addEventListener("pointermove", (event) => {
+    const [x, y] = spot(event);
+    if (!drag) { describe(find(x, y), x, y); return; }
+    const [dx, dy] = [x - drag.from[0], y - drag.from[1]];
+    if (Math.hypot(dx, dy) > 3) drag.moved = true;
+    if (!drag.moved) return;
+    if (drag.lasso) { lasso.push([x, y]); paintOverlay(); return; }
+    center = [drag.center[0] - dx / pixelsPerUnit, drag.center[1] + dy / pixelsPerUnit];
+    upper.classList.add("sw-map-dragging");
+    if (lasso.length) lasso = [];
+    paintAll();
+  });
+  upper.addEventListener("pointerup", (event) => {
+    if (!drag) return;
+    const { moved, lasso: drawn } = drag;
+    drag = null;
+    upper.classList.remove("sw-map-dragging");
+    if (moved && drawn) closeLasso();
+    else if (!moved && !drawn) {
+      const row = find(...spot(event));
+      if (row >= 0) { focused = overlay.picks.indexOf(row); inspect(row); }
+    }
+  });
+  upper.addEventListener("pointercancel", () => { drag = null; });
+  upper.addEventListener("pointerleave", () => { if (!drag) describe(-1); });
+  upper.addEventListener("wheel", (event) => {
+    if (event.deltaY > 0 && pixelsPerUnit <= fitted) return; // all is shown: let the page scroll
+    event.preventDefault();
+    lasso = [];
+    zoom(Math.exp(-Math.max(-60, Math.min(60, event.deltaY)) * 0.004), ...spot(event));
+  }, { passive: false });
+
+  // ------------------------------------------------------------ keyboard
+  upper.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (step && event.shiftKey) {
+      const by = 60 / pixelsPerUnit;
+      const across = event.key === "ArrowRight" || event.key === "ArrowLeft";
+      center = [center[0] + (across ? step * by : 0), center[1] - (across ? 0 : step * by)];
+      paintAll();
+    } else if (step && overlay.picks.length) {
+      const k = overlay.picks.length;
+      focused = focused < 0 ? (step > 0 ? 0 : k - 1) : (focused + step + k) % k;
+      focusPick();
+    } else if (event.key === "Home" && overlay.picks.length) { focused = 0; focusPick(); }
+    else if (event.key === "End" && overlay.picks.length) { focused = overlay.picks.length - 1; focusPick(); }
+    else if ((event.key === "Enter" || event.key === " ") && focused >= 0) inspect(overlay.picks[focused]);
+    else if (event.key === "+" || event.key === "=") zoom(1.4);
+    else if (event.key === "-" || event.key === "_") zoom(1 / 1.4);
+    else if (event.key === "0") { fit(); paintAll(); }
+    else if (event.key === "l" || event.key === "L") setLasso(!lassoing);
+    else if (event.key === "Escape") { focused = -1; describe(-1); setLasso(false); lasso = []; listing.hidden = true; paintOverlay(); }
+    else return;
+    event.preventDefault();
+  });
+  upper.addEventListener("blur", () => { if (focused >= 0) { focused = -1; describe(-1); paintOverlay(); } });
+  tabs.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const all = [...tabs.children];
+    const here = all.indexOf(document.activeElement);
+    if (!step || here < 0) return;
+    event.preventDefault();
+    all[(here + step + all.length) % all.length].focus();
+  });
+
+  function focusPick() {
+    const row = overlay.picks[focused];
+    let [x, y] = at(xy[2 * row], xy[2 * row + 1]);
+    if (x < 20 || y < 20 || x > size[0] - 20 || y > size[1] - 20) {
+      center = [xy[2 * row], xy[2 * row + 1]];
+      [x, y] = [size[0] / 2, size[1] / 2];
+      paintAll();
+    }
+    spoken.textContent = role(row);
+    describe(row, x, y);
+    paintOverlay();
+  }
+
+  // ------------------------------------------------------------ size and theme
+  function resize() {
+    const [w, h] = [stage.clientWidth, stage.clientHeight];
+    if (!w || !h || (w === size[0] && h === size[1])) return;
+    const whole = !size[0] || Math.abs(pixelsPerUnit / fitted - 1) < 1e-6;
+    size = [w, h];
+    const ratio = devicePixelRatio || 1;
+    for (const canvas of [lower, upper]) {
+      canvas.width = Math.round(w * ratio);
+      canvas.height = Math.round(h * ratio);
+    }
+    if (whole) fit();
+    if (asked) cancelAnimationFrame(asked);
+    wanted.points = true;
+    paintNow(); // at once: a resized canvas is blank
+  }
+
+  function retheme() {
+    theme = sw.theme(root);
+    theme.vermilion = theme.dark ? "#ff7a26" : sw.PALETTE.vermilion;
+    legend.dataset.key = "";
+    takeColors();
+    takeOverlay();
+    showEmpty();
+  }
+
+  theme = sw.theme(root);
+  theme.vermilion = sw.PALETTE.vermilion;
+  on(["change:xy", "change:frame"], once(takePoints));
+  on(["change:states", "change:shades", "change:scale", "change:color_names"], once(() => { forget(); takeColors(); }));
+  on(["sources", "tips", "reach", "picks", "pick_sources", "flags", "inside", "overlay"].map((each) => `change:${each}`), once(takeOverlay));
+  on(["change:current"], () => { showLegend(); paintOverlay(); });
+  on(["change:tabs", "change:frame"], showTabs);
+  on(["change:empty"], showEmpty);
+  on(["change:listing"], showListing);
+  on(["msg:custom"], answered);
+
+  // Several traits of one message: do the work once, before the next picture.
+  function once(work) {
+    let due = false;
+    return () => {
+      if (due) return;
+      due = true;
+      queueMicrotask(() => { due = false; work(); });
+    };
+  }
+
+  const observer = new ResizeObserver(resize);
+  observer.observe(stage);
+  undo.push(() => observer.disconnect(), sw.onTheme(retheme), () => cancelAnimationFrame(asked), () => clearTimeout(pending), forget);
+  takePoints();
+  retheme();
+  showTabs();
+  showListing();
+  resize();
+  name();
+  return () => { for (const each of undo) each(); root.remove(); };
+}
+
+export default { render };
