@@ -1,0 +1,259 @@
+export default {
+  render({ model, el }) {
+    const { element } = sw;
+    el.classList.add("sw", "sw-inspector");
+    // viridis, nine stops
+    const VIRIDIS = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
+    const TILES = {
+      x: ["x", "The labeled slice this suggestion was found from, with its loss gradient laid over it"],
+      x_shifted: ["x′ = x + αĝ", "The source after the step along its loss gradient"],
+      decoded: ["decoded z′", "What the VAE makes of the shifted latent z′"],
+      previous: ["−1", "The slice before it in the same case"],
+      picture: ["this slice", "The slice that is inspected"],
+      next: ["+1", "The slice after it in the same case"],
+    };
+    const title = element("h3", {}, "Why this slice");
+    const back = element("button", { class: "sw-quiet", title: "Previous suggestion", "aria-label": "Previous suggestion", onclick: () => model.send({ do: "step", by: -1 }) }, "◂");
+    const forth = element("button", { class: "sw-quiet", title: "Next suggestion", "aria-label": "Next suggestion", onclick: () => model.send({ do: "step", by: 1 }) }, "▸");
+    const channel = element("select", { "aria-label": "Channel", title: "Channel", onchange: () => model.send({ do: "channel", index: channel.selectedIndex }) });
+    const overlay = element("input", { type: "checkbox", checked: true, onchange: () => paint() });
+    const numbers = element("div", { class: "sw-inspector-numbers sw-number" });
+    const sentence = element("p", { class: "sw-inspector-sentence", role: "status" });
+    const message = element("p", { class: "sw-inspector-message", role: "alert" });
+    const top = element("div", { class: "sw-inspector-row" });
+    const below = element("div", { class: "sw-inspector-row" });
+    const source = element("div", { class: "sw-inspector-name" });
+    const name = element("div", { class: "sw-inspector-name" });
+    const legend = element("div", { class: "sw-inspector-legend" });
+    const gradientSwitch = element("label", { title: "Loss gradient over x: where a small change of brightness raises the loss most" }, overlay, " |∂L/∂x|");
+    const large = element("dialog", { class: "sw-inspector-large" });
+    el.append(element("div", { class: "sw-inspector-head" }, title, back, forth, channel), numbers,
+      source, top, name, below, legend, sentence, message, large);
+
+    const decoded = new Map();   // name → {values, width, height}
+    const tiles = new Map();     // name → {button, canvas, letters}
+    let shown = [0, 1];
+    let stamp = 0;
+    let observer = null;
+
+    for (const [key, [caption, about]] of Object.entries(TILES)) {
+      const canvas = element("canvas");
+      const button = element("button", { class: "sw-inspector-tile", title: `${about}.\nClick: enlarge · right drag or arrow keys: window and level · R: reset`, "aria-label": `${about}. Enter enlarges, arrow keys change window and level, R resets.`, onclick: () => enlarge(key) }, canvas);
+      const letters = ["left", "right", "top", "bottom"].map((side) => element("span", { class: `sw-inspector-letter sw-${side}`, "aria-hidden": "true" }));
+      button.append(...letters);
+      const cell = element("div", { class: "sw-inspector-cell" }, button, element("span", { class: "sw-inspector-caption" }, caption));
+      (["x", "x_shifted", "decoded"].includes(key) ? top : below).append(cell);
+      tiles.set(key, { button, canvas, letters, cell });
+      adjust(button);
+    }
+
+    // Right drag changes the window (across) and the level (up and down).
+    function adjust(node) {
+      let from = null;
+      node.addEventListener("contextmenu", (event) => { event.preventDefault(); event.stopPropagation(); });
+      node.addEventListener("pointerdown", (event) => {
+        if (event.button !== 2) return;
+        event.preventDefault();
+        node.setPointerCapture(event.pointerId);
+        from = { x: event.clientX, y: event.clientY, shown: [...shown] };
+      });
+      node.addEventListener("pointermove", (event) => {
+        if (!from) return;
+        const [low, high] = from.shown;
+        const width = high - low;
+        shift(from.shown, (event.clientX - from.x) / 120, (event.clientY - from.y) / 160 * width);
+      });
+      node.addEventListener("pointerup", () => { from = null; });
+      node.addEventListener("pointercancel", () => { from = null; });
+      node.addEventListener("keydown", (event) => {
+        if (event.key === "r" || event.key === "R") { shown = [...(model.get("info").window ?? [0, 1])]; paint(); return; }
+        const step = { ArrowRight: [0.15, 0], ArrowLeft: [-0.15, 0], ArrowUp: [0, -0.05], ArrowDown: [0, 0.05] }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        shift(shown, step[0], step[1] * (shown[1] - shown[0]));
+      });
+    }
+    function shift([low, high], wider, up) {
+      const middle = (low + high) / 2 + up;
+      const half = Math.max((high - low) / 2 * Math.exp(wider), 1e-6);
+      shown = [middle - half, middle + half];
+      requestAnimationFrame(paint);
+    }
+
+    async function read(bytes, [low, high]) {
+      const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+      const { width, height } = bitmap;
+      const canvas = new OffscreenCanvas(width, height);
+      const context = canvas.getContext("2d", { willReadFrequently: true });
+      context.drawImage(bitmap, 0, 0);
+      const { data } = context.getImageData(0, 0, width, height);
+      const values = new Float32Array(width * height);
+      for (let i = 0; i < values.length; i += 1) values[i] = low + (high - low) * (data[4 * i] * 256 + data[4 * i + 1]) / 65535;
+      bitmap.close();
+      return { values, width, height };
+    }
+
+    async function load() {
+      const mine = ++stamp;
+      const pictures = model.get("pictures");
+      const ranges = model.get("ranges");
+      const entries = await Promise.all(Object.entries(pictures).map(async ([key, bytes]) => [key, await read(bytes, ranges[key])]));
+      if (mine !== stamp) return; // a newer slice came meanwhile
+      decoded.clear();
+      for (const [key, picture] of entries) decoded.set(key, picture);
+      shown = [...(model.get("info").window ?? [0, 1])];
+      describe();
+      paint();
+    }
+
+    function describe() {
+      const info = model.get("info");
+      const some = Boolean(info.suggested);
+      const withSource = decoded.has("x");
+      back.hidden = forth.hidden = !info.total;
+      channel.hidden = !some || (info.channels ?? []).length < 2;
+      if (channel.options.length !== (info.channels ?? []).length || [...channel.options].some((o, i) => o.textContent !== info.channels[i])) {
+        channel.replaceChildren(...(info.channels ?? []).map((text) => element("option", {}, text)));
+      }
+      channel.selectedIndex = model.get("channel");
+      const cells = !some ? [] : info.rank
+        ? [["rank", `${info.rank} of ${info.total}`, "Place among the suggestions, 1 is most wanted"],
+           ["distance", info.distance === null ? "–" : `${sw.number(info.distance)} u`, "Distance of the slice to z′. u: the median distance of a slice to its nearest neighbor in latent space"],
+           ["angle", info.angle === null ? "–" : `${Math.round(info.angle)}°`, "Angle at z′ between the slice and the direction z → z′; the cone admits angles up to its half-angle"]]
+        : [["state", info.state, "Whether this slice is labeled"]];
+      numbers.replaceChildren(...cells.map(([label, value, about]) => element("span", { title: about }, element("span", { class: "sw-soft" }, `${label} `), element("b", {}, value))));
+      if (some && info.flag) numbers.append(element("span", { class: "sw-inspector-flag" }, `☆ ${info.flag}`));
+      const own = withSource && !info.source;
+      source.textContent = withSource ? (own ? "this slice as a source" : `from ${info.source}`) : "";
+      source.title = source.textContent;
+      name.textContent = some ? info.suggested : "";
+      name.title = name.textContent;
+      for (const [key, { button, cell, letters }] of tiles) {
+        const picture = decoded.get(key);
+        cell.style.visibility = picture ? "visible" : "hidden";
+        if (!picture) continue;
+        const [row, column] = info.spacing ?? [1, 1];
+        button.style.aspectRatio = String(picture.width * column / (picture.height * row));
+        letters.forEach((node, i) => { node.textContent = info.letters[i]; });
+      }
+      source.hidden = top.hidden = !withSource;
+      name.hidden = below.hidden = !some;
+      legend.hidden = !some;
+      const [reference, prediction] = info.colors ?? ["", ""];
+      const outline = (color, dash, text) => element("span", {}, svgLine(color, dash), text);
+      legend.replaceChildren(
+        ...(model.get("reference").byteLength ? [outline(reference, null, "reference")] : []),
+        ...(model.get("prediction").byteLength ? [outline(prediction, "4 3", "prediction")] : []));
+      if (decoded.has("gradient")) {
+        const gradient = VIRIDIS.map((c, i) => `rgba(${c}, ${Math.min(1, 0.15 + i / 8)})`).join(",");
+        legend.append(gradientSwitch,
+          element("span", { class: "sw-number", title: "Change of the loss for one standard deviation of brightness in one pixel" },
+            "0 ", element("i", { class: "sw-inspector-scale", style: `background:linear-gradient(90deg,${gradient}),#000` }), ` ${sw.number(info.gradient)} loss/sd`));
+      }
+      sentence.textContent = model.get("sentence");
+      message.textContent = model.get("message");
+      message.hidden = !model.get("message");
+    }
+    function svgLine(color, dash) {
+      return sw.svg("svg", { width: 18, height: 6, "aria-hidden": "true" }, sw.svg("line", { x1: 0, x2: 18, y1: 3, y2: 3, stroke: color, "stroke-width": 1.5, "stroke-dasharray": dash }));
+    }
+
+    function raster(key) {
+      const { values, width, height } = decoded.get(key);
+      const canvas = new OffscreenCanvas(width, height);
+      const context = canvas.getContext("2d");
+      const image = context.createImageData(width, height);
+      const [low, high] = shown;
+      const over = key === "x" && overlay.checked ? decoded.get("gradient") : null;
+      const most = model.get("info").gradient || 1;
+      for (let i = 0; i < values.length; i += 1) {
+        const grey = 255 * Math.min(Math.max((values[i] - low) / (high - low), 0), 1);
+        let [r, g, b] = [grey, grey, grey];
+        if (over) {
+          const t = Math.min(over.values[i] / most, 1);
+          const at = Math.min(t * 8, 7.999);
+          const a = VIRIDIS[Math.floor(at)];
+          const c = VIRIDIS[Math.floor(at) + 1];
+          const f = at - Math.floor(at);
+          const alpha = Math.min(0.85, 1.3 * t);
+          r += alpha * (a[0] + f * (c[0] - a[0]) - r);
+          g += alpha * (a[1] + f * (c[1] - a[1]) - g);
+          b += alpha * (a[2] + f * (c[2] - a[2]) - b);
+        }
+        image.data.set([r, g, b, 255], 4 * i);
+      }
+      context.putImageData(image, 0, 0);
+      return canvas;
+    }
+
+    function paintTile(key, canvas) {
+      const picture = decoded.get(key);
+      const width = canvas.clientWidth;
+      const height = canvas.clientHeight;
+      if (!picture || !width || !height) return;
+      const ratio = window.devicePixelRatio || 1;
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+      const context = canvas.getContext("2d");
+      context.imageSmoothingEnabled = height / picture.height <= 4; // beyond that, show the pixels
+      context.imageSmoothingQuality = "high";
+      context.drawImage(raster(key), 0, 0, canvas.width, canvas.height);
+      if (key !== "picture") return;
+      const sx = canvas.width / picture.width;
+      const sy = canvas.height / picture.height;
+      const [reference, prediction] = model.get("info").colors;
+      outline(context, sw.array(Float32Array, model.get("reference")), sx, sy, ratio, reference, []);
+      outline(context, sw.array(Float32Array, model.get("prediction")), sx, sy, ratio, prediction, [4, 3]);
+    }
+    function outline(context, points, sx, sy, ratio, color, dash) {
+      context.strokeStyle = color;
+      context.lineWidth = 1.5 * ratio;
+      context.setLineDash(dash.map((d) => d * ratio));
+      context.beginPath();
+      let pen = false;
+      for (let i = 0; i < points.length; i += 2) {
+        if (Number.isNaN(points[i])) { pen = false; continue; }
+        if (pen) context.lineTo(points[i] * sx, points[i + 1] * sy);
+        else context.moveTo(points[i] * sx, points[i + 1] * sy);
+        pen = true;
+      }
+      context.stroke();
+    }
+
+    function paint() {
+      for (const [key, { canvas }] of tiles) paintTile(key, canvas);
+      if (large.open) paintTile(large.dataset.key, large.querySelector("canvas"));
+    }
+
+    function enlarge(key) {
+      const picture = decoded.get(key);
+      if (!picture) return;
+      const [row, column] = model.get("info").spacing ?? [1, 1];
+      const aspect = picture.width * column / (picture.height * row);
+      const room = Math.min(window.innerHeight - 130, 720, (window.innerWidth - 80) / aspect);
+      const canvas = element("canvas", { style: `width:${room * aspect}px;height:${room}px` });
+      const frame = element("button", { class: "sw-inspector-tile", "aria-label": "Close", onclick: () => large.close() }, canvas,
+        ...["left", "right", "top", "bottom"].map((side, i) => element("span", { class: `sw-inspector-letter sw-${side}` }, model.get("info").letters[i])));
+      adjust(frame);
+      const owner = key === "x" || key === "x_shifted" || key === "decoded" ? model.get("info").source || model.get("info").suggested : model.get("info").suggested;
+      large.dataset.key = key;
+      large.replaceChildren(element("div", { class: "sw-inspector-head" }, element("h3", {}, `${TILES[key][0]} · ${owner}`), element("button", { onclick: () => large.close() }, "Close")), frame);
+      large.showModal();
+      paint();
+    }
+    large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
+
+    for (const key of ["pictures", "info"]) model.on(`change:${key}`, () => queueMicrotask(load));
+    model.on("change:sentence", () => queueMicrotask(load));
+    model.on("change:message", describe);
+    observer = new ResizeObserver(() => requestAnimationFrame(paint));
+    observer.observe(el);
+    sw.shield(el);
+    load();
+    const seen = new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) { seen.disconnect(); model.send({ do: "visible" }); }
+    });
+    seen.observe(el);
+    return () => { observer.disconnect(); seen.disconnect(); };
+  },
+};

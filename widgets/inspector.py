@@ -1,0 +1,200 @@
+"""Why this slice: the pictures and numbers behind one suggestion.
+
+Above, the labeled slice it was found from: x with its loss gradient, x' (the
+step along that gradient), and what the VAE decodes from z'. Below, the slice
+itself between its two neighbors, with the outlines of reference and prediction.
+Pictures are sent with 16 bits, so window and level change in the browser alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from traitlets import Bytes, Dict, Int, Unicode
+
+from widgets.pictures import contours, deep_png, window
+from widgets.view import View, packed
+from workbench.errors import WorkbenchError
+from workbench.inspection import Inspection
+from workbench.reports.palette import PREDICTION, REFERENCE
+from workbench.session import Session
+
+__all__ = ["Inspector"]
+
+#: Seconds that changes are collected before pictures are computed.
+SETTLE = 0.03
+
+#: Letters at the left, right, top and bottom of a picture as it is displayed.
+LETTERS = {
+    "axial": ("R", "L", "A", "P"),
+    "coronal": ("R", "L", "S", "I"),
+    "sagittal": ("A", "P", "S", "I"),
+}
+
+EMPTY = (
+    "Choose a slice: click a point on the map or a thumbnail of the cohort. Its pictures, and why "
+    "it is suggested, appear here."
+)
+FLAGS = {
+    "outside_cone": "outside its cone",
+    "no_direction": "its source does not move",
+}
+
+
+class Inspector(View):
+    """Pictures, numbers and the reason for the slice that is current."""
+
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_suffix(".css")
+    pictures = Dict(help="name → PNG bytes with 16 bits a pixel").tag(sync=True)
+    ranges = Dict(help="name → [value of 0, value of 65,535]").tag(sync=True)
+    reference = Bytes(help="outlines as float32 column, row; NaN ends a line").tag(sync=True)
+    prediction = Bytes(help="outlines as float32 column, row; NaN ends a line").tag(sync=True)
+    info = Dict(help="names, numbers and words; see _describe").tag(sync=True)
+    sentence = Unicode(EMPTY, help="the reason, or what to do to get one").tag(sync=True)
+    channel = Int(0, help="channel that is shown").tag(sync=True)
+
+    def __init__(self, session: Session, **traits: Any) -> None:
+        self._visible = False
+        self._shown: tuple[object, ...] = ()
+        self._pending: asyncio.TimerHandle | None = None
+        self._turn = threading.Lock()
+        super().__init__(session, **traits)
+        self.watch(("current", "suggestions", "round", "images", "pool"), self._later)
+
+    # ------------------------------------------------------------ asked by the browser
+    def do_visible(self) -> None:
+        """The inspector came into view."""
+        self._visible = True
+        self._refresh()
+
+    def do_channel(self, index: int) -> None:
+        """Show another channel."""
+        self.channel = int(index)
+        self._refresh()
+
+    def do_step(self, by: int) -> None:
+        """Go to the next or the previous suggestion."""
+        found = self.session.suggestions
+        if found is None or not len(found.rows):
+            return
+        here = np.flatnonzero(found.rows == self.session.current)
+        place = (int(here[0]) + int(by)) % len(found.rows) if len(here) else 0
+        self.session.inspect(int(found.rows[place]))
+
+    # ------------------------------------------------------------ shown
+    def _later(self) -> None:
+        """Draw once after a burst of changes; at once where no event loop turns."""
+        if not self._visible:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._refresh()
+            return
+        if self._pending is not None:
+            self._pending.cancel()
+        self._pending = loop.call_later(SETTLE, self._refresh)
+
+    def _refresh(self) -> None:
+        session = self.session
+        key = (session.current, self.channel, session.suggestions, session.round, session.pool)
+        with self._turn:
+            if len(key) == len(self._shown) and all(
+                a is b or (isinstance(a, int) and a == b)
+                for a, b in zip(key, self._shown, strict=True)
+            ):
+                return
+            self._shown = key
+            try:
+                found = session.inspection(session.current, self.channel)
+            except WorkbenchError as error:
+                found = None
+                self.message = str(error)
+            self._draw(found)
+
+    def _draw(self, found: Inspection | None) -> None:
+        if found is None:
+            with self.hold_sync():
+                self.pictures, self.ranges, self.info = {}, {}, {}
+                self.reference = self.prediction = b""
+                self.sentence = EMPTY
+            return
+        gradient = None if found.gradient is None else np.abs(found.gradient)
+        arrays = {
+            "x": found.x,
+            "gradient": gradient,
+            "x_shifted": found.x_shifted,
+            "decoded": found.decoded,
+            "previous": found.previous,
+            "picture": found.picture,
+            "next": found.next,
+        }
+        encoded = {name: deep_png(each) for name, each in arrays.items() if each is not None}
+        regions = self._regions()
+        with self.hold_sync():
+            self.pictures = {name: each[0] for name, each in encoded.items()}
+            self.ranges = {name: [each[1], each[2]] for name, each in encoded.items()}
+            self.reference = packed(contours(found.reference, regions), "float32")
+            self.prediction = packed(contours(found.prediction, regions), "float32")
+            self.info = self._describe(found)
+            self.sentence = found.sentence
+
+    def _regions(self) -> list[tuple[int, ...]]:
+        labels = self.session.labels
+        if labels is None:
+            return [(1,)]
+        return [tuple(members) for members in labels.regions.values()]
+
+    def _describe(self, found: Inspection) -> dict[str, Any]:
+        """Collect the numbers and words that stand beside the pictures."""
+        shown = [found.picture] if found.x is None else [found.picture, found.x]
+        low, high = window(np.concatenate([np.ravel(each) for each in shown]))
+        top = 0.0
+        if found.gradient is not None:
+            top = float(np.percentile(np.abs(found.gradient), 99.5))
+        axis = "axial"
+        pool, row = self.session.pool, self.session.current
+        if pool is not None and 0 <= row < len(pool):
+            axis = pool.ids[row].axis
+        total = 0 if self.session.suggestions is None else len(self.session.suggestions.rows)
+        state = "not labeled"
+        if pool is not None and 0 <= row < len(pool) and pool.labeled[row]:
+            state = f"labeled in round {int(pool.labeled_in[row])}"
+        return {
+            "suggested": found.suggested_id,
+            "source": found.source_id,
+            "channels": list(found.channels),
+            "distance": found.distance_u if math.isfinite(found.distance_u) else None,
+            "angle": found.angle if math.isfinite(found.angle) else None,
+            "rank": found.rank,
+            "total": total,
+            "flag": FLAGS.get(found.flag, found.flag),
+            "state": state,
+            "spacing": [float(mm) for mm in found.spacing],
+            "letters": list(LETTERS[axis]),
+            "window": [low, high],
+            "gradient": top,
+            "trained": self.session.round is not None,
+            "colors": [REFERENCE, PREDICTION],
+        }
+
+    def close(self) -> None:
+        """Stop watching; a picture that is pending is not drawn."""
+        if self._pending is not None:
+            self._pending.cancel()
+        super().close()
+
+    def still(self) -> list[Any]:
+        """Draw the inspected slice as a figure, for a report."""
+        found = self.session.inspection(self.session.current, self.channel)
+        if found is None:
+            return []
+        from workbench.reports.figures import inspection_figure
+
+        return [inspection_figure(found)]

@@ -1,0 +1,54 @@
+export default {
+  render({ model, el }) {
+    const { element } = sw;
+    el.classList.add("sw", "sw-curves");
+    const label = element("button", { title: "Give the suggested slices the data set's own labels", onclick: () => model.send({ do: "label" }) });
+    const round = element("button", { title: "Train on all labeled slices, then suggest again", onclick: () => model.send({ do: "round" }) }, "Next round");
+    const key = element("ul", { class: "sw-curves-key", "aria-label": "Legend" });
+    const zoom = element("button", { class: "sw-quiet", "aria-pressed": "false", title: "Zoom the Dice axis to the data", onclick: () => { zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true")); show(); } }, "zoom");
+    const host = element("div", { class: "sw-curves-plot" });
+    const said = element("div", { class: "sw-hidden", role: "status" });
+    el.append(element("div", { class: "sw-curves-head" }, element("h3", {}, "Learning curve"), key, element("div", { class: "sw-curves-buttons" }, zoom, label, round)), host, said);
+    const plot = chart.make(host);
+    const shapes = ["●", "■", "▲", "◆"];
+
+    function show() {
+      const lines = model.get("lines");
+      const ghost = model.get("ghost");
+      const series = lines.map((line, i) => ({
+        name: line.name, color: line.color, width: line.mean ? 2.5 : 1.5, points: line.points, dots: true, mark: i % shapes.length,
+      }));
+      if (ghost.length) series.push({ name: "random (mean)", color: "var(--sw-soft)", dash: "5 4", width: 1.5, points: ghost, dots: false });
+      key.replaceChildren(...series.map((line, i) => element("li", {},
+        element("i", { style: `color:${line.color}`, "aria-hidden": "true" }, line.dash ? "╌" : shapes[i % shapes.length]), line.name)));
+      const zoomed = zoom.getAttribute("aria-pressed") === "true";
+      zoom.hidden = !series.length;
+      plot.draw({
+        name: `Learning curve. ${model.get("latest")}`,
+        series,
+        x: { title: "labeled slices", whole: true },
+        y: zoomed ? { title: was ? "Dice" : "Dice, test cases (zoomed)" } : { title: was ? "Dice" : "Dice, test cases", min: 0, max: 1 },
+        empty: "Each finished round adds a point: how well the model segments the test cases against how many slices were labeled for it.",
+        format: { x: (v) => `${sw.count(v, "labeled slice", "labeled slices")} (${(100 * v / (model.get("most").pool || 1)).toFixed(1)} %)`, y: (v) => v.toFixed(3) },
+      });
+      said.textContent = model.get("latest");
+    }
+    function buttons() {
+      label.textContent = model.get("label_button");
+      label.disabled = !model.get("can_label");
+      round.disabled = !model.get("can_round");
+    }
+    // Low and wide, the legend and the buttons stand beside the plot.
+    const shape = new ResizeObserver(() => {
+      const flat = el.clientHeight < 200 && el.clientWidth > 620;
+      if (el.classList.toggle("sw-flat", flat) !== was) { was = flat; show(); }
+    });
+    let was = null;
+    shape.observe(el);
+    for (const name of ["lines", "ghost", "latest", "most"]) model.on(`change:${name}`, show);
+    for (const name of ["label_button", "can_label", "can_round"]) model.on(`change:${name}`, buttons);
+    sw.shield(el);
+    show(); buttons();
+    return () => { shape.disconnect(); plot.stop(); };
+  },
+};
