@@ -112,7 +112,7 @@ def _msd(root: Path) -> Cohort | None:
 def _brats(root: Path) -> Cohort | None:
     """One folder per case, flat or in HGG and LGG; names of 2018 to 2023."""
     found: dict[str, dict[str, Path]] = defaultdict(dict)
-    for pattern in ("*", "*/*", "*/*/*"):
+    for pattern in ("*", "*/*", "*/*/*"):  # files, case folders, case folders in HGG and LGG
         for path in root.glob(pattern):
             match = BRATS_NAME.fullmatch(stem_of(path)) if is_nifti(path) else None
             if match and path.is_file():
@@ -317,9 +317,9 @@ def _nothing_matches(root: Path) -> str:
             )
     inside = [path.name for path in sorted(root.iterdir()) if not path.name.startswith(".")]
     nested = [
-        child.name
-        for child in sorted(root.iterdir())
-        if child.is_dir() and ((child / "dataset.json").is_file() or (child / "images").is_dir())
+        name
+        for name in inside
+        if any((root / name / sign).exists() for sign in ("dataset.json", "images", "HGG", "LGG"))
     ]
     advice = (
         f"Its folder {nested[0]!r} looks like a data set: name that one."

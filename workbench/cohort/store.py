@@ -174,7 +174,7 @@ def open_store(folder: Path) -> ImageStore:
         starts = [case["rows"] for case in index["cases"]]
         if index["version"] != VERSION or images.shape[0] != sum(starts):
             raise ValueError("its index and its images do not belong together")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{folder} is not a whole image store ({error}). Delete that folder: it is built "
             f"again from the volumes when it is next needed."
