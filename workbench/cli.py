@@ -124,16 +124,18 @@ def simulate(
 
     given = parse_settings(setting or [])
     chosen = record(get_strategy(strategy, **given.pop("strategy", {})))
-    config = RunConfig(
-        source=cohort,
-        strategy=chosen,
-        rounds=rounds,
-        budget=budget,
-        initial=initial,
-        seed=seed,
-        cases=cases,
-        threads=threads,
-        **given,
+    config = RunConfig.from_json(
+        {
+            "source": cohort,
+            "strategy": chosen,
+            "rounds": rounds,
+            "budget": budget,
+            "initial": initial,
+            "seed": seed,
+            "cases": cases,
+            "threads": threads,
+            **given,
+        }
     )
     run = with_bar(run_simulation(config, out))
     typer.echo(f"{'round':>5}  {'labeled':>7}  " + "  ".join(run.rounds[0].metrics))
@@ -244,10 +246,10 @@ def copy_notebook(cohort: str, folder: Path) -> Path:
         raise SettingError(
             f"There is no folder {source}. Name the folder of a cohort, or 'phantom'."
         )
-    notebook = nbformat.read(original, as_version=4)
+    notebook = nbformat.read(original, as_version=4)  # type: ignore[no-untyped-call]
     parameterized = parameterize_notebook(notebook, {"source": source})
     parameterized.metadata.pop("papermill", None)
-    nbformat.write(parameterized, target)
+    nbformat.write(parameterized, target)  # type: ignore[no-untyped-call]
     return target
 
 

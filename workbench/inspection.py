@@ -107,8 +107,9 @@ def inspect(
         Those in which the slice may be found.
     """
     pool, images = data.pool, data.images
-    places = np.flatnonzero(suggestions.rows == row) if suggestions is not None else []
-    place = int(places[0]) if len(places) else -1
+    place = -1
+    if suggestions is not None and row in suggestions.rows:
+        place = int(np.flatnonzero(suggestions.rows == row)[0])
     source = -1
     if suggestions is not None and place >= 0 and suggestions.source is not None:
         source = int(suggestions.source[place])
@@ -130,7 +131,7 @@ def inspect(
             which = int(here[0])
             shifted = np.asarray(probe.shifted_images(alpha, need.scale, [which]))[0]
             x = images.read([wanted])[0]
-            relative = float(np.linalg.norm(shifted - x) / max(np.linalg.norm(x), 1e-12))
+            relative = float(np.linalg.norm(shifted - x)) / max(float(np.linalg.norm(x)), 1e-12)
             seen = {
                 "x": x[channel],
                 "gradient": np.asarray(probe.gradients[which])[channel],
@@ -180,7 +181,10 @@ def _predict(evidence: EvidenceSource | None, row: int) -> NDArray[np.uint8] | N
 
     study = evidence.study
     rows = np.array([row])
-    return finish(predict(evidence.model, study.data.images, rows, study.compute))[0]
+    classes: NDArray[np.uint8] = finish(
+        predict(evidence.model, study.data.images, rows, study.compute)
+    )
+    return classes[0]  # type: ignore[no-any-return]
 
 
 def _decode(study: Study, shifted: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.label_source import LabelSource, ReferenceLabels
-from workbench.cohort.layouts import split_cases
 from workbench.cohort.opening import open_cohort
 from workbench.cohort.pool import Pool
 from workbench.cohort.preprocess import Recipe
+from workbench.cohort.split import split_cases
 from workbench.cohort.store import ImageStore, build_store, first_pool
 from workbench.errors import CohortError, SettingError
 from workbench.jobs import Work

@@ -153,6 +153,7 @@ class Run:
         """Write a finished round and return the run that has it."""
         from workbench.models.weights import save_weights
 
+        assert round.model is not None
         folder = self.folder / "rounds" / f"{round.index:03d}"
         save_weights(round.model, folder / "weights.safetensors")
         saved = _saved(round)
@@ -186,8 +187,10 @@ def _saved(round: Round) -> SavedRound:
     names: Sequence[str] = [str(slice_id) for slice_id in pool.ids]
     return SavedRound(
         index=round.index,
-        labeled=tuple(names[row] for row in np.flatnonzero(pool.labeled_in == round.index)),
-        suggested=tuple(names[row] for row in found.rows),
+        labeled=tuple(
+            names[row] for row in np.flatnonzero(pool.labeled_in == round.index).tolist()
+        ),
+        suggested=tuple(names[row] for row in found.rows.tolist()),
         details=_details(found, names),
         strategy=record(round.strategy),
         metrics=dict(round.metrics),
@@ -200,7 +203,7 @@ def _details(found: Suggestions, names: Sequence[str]) -> dict[str, Any]:
     """Why each slice was suggested, as plain values; NaN becomes null."""
     details: dict[str, Any] = {}
     if found.source is not None:
-        details["source"] = [names[row] if row >= 0 else None for row in found.source]
+        details["source"] = [names[row] if row >= 0 else None for row in found.source.tolist()]
     for name in ("distance", "angle"):
         values = getattr(found, name)
         if values is not None:

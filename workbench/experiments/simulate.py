@@ -6,11 +6,11 @@ read from the run's folder, so it can be killed and run again at any moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.cohort.pool import Pool
+from workbench.errors import RunError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.jobs import Work
@@ -23,26 +23,30 @@ if TYPE_CHECKING:
 
     from workbench.models.compute import Compute
 
-__all__ = ["compute_of", "load_round_model", "open_run", "prepare", "simulate"]
-
-
-def compute_of(environment: Mapping[str, Any] | None, config: RunConfig) -> Compute:
-    """Decide where and how networks run: as the run was begun, else as asked for."""
-    from workbench.models.compute import Compute
-
-    if environment is not None:
-        return Compute.from_record(environment["compute"])
-    return Compute.detect(config.threads, config.precision)
+__all__ = ["load_round_model", "open_run", "prepare", "simulate"]
 
 
 def open_run(folder: Path, config: RunConfig) -> tuple[Run, Compute]:
-    """Open or begin the run in `folder`, in the hardware mode that it was begun in."""
+    """Open or begin the run in `folder`, in the hardware mode that it was begun in.
+
+    Raises
+    ------
+    RunError
+        If it was begun on hardware that is not here, or with other settings.
+    """
+    import torch
+
     from workbench.models.compute import Compute
 
-    if (folder / "run.json").exists():
-        compute = compute_of(Run.load(folder).environment, config)
-    else:
+    if not (folder / "run.json").exists():
         compute = Compute.detect(config.threads, config.precision)
+        return Run.create(folder, config, compute), compute
+    compute = Compute(**Run.load(folder).environment["compute"])
+    if compute.device.startswith("cuda") and not torch.cuda.is_available():
+        raise RunError(
+            f"{folder} was begun on a GPU ({compute.device}), and there is none here. Go on with "
+            f"it on such a machine, or start again in another folder."
+        )
     return Run.open(folder, config, compute), compute
 
 

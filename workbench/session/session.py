@@ -328,9 +328,9 @@ class Session(RunningSession):
 
     def _score_pool(self, round: Round) -> None:
         """Color the map by how well the model does, once that is known."""
-        if round.evidence is None or round.model is None or self.data is None:
-            return
         data, model, compute = self.data, round.model, self._compute
+        if data is None or model is None or compute is None:
+            return
         rows = np.flatnonzero(data.labels.available)
 
         def work() -> Work[dict[str, NDArray[np.float64]]]:

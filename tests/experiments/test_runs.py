@@ -1,0 +1,71 @@
+"""Settings and folders of experiments."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from workbench.errors import RunError, SettingError
+from workbench.experiments.config import RunConfig
+from workbench.experiments.runs import Run
+from workbench.models.compute import Compute
+
+from .tiny import tiny_config
+
+
+def test_settings_come_back_from_json():
+    config = tiny_config(seed=4)
+    assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    assert config.segmentation_config().features == (4, 4, 8, 8, 8, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rounds": 0}, "rounds is 0"),
+        ({"budget": -2}, "budget is -2"),
+        ({"initial": 0}, "initial is 0"),
+        ({"test_fraction": 1.5}, "between 0 and 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(change, words):
+    with pytest.raises(SettingError, match=words):
+        tiny_config(**change)
+
+
+def test_an_unknown_setting_of_a_section_lists_the_known_ones():
+    with pytest.raises(SettingError, match="no setting 'epoch'.*epochs"):
+        tiny_config(segmentation={"epoch": 3}).segmentation_config()
+
+
+def test_a_run_from_a_newer_version_is_refused():
+    with pytest.raises(RunError, match="does not know: novelty"):
+        RunConfig.from_json({**tiny_config().to_json(), "novelty": 1})
+
+
+def test_a_folder_with_other_settings_is_refused_naming_the_first(tmp_path):
+    Run.create(tmp_path / "run", tiny_config(), Compute())
+    with pytest.raises(RunError, match="seed is 0 there and 5 here"):
+        Run.open(tmp_path / "run", tiny_config(seed=5), Compute())
+    more = Run.open(tmp_path / "run", tiny_config(rounds=9), Compute())
+    assert more.rounds == ()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"no run\.json"):
+        Run.load(tmp_path)
+
+
+def test_a_damaged_run_is_refused_in_a_sentence(tmp_path):
+    Run.create(tmp_path, tiny_config(), Compute())
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RunError, match="damaged after it was written"):
+        Run.load(tmp_path)
+
+
+def test_hardware_mode_and_versions_are_recorded(tmp_path):
+    run = Run.create(tmp_path, tiny_config(), Compute(threads=1, precision="float32"))
+    assert run.environment["compute"]["precision"] == "float32"
+    assert run.environment["compute"]["threads"] == 1
+    assert run.environment["packages"]["torch"]
