@@ -28,10 +28,15 @@ def problems(draw):
     return z, free, source_z, shifted, draw(ANGLES), draw(st.integers(1, 90))
 
 
+def force(patch, compiled):
+    for name in ("COMPILED_FROM", "COMPILED_FROM_ONCE_WARM"):
+        patch.setattr(cone, name, 0 if compiled else 10**15)
+
+
 @pytest.fixture(params=["plain", "compiled"])
 def search(request, monkeypatch):
     """Both searches must give the same answers."""
-    monkeypatch.setattr(cone, "COMPILED_FROM", 0 if request.param == "compiled" else 10**15)
+    force(monkeypatch, request.param == "compiled")
 
 
 def choose(z, free, source_z, shifted, angle, budget, seed=0):
@@ -65,7 +70,7 @@ def test_picks_are_those_of_a_plain_loop(d, angle, budget):
 def test_the_fast_forms_agree_with_the_plain_loop_on_ties_and_duplicates(problem, compiled):
     free = problem[1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cone, "COMPILED_FROM", 0 if compiled else 10**15)
+        force(patch, compiled)
         found = choose(*problem)
     rows, sources, flags = select_plainly(*problem, np.random.default_rng(0))
     # cosines of the fallback can tie but for their last bit; compare where they decide nothing

@@ -15,6 +15,7 @@ surface of the cone, or on its axis at θ = 0, is inside in spite of rounding.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +34,9 @@ from workbench.strategies.search import (
 
 __all__ = ["FALLBACK", "TOLERANCE", "Picks", "inside_cone", "select_in_passes", "warm_up"]
 
-#: Distances (sources times samples) from which the compiled search is worth its import.
-COMPILED_FROM = 1_000_000
+#: Distances (sources times samples) from which the compiled search is worth waiting for its
+#: import: below, numpy takes a few ten milliseconds. Once it is imported, it serves sooner.
+COMPILED_FROM, COMPILED_FROM_ONCE_WARM = 4_000_000, 500_000
 #: How far a cosine may lie below the limit and count as inside, against rounding.
 TOLERANCE = 1e-12
 
@@ -122,7 +124,8 @@ def select_in_passes(
         return _describe(z, shifted, axes, directed, [], [], [])
 
     search: Search
-    if len(served) * int(free.sum()) >= COMPILED_FROM:
+    warm = "workbench.strategies.scan" in sys.modules
+    if len(served) * int(free.sum()) >= (COMPILED_FROM_ONCE_WARM if warm else COMPILED_FROM):
         search = CompiledSearch(z, free)
     else:
         search = PlainSearch(z, free)
