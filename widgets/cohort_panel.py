@@ -48,7 +48,7 @@ class CohortPanel(View):
     note = Unicode(help="why there are no thumbnails").tag(sync=True)
     thumbnails = Bytes(help="PNG sheet of the chosen case").tag(sync=True)
     tile = List(Int(), help="columns, width and height of a thumbnail in pixels").tag(sync=True)
-    aspect = List(help="width of a thumbnail divided by its height, in mm").tag(sync=True)
+    aspect: Any = List(help="width of a thumbnail divided by its height, in mm").tag(sync=True)
     rows = Bytes(help="int32 pool rows of the thumbnails").tag(sync=True)
     states = Bytes(help="uint8 of each: 0 free, 1 labeled, 2 suggested, 3 no label").tag(sync=True)
     current = Int(-1, help="row that is inspected").tag(sync=True)
@@ -133,22 +133,22 @@ class CohortPanel(View):
         self.cases = items
         if pool is not None:
             done, total = int(pool.labeled.sum()), len(pool)
+            touched = int((labeled > 0).sum())
             self.groups = [
                 {
                     "name": "labeled",
                     "count": count(done, "slice"),
-                    "note": f"{percent(done, total)} of the pool, "
-                    f"from {count(int((labeled > 0).sum()), 'case')}",
+                    "note": f"{percent(done, total)}, from {count(touched, 'case')}",
                 },
                 {
                     "name": "pool",
                     "count": count(total, "slice"),
-                    "note": f"{count(len(names), 'case')}; any may be suggested",
+                    "note": f"from {count(len(names), 'case')}",
                 },
                 {
                     "name": "test",
                     "count": count(len(test), "case"),
-                    "note": "held out: never trained on, never suggested",
+                    "note": "held out, never trained on",
                 },
             ]
         self._mark_thumbnails()

@@ -30,7 +30,9 @@ class LearningCurves(View):
     _esm = (Path(__file__).with_name("chart.js"), Path(__file__).with_suffix(".js"))
     _css = (Path(__file__).with_name("chart.css"), Path(__file__).with_suffix(".css"))
     lines = List(Dict(), help="{name, color, mean, points: [[labeled, Dice], …]}").tag(sync=True)
-    ghost = List(help="[[labeled, Dice], …] of random sampling; empty: not known").tag(sync=True)
+    ghost: Any = List(help="[[labeled, Dice], …] of random sampling; empty: not known").tag(
+        sync=True
+    )
     latest = Unicode(help="the numbers of the latest round, in words").tag(sync=True)
     label_button = Unicode(help="words of the label button").tag(sync=True)
     can_label = Bool(False).tag(sync=True)
@@ -81,7 +83,10 @@ class LearningCurves(View):
         )
 
     def _show_ghost(self) -> None:
-        self.ghost = [[int(labeled), float(dice)] for labeled, dice in self.session.ghost or ()]
+        self.ghost = [
+            [int(labeled), float(dice)]
+            for labeled, dice in getattr(self.session, "ghost", None) or ()
+        ]
 
     def _show_buttons(self) -> None:
         session = self.session

@@ -57,7 +57,8 @@ def window(images: ArrayLike) -> tuple[float, float]:
 def grey(images: ArrayLike, low: float, high: float) -> NDArray[np.uint8]:
     """Scale values to 0–255; `low` and below is black, `high` and above is white."""
     values = np.nan_to_num(np.asarray(images, dtype=np.float32), nan=low)
-    return (np.clip((values - low) / (high - low), 0, 1) * 255 + 0.5).astype(np.uint8)
+    scaled = np.clip((values - low) / (high - low), 0, 1) * 255 + 0.5
+    return scaled.astype(np.uint8)  # type: ignore[no-any-return]
 
 
 def deep_png(image: ArrayLike) -> tuple[bytes, float, float]:
@@ -153,7 +154,7 @@ def contours(
     pieces: list[NDArray[np.float32]] = []
     for members in regions:
         mask = np.pad(np.isin(classes, members).astype(np.float32), 1)
-        for line in find_contours(mask, 0.5):
+        for line in find_contours(mask, 0.5):  # type: ignore[no-untyped-call]
             # a padded center (1, 1) is the corner-based (0.5, 0.5)
             pieces.append((line[:, ::-1] - 0.5).astype(np.float32))
             pieces.append(np.full((1, 2), np.nan, dtype=np.float32))

@@ -43,6 +43,7 @@ export default {
         part.words.title = state.words ?? "";
         part.go.textContent = state.button ?? "";
         part.go.disabled = !state.enabled;
+        part.go.title = state.why ?? "";
         part.go.hidden = running === part.step;
         part.stop.hidden = running !== part.step;
         part.stop.disabled = model.get("stopping");

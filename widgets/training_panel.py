@@ -38,9 +38,9 @@ class TrainingPanel(View):
     running = Unicode(help="'manifold', 'model', another step, or empty").tag(sync=True)
     stopping = Bool(False).tag(sync=True)
     pairs = Bytes(help="PNG: originals above, reconstructions below").tag(sync=True)
-    pairs_shape = List(help="[columns, rows, aspect of a tile]").tag(sync=True)
+    pairs_shape: Any = List(help="[columns, rows, aspect of a tile]").tag(sync=True)
     walks = Bytes(help="PNG: a row for each latent axis").tag(sync=True)
-    walks_shape = List(help="[columns, rows, aspect of a tile]").tag(sync=True)
+    walks_shape: Any = List(help="[columns, rows, aspect of a tile]").tag(sync=True)
     teach = Unicode(help="what will be seen here, before anything is trained").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
@@ -48,7 +48,7 @@ class TrainingPanel(View):
         self._stopped: set[str] = set()
         self._pictured: object = None
         super().__init__(session, **traits)
-        self.watch(("steps", "busy", "progress", "cohort"), self._show_states)
+        self.watch(("steps", "busy", "progress", "cohort", "pool", "round"), self._show_states)
         self.watch("losses", self._show_losses)
         self.watch("latent", self._show_pictures)
         self.watch("progress", self._show_snapshot)
@@ -119,13 +119,29 @@ class TrainingPanel(View):
         elif step.state == "stale" and key == "model":
             label = "Train again"
         ready = session.cohort is not None and not session.busy
+        if key == "model" and session.round is not None and session.pool is not None:
+            # nothing was labeled since the last round: there is nothing new to train on
+            ready = ready and int(session.pool.labeled_in.max()) > session.round.index
         return {
             "state": "running" if running else step.state,
             "words": words,
             "fraction": -1.0 if fraction is None or not running else float(fraction),
             "button": label,
             "enabled": ready,
+            "why": self._why(key, ready),
         }
+
+    def _why(self, key: str, ready: bool) -> str:
+        """Say what a button does, or why it cannot be pressed."""
+        if self.session.cohort is None:
+            return "The cohort is still being read."
+        if self.session.busy:
+            return f"{self.session.busy} is running; stop it or wait."
+        if not ready:
+            return "Nothing was labeled since the last round: label the suggestions first."
+        if key == "manifold":
+            return "Train the VAE of the chosen z-dimension; a trained one is loaded at once."
+        return "Train the U-Net on the labeled slices, then suggest the next ones."
 
     def _show_losses(self) -> None:
         losses = self.session.losses
@@ -194,12 +210,13 @@ class TrainingPanel(View):
             figures.append(loss_curve_figure(session.losses))
         pairs = session.reconstructions(n=6) if session.latent is not None else None
         if pairs is not None and session.images is not None:
-            spacing = tuple(float(mm) for mm in session.images.spacing[0][1:])
-            figures.append(reconstructions_figure(*pairs, spacing_mm=spacing))
+            row_mm, column_mm = (float(mm) for mm in session.images.spacing[0][1:])
+            spacing = (row_mm, column_mm)
+            figures.append(reconstructions_figure(*pairs, spacing))
             walks = session.traversals(steps=7)
             if walks is not None:
-                steps = np.linspace(-1, 1, walks.shape[1])
-                figures.append(traversals_figure(walks, steps, spacing_mm=spacing))
+                steps = np.linspace(-2, 2, walks.shape[1]).tolist()
+                figures.append(traversals_figure(walks, steps, spacing))
         return figures
 
 

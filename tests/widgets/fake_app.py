@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tests.widgets.fake import FakeSession
 from traitlets import Any, Unicode
 
+from tests.widgets.fake import FakeSession
 from workbench.cohort.cohort import Case, Cohort, Problem
 from workbench.inspection import Inspection
 from workbench.jobs import Progress
@@ -78,7 +78,7 @@ class FakeApp(FakeSession):
             }
             metrics["mean"] = float(np.mean(list(metrics.values())))
             labeled_in = pool.labeled_in.copy()
-            free = np.flatnonzero(pool.free)
+            free = np.setdiff1d(np.flatnonzero(pool.free), self.suggestions.rows)
             if i:
                 labeled_in[free[: 12 * i]] = i
             pool = type(pool)(pool.ids, pool.case_of, pool.eligible, labeled_in)

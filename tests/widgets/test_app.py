@@ -1,0 +1,97 @@
+"""The application: all views of one session, adopted when its cell runs again."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import pytest
+
+import widgets.app
+from tests.widgets.fake_app import FakeApp
+from widgets import Workbench
+
+
+class Opened(FakeApp):
+    """A fake session that is made the way the real one is."""
+
+    def __init__(self, source, folder=None, **settings):
+        super().__init__(rounds=0, opened=False)
+        self.made_with = (source, folder, settings)
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """Each test starts as a kernel does: nothing is shown, no session runs."""
+    monkeypatch.setattr(widgets.app, "_shown", [])
+    monkeypatch.setattr(widgets.app, "_sessions", {})
+    monkeypatch.setattr(widgets.app, "Session", Opened)
+
+
+def test_a_new_application_opens_its_cohort_at_once():
+    app = Workbench("phantom", seed=3)
+    assert app.session.made_with == ("phantom", None, {"seed": 3})
+    assert app.session.calls == [("open",)]
+
+
+def test_running_the_cell_twice_adopts_the_session():
+    first = Workbench("phantom")
+    second = Workbench("phantom")
+    assert second.session is first.session
+    assert widgets.app._shown == [second]
+
+
+def test_the_first_display_stops_watching_when_the_second_adopts_its_session():
+    session = Workbench("phantom").session
+    second = Workbench("phantom")
+    watching = len(session._trait_notifiers["busy"]["change"])
+    second.close()
+    assert len(session._trait_notifiers["busy"]["change"]) == 0
+    assert watching > 0
+
+
+def test_other_settings_close_the_earlier_session():
+    first = Workbench("phantom", seed=1)
+    second = Workbench("phantom", seed=2)
+    assert second.session is not first.session
+    assert ("close",) in first.session.calls
+
+
+def test_two_spellings_of_a_folder_are_one_session(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = Workbench(tmp_path / "cohort")
+    assert Workbench("cohort").session is first.session
+
+
+def test_a_session_that_failed_to_open_is_not_opened_again_by_itself():
+    app = Workbench("phantom")
+    app.session.problem = "No known layout matches."
+    before = len(app.session.calls)
+    Workbench("phantom")
+    assert app.session.calls[before:] == []
+
+
+def test_a_session_can_be_handed_in():
+    session = FakeApp(n=240, cases=8, rounds=1)
+    app = Workbench(session=session)
+    assert app.session is session
+    assert ("open",) not in session.calls
+
+
+def test_closing_the_application_leaves_the_session_alone():
+    session = FakeApp(n=240, cases=8, rounds=1)
+    app = Workbench(session=session)
+    app.close()
+    assert ("close",) not in session.calls
+    for name in session.trait_names():
+        assert not session._trait_notifiers.get(name, {}).get("change", [])
+
+
+def test_still_pictures_show_the_whole_application():
+    app = Workbench(session=FakeApp(n=240, cases=8, rounds=2))
+    figures = app.still()
+    assert len(figures) >= 5
+    assert all(isinstance(figure, go.Figure) for figure in figures)
+    assert not any(isinstance(figure, go.FigureWidget) for figure in figures)
+
+
+def test_still_pictures_of_an_empty_application_say_what_comes():
+    assert len(Workbench("phantom").still()) >= 1
