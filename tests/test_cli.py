@@ -43,7 +43,7 @@ def test_every_command_has_help(command):
 def test_a_cohort_is_described_with_its_layout_and_label_counts():
     result = CliRunner().invoke(app, ["cohort", "phantom", "--cases", "4"])
     assert result.exit_code == 0, result.output
-    for word in ("BraTS", "4 cases", "flair", "edema"):
+    for word in ("BraTS", "whole tumor", "flair", "edema", "can be used"):
         assert word in result.output
 
 

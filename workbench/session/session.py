@@ -20,19 +20,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import SettingError, WorkbenchError
+from workbench.errors import SettingError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
-from workbench.inspection import Inspection, inspect
 from workbench.jobs import Outcome, Progress, Work
-from workbench.rounds import EvidenceSource, Round, run_round, select
-from workbench.session.preview import exact_preview, gradient_need, interpolated_preview
-from workbench.session.running import RunningSession
-from workbench.session.saved import restore, save
+from workbench.rounds import EvidenceSource, Round, run_round
+from workbench.session.saved import restore
 from workbench.session.state import MAPS_ON_DEMAND, STEPS, Step
+from workbench.session.tuning import TuningSession
 from workbench.strategies import from_record, record
-from workbench.strategies.base import Budget, QueryStrategy, Suggestions
+from workbench.strategies.base import Budget, QueryStrategy
 from workbench.study import Data, Study, initial_rows, learn_latent, open_data
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ __all__ = ["Session"]
 R = TypeVar("R")
 
 
-class Session(RunningSession):
+class Session(TuningSession):
     """State of one interactive experiment, and what a person can do with it.
 
     Parameters
@@ -79,9 +77,6 @@ class Session(RunningSession):
         self.budget = self.config.budget
         self.z_dim = int(self.config.manifold.get("z_dim", 3))
         self.steps = dict.fromkeys(STEPS, Step())
-        self.manifold: Manifold | None = None
-        self.data: Data | None = None
-        self.study: Study | None = None
         self._compute: Compute | None = None
         self._run: Run | None = None
         self._learned: dict[int, tuple[Manifold, LatentSpace]] = {}
@@ -210,42 +205,11 @@ class Session(RunningSession):
             self.round = replace(self.round, evidence=evidence)
             self._refine()
 
-    def show_map(self, name: str) -> None:
-        """Show a map; t-SNE and UMAP are computed first, as a job of their own."""
-        self._background.drain()
-        if name in self.maps:
-            self.map_name = name
-            return
-        if name not in MAPS_ON_DEMAND or self.latent is None:
-            known = ", ".join(self.map_names) or "none yet"
-            self._refuse(f"There is no map {name!r}. Maps that can be shown: {known}.")
-            return
-        from workbench.latent import project
-
-        compute_map = project.tsne if name == "t-SNE" else project.umap
-        latent = self.latent
-
-        def ended(outcome: Outcome[Any]) -> None:
-            self.computing = {}
-            if outcome.value is not None and self.latent is latent:
-                self.maps = {**self.maps, name: outcome.value}
-                self.map_name = name
-            elif outcome.error is not None:
-                self._fail("", outcome.error)
-
-        self.computing = {name: 0.0}
-        self._background.start(
-            "map",
-            compute_map(latent, seed=self.config.manifold_seed),
-            lambda progress: self.set_trait("computing", {name: progress.fraction}),
-            ended,
-        )
-
     # ------------------------------------------------------------ the loop
     def start_round(self) -> None:
         """Train on what is labeled and suggest; the first round draws the initial set."""
-        if self.study is None:
-            self._learn(self.z_dim, then_round=True)
+        if self.data is None:
+            self._refuse("There are no images yet. Open the cohort first.")
             return
         if self.busy:
             self._refuse_busy()
@@ -254,9 +218,12 @@ class Session(RunningSession):
             try:
                 rows = initial_rows(self.pool, self.config.initial, self.config.seed)
             except SettingError as error:
-                self._refuse(str(error))
+                self._refuse(error)
                 return
             self.pool = self.pool.with_labeled(rows, 0)
+        if self.study is None:
+            self._learn(self.z_dim, then_round=True)
+            return
         index = int(self.pool.labeled_in.max())
         if self.round is not None and index == self.round.index:
             self._refuse(
@@ -348,142 +315,7 @@ class Session(RunningSession):
 
         self._background.start("scores", work(), lambda progress: None, ended)
 
-    # ------------------------------------------------------------ tuning
-    def tune(self, settled: bool = True, **fields: Any) -> None:
-        """Change fields of the strategy and suggest again.
-
-        Parameters
-        ----------
-        settled : bool
-            False while a slider moves: z' is interpolated and only `preview`
-            changes. True when it rests: z' is exact and `suggestions` change.
-        **fields
-            Fields of the strategy, such as ``alpha`` or ``max_angle``.
-        """
-        self._background.drain()
-        try:
-            strategy = replace(self.strategy, **fields)
-        except (SettingError, TypeError) as error:
-            self._refuse(
-                str(error)
-                if isinstance(error, SettingError)
-                else f"{type(self.strategy).__name__} has no setting {', '.join(fields)}."
-            )
-            return
-        with self._background.lock:
-            self.problem = ""
-            self.strategy = strategy
-            if self.round is None or self.suggestions is None:
-                return
-            preview = interpolated_preview(
-                self.round.evidence, strategy, Budget(self.budget), self.suggestions
-            )
-            if preview is not None:
-                self.preview = preview
-            if settled or preview is None:
-                self._refine()
-
-    def calibrate(self, displacement: float = 2.0) -> None:
-        """Choose α so that the median displacement is so many neighbor distances."""
-        self.tune(settled=True, alpha=None, displacement=displacement)
-
-    def as_printed(self) -> None:
-        """Use the papers' setting: α = 1e-3 on the raw gradient (Dai 2022, §3.2)."""
-        self.tune(settled=True, alpha=1e-3, scale="raw")
-
-    def set_budget(self, n: int) -> None:
-        """Change how many slices a round suggests."""
-        self._background.drain()
-        free = int(self.pool.free.sum()) if self.pool is not None else None
-        if not n >= 1 or (free is not None and n > free):
-            limit = f"{free:,}" if free is not None else "the size of the pool"
-            self._refuse(
-                f"{n} suggestions were asked for. Choose between 1 and {limit}, the slices that "
-                f"are not labeled yet."
-            )
-            return
-        self.budget = n
-        if self.round is not None and self.suggestions is not None:
-            self._refine()
-
-    def _refine(self) -> None:
-        """Compute the exact suggestions of the current settings; the latest call wins."""
-        evidence, strategy, budget = self.round.evidence, self.strategy, Budget(self.budget)
-
-        def ended(outcome: Outcome[Suggestions]) -> None:
-            if outcome.value is not None:
-                self._publish(outcome.value)
-                self._save()
-            elif outcome.error is not None:
-                self._fail("suggest", outcome.error)
-
-        self._background.start(
-            "exact", select(evidence, strategy, budget), lambda progress: None, ended
-        )
-
-    def _publish(self, found: Suggestions) -> None:
-        """Make exact suggestions the settled ones and show them."""
-        self.suggestions = found
-        self.preview = exact_preview(self.round.evidence, self.strategy, found)
-        self._mark("suggest", "ready", f"{len(found.rows)} suggestions")
-        if len(found.rows) and self.current not in found.rows:
-            self.current = int(found.rows[0])
-        self._offer_next()
-
-    # ------------------------------------------------------------ looking
-    def inspect(self, row: int) -> None:
-        """Make a slice the current one everywhere."""
-        if self.pool is not None and not -1 <= row < len(self.pool):
-            self._refuse(f"There is no row {row}; the pool has rows 0 to {len(self.pool) - 1}.")
-            return
-        self.current = int(row)
-
-    def inspection(self, row: int | None = None, channel: int = 0) -> Inspection | None:
-        """Collect the pictures and numbers of a slice; None while nothing is open."""
-        row = self.current if row is None else row
-        if self.data is None or row < 0:
-            return None
-        return inspect(
-            self.data,
-            row,
-            channel,
-            study=self.study,
-            evidence=self.round.evidence if self.round is not None else None,
-            need=gradient_need(self.strategy),
-            alpha=self.preview.shift.alpha if self.preview and self.preview.shift else None,
-            suggestions=self.suggestions,
-        )
-
-    def reconstructions(
-        self, n: int = 6, channel: int = 0
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """Return slices and what the manifold makes of them, each (n, h, w)."""
-        if self.manifold is None or self.images is None:
-            return None
-        from workbench.latent.space import reconstruct
-
-        rows = np.linspace(0, len(self.pool) - 1, n + 2).astype(int)[1:-1]
-        originals = self.images.read(rows)
-        return originals[:, channel], reconstruct(self.manifold.vae, originals)[:, channel]
-
-    def traversals(self, steps: int = 7, channel: int = 0) -> NDArray[np.float32] | None:
-        """Return decoded pictures along each latent axis, shape (d, steps, h, w)."""
-        if self.manifold is None or self.latent is None:
-            return None
-        from workbench.latent.space import traverse
-
-        return traverse(self.manifold.vae, self.latent, steps)[:, :, channel]
-
     # ------------------------------------------------------------ saved state
-    def _save(self) -> None:
-        """Write what a person chose and labeled since the last round."""
-        if self.round is None:
-            return
-        try:
-            save(self.folder, self.pool, self.round.index, self.strategy, self.budget)
-        except WorkbenchError as error:
-            self._fail("", error)
-
     def _restore(self, run: Run) -> None:
         """Continue a run that was read from its folder."""
         assert self.study is not None

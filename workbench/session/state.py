@@ -101,11 +101,12 @@ class SessionState(HasTraits):
     def _note(self, sentence: str) -> None:
         self.log = (sentence, *self.log)[:50]
 
-    def _refuse(self, sentence: str) -> None:
+    def _refuse(self, reason: str | WorkbenchError) -> None:
         """Say why something was not done; nothing changed."""
-        self.problem = sentence
-        self._failure = self._failure or RunError(sentence)
-        self._note(sentence)
+        error = reason if isinstance(reason, WorkbenchError) else RunError(reason)
+        self.problem = str(error)
+        self._failure = self._failure or error
+        self._note(str(error))
 
     def _fail(self, step: str, error: BaseException) -> None:
         """Show a failure; what is unexpected is kept in the run's folder for a report."""

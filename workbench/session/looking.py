@@ -1,0 +1,104 @@
+"""What a session can show of what it holds: maps, slices, the manifold's pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.inspection import Inspection, inspect
+from workbench.jobs import Outcome
+from workbench.session.preview import gradient_need
+from workbench.session.running import RunningSession
+from workbench.session.state import MAPS_ON_DEMAND
+
+if TYPE_CHECKING:
+    from workbench.experiments.config import RunConfig
+    from workbench.study import Data, Study
+    from workbench.training.manifold import Manifold
+
+__all__ = ["LookingSession"]
+
+
+class LookingSession(RunningSession):
+    """A session that shows maps, slices and what the manifold has learned."""
+
+    config: RunConfig
+    data: Data | None = None
+    study: Study | None = None
+    manifold: Manifold | None = None
+
+    def show_map(self, name: str) -> None:
+        """Show a map; t-SNE and UMAP are computed first, as a job of their own."""
+        self._background.drain()
+        if name in self.maps:
+            self.map_name = name
+            return
+        if name not in MAPS_ON_DEMAND or self.latent is None:
+            known = ", ".join(self.map_names) or "none yet"
+            self._refuse(f"There is no map {name!r}. Maps that can be shown: {known}.")
+            return
+        from workbench.latent import project
+
+        compute_map = project.tsne if name == "t-SNE" else project.umap
+        latent = self.latent
+
+        def ended(outcome: Outcome[Any]) -> None:
+            self.computing = {}
+            if outcome.value is not None and self.latent is latent:
+                self.maps = {**self.maps, name: outcome.value}
+                self.map_name = name
+            elif outcome.error is not None:
+                self._fail("", outcome.error)
+
+        self.computing = {name: 0.0}
+        self._background.start(
+            "map",
+            compute_map(latent, seed=self.config.manifold_seed),
+            lambda progress: self.set_trait("computing", {name: progress.fraction}),
+            ended,
+        )
+
+    def inspect(self, row: int) -> None:
+        """Make a slice the current one everywhere."""
+        if self.pool is not None and not -1 <= row < len(self.pool):
+            self._refuse(f"There is no row {row}; the pool has rows 0 to {len(self.pool) - 1}.")
+            return
+        self.current = int(row)
+
+    def inspection(self, row: int | None = None, channel: int = 0) -> Inspection | None:
+        """Collect the pictures and numbers of a slice; None while nothing is open."""
+        row = self.current if row is None else row
+        if self.data is None or row < 0:
+            return None
+        return inspect(
+            self.data,
+            row,
+            channel,
+            study=self.study,
+            evidence=self.round.evidence if self.round is not None else None,
+            need=gradient_need(self.strategy),
+            alpha=self.preview.shift.alpha if self.preview and self.preview.shift else None,
+            suggestions=self.suggestions,
+        )
+
+    def reconstructions(
+        self, n: int = 6, channel: int = 0
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Return slices and what the manifold makes of them, each (n, h, w)."""
+        if self.manifold is None or self.images is None:
+            return None
+        from workbench.latent.space import reconstruct
+
+        rows = np.linspace(0, len(self.pool) - 1, n + 2).astype(int)[1:-1]
+        originals = self.images.read(rows)
+        return originals[:, channel], reconstruct(self.manifold.vae, originals)[:, channel]
+
+    def traversals(self, steps: int = 7, channel: int = 0) -> NDArray[np.float32] | None:
+        """Return decoded pictures along each latent axis, shape (d, steps, h, w)."""
+        if self.manifold is None or self.latent is None:
+            return None
+        from workbench.latent.space import traverse
+
+        return traverse(self.manifold.vae, self.latent, steps)[:, :, channel]
