@@ -36,7 +36,7 @@ from workbench.jobs import Progress, Work
 __all__ = ["make_phantom", "phantom_plan"]
 
 #: Raised whenever the drawing changes, so that old files are not taken for new ones.
-VERSION = 1
+VERSION = 2
 RECORD = "phantom.json"
 #: Kinds of tumor in each two dozen cases, from common to rare.
 KINDS = {"ring": 8, "solid": 5, "infiltrating": 4, "multifocal": 3, "small": 2, "edema only": 2}

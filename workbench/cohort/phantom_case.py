@@ -65,7 +65,7 @@ class Site:
 
 SITES: Mapping[str, Site] = {
     "CBICA": Site({"t1": 620, "t1ce": 840, "t2": 510, "flair": 380}, 1.0, 0.030, 0.10),
-    "TCIA": Site({"t1": 310, "t1ce": 390, "t2": 900, "flair": 640}, 1.2, 0.045, 0.18),
+    "TCIA": Site({"t1": 310, "t1ce": 390, "t2": 900, "flair": 640}, 1.12, 0.040, 0.15),
 }
 
 # Intensity of CSF, gray and white matter, then edema, enhancing and necrotic
@@ -321,7 +321,7 @@ def _parts(
 ) -> Array:
     """Shares of edema, enhancing, necrotic and low-grade tumor, shape (4, x, y, z)."""
     near = ndimage.gaussian_filter((labels > 0).astype(np.float32), 0.6)
-    strength = rng.uniform(0.65, 1.0)
+    strength = rng.uniform(0.75, 1.0)
     swollen = _soft(edema, 0.09) * strength * np.clip(near * 1.6, 0, 1)
     solid = _soft(core, 0.05) * np.clip(near * 1.6, 0, 1)
     dead = solid * _soft(inner, 0.08)
