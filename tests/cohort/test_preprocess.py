@@ -62,10 +62,10 @@ def test_negative_voxels_are_no_background():
     np.testing.assert_allclose(scaled[1:], (np.array([-2, 4, 1]) - 1) / np.sqrt(6), rtol=1e-6)
 
 
-@given(scale=st.floats(1e-3, 1e5), shift=st.floats(-1e3, 1e3), seed=st.integers(0, 9))
-def test_scaling_forgets_units_and_leaves_the_background(scale, shift, seed):
+@given(scale=st.floats(1e-3, 1e5), ratio=st.floats(-20, 20), seed=st.integers(0, 9))
+def test_scaling_forgets_units_and_leaves_the_background(scale, ratio, seed):
     rng = np.random.default_rng(seed)
-    data = rng.normal(shift, scale, (2, 5, 5, 5)).astype(np.float32)
+    data = rng.normal(ratio * scale, scale, (2, 5, 5, 5)).astype(np.float32)
     data[:, :2] = 0
     scaled = standardize(data)
     inside = data != 0
