@@ -53,6 +53,7 @@ summary:focus-visible { outline: 2px solid #0072B2; }
 img { max-width: 100%%; }
 table { border-collapse: collapse; font-size: 14px; }
 th, td { border: 1px solid #d8dee4; padding: 4px 10px; text-align: left; }
+msup > mo:last-child, msubsup > mo:last-child { font-size: 1.35em; }
 math[display="block"] { margin: 14px 0; font-size: 1.15em; }
 @media print { details { display: none; } .figure { break-inside: avoid; } }
 """

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from workbench.reports.palette import LINES
 
-__all__ = ["FONT", "blank_figure", "dress", "thousands", "wrap"]
+__all__ = ["FONT", "blank_figure", "dress", "powers", "thousands", "wrap"]
 
 #: Fonts of a report; the first that the reader's machine has.
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -104,6 +104,16 @@ def blank_figure(sentence: str, *, height: int = 160) -> go.Figure:
 def thousands(number: int) -> str:
     """Write a count as a person reads it: ``1440`` as ``1,440``."""
     return f"{number:,}"
+
+
+def powers(number: float) -> str:
+    """Write a number briefly, as a person does: ``5e-07`` as ``5·10⁻⁷``, ``0.02`` as it is."""
+    plain = f"{number:.2g}"
+    if "e" not in plain:
+        return plain
+    digits, exponent = plain.split("e")
+    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits}·10{raised}"
 
 
 def wrap(text: str, width: int) -> str:

@@ -10,9 +10,11 @@ from workbench.reports.figures.latent_map import latent_map_figure
 from workbench.reports.figures.pictures import (
     cohort_figure,
     inspection_figure,
+    pictures_figure,
     reconstructions_figure,
     traversals_figure,
 )
+from workbench.reports.figures.rounding import rounding_figure
 from workbench.reports.figures.stepped import stepped_figure
 from workbench.reports.figures.tables import suggestions_figure
 from workbench.reports.theme import blank_figure
@@ -24,7 +26,9 @@ __all__ = [
     "latent_map_figure",
     "learning_curve_figure",
     "loss_curve_figure",
+    "pictures_figure",
     "reconstructions_figure",
+    "rounding_figure",
     "stepped_figure",
     "suggestions_figure",
     "traversals_figure",

@@ -101,7 +101,7 @@ def latent_map_figure(
         if z is not None and max_angle is not None and max_angle < 180 and not wedges:
             inside = inside_cones(z, shift, max_angle, reach.astype(np.float32)) & pool.free
             _add_marks(figure, "inside", xy[inside], np.flatnonzero(inside), names, gl)
-        _add_arrows(figure, ends, direction_only, gl)
+        _add_arrows(figure, ends, xy, direction_only, gl)
         _add_marks(figure, "source", xy[shift.sources], shift.sources, names, gl)
         _add_marks(figure, "shifted", ends[1], shift.sources, names, gl, "z′ of ")
     if suggestions is not None and len(suggestions.rows):
@@ -257,15 +257,15 @@ def _arrow_ends(
 
 
 def _add_arrows(
-    figure: go.Figure, ends: tuple[Floats, Floats], direction_only: bool, gl: bool
+    figure: go.Figure, ends: tuple[Floats, Floats], extent: Floats, direction_only: bool, gl: bool
 ) -> None:
     tails, heads = ends
-    gap = np.full(len(tails), np.nan)
+    pause = np.full(len(tails), np.nan)
     name = "z → z′ (direction only)" if direction_only else "z → z′"
     figure.add_trace(
         _scatter(gl)(
-            x=np.column_stack([tails[:, 0], heads[:, 0], gap]).ravel(),
-            y=np.column_stack([tails[:, 1], heads[:, 1], gap]).ravel(),
+            x=np.column_stack([tails[:, 0], heads[:, 0], pause]).ravel(),
+            y=np.column_stack([tails[:, 1], heads[:, 1], pause]).ravel(),
             mode="lines",
             name=name,
             meta="arrow",
@@ -279,7 +279,10 @@ def _add_arrows(
     )
     moved = np.linalg.norm(heads - tails, axis=1) > 0
     angle = np.degrees(np.arctan2(*(heads - tails)[moved].T))  # clockwise from up, as plotly turns
-    middle = tails[moved] + 0.72 * (heads - tails)[moved]
+    drawn = (heads - tails)[moved]
+    length = np.linalg.norm(drawn, axis=1, keepdims=True)
+    gap = 0.012 * float(np.linalg.norm(np.ptp(extent, axis=0)))  # leaves the cross at z' visible
+    middle = tails[moved] + np.maximum(0.6, 1 - gap / length) * drawn
     figure.add_trace(
         _scatter(gl)(
             x=middle[:, 0],

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "cohort_figure",
     "inspection_figure",
+    "pictures_figure",
     "reconstructions_figure",
     "traversals_figure",
 ]
@@ -109,6 +110,44 @@ def _facts(seen: Inspection) -> str:
     return "<br>".join([*lines, "", wrap(seen.sentence, 31)])
 
 
+def pictures_figure(
+    pictures: Mapping[str, NDArray[Any]],
+    spacing: tuple[float, float] = (1.0, 1.0),
+    *,
+    values: Sequence[str] = (),
+    reference: NDArray[Any] | None = None,
+    prediction: NDArray[Any] | None = None,
+    title: str = "",
+) -> go.Figure:
+    """Draw named pictures in a row, in the grey window of the first one.
+
+    Parameters
+    ----------
+    pictures : mapping of str to ndarray, shape (h, w)
+        Title and pixels of each picture.
+    spacing : tuple of float
+        Pixel size (row, column) in mm.
+    values : sequence of str
+        Titles of pictures that hold values of at least 0; these are drawn in
+        cividis, each up to its own 99.5th percentile.
+    reference, prediction : ndarray, shape (h, w), optional
+        Masks that are outlined on the first picture.
+    title : str
+        Heading of the figure.
+    """
+    first = next(iter(pictures.values()))
+    panels = Panels([list(pictures)], first.shape, spacing, columns=max(3, len(pictures)))
+    window = _window(first)
+    for column, (name, picture) in enumerate(pictures.items()):
+        if name in values:
+            panels.values(0, column, picture)
+        else:
+            panels.picture(0, column, picture, window)
+    panels.contour(0, 0, reference, "reference")
+    panels.contour(0, 0, prediction, "prediction")
+    return panels.finish(title=title)
+
+
 def reconstructions_figure(
     originals: NDArray[Any],
     reconstructions: NDArray[Any],
@@ -131,8 +170,8 @@ def reconstructions_figure(
         return blank_figure("Reconstructions appear here once the manifold is trained.")
     m = len(originals)
     panels = Panels([[""] * m, [""] * m], originals.shape[1:], spacing, columns=m, tight=True)
+    window = _window(originals)
     for column in range(m):
-        window = _window(originals[column])
         panels.picture(0, column, originals[column], window)
         panels.picture(1, column, reconstructions[column], window)
     figure = panels.finish(title=title)
@@ -142,7 +181,7 @@ def reconstructions_figure(
 
 def traversals_figure(
     pictures: NDArray[Any],
-    steps: Sequence[float],
+    steps: Sequence[float] | None = None,
     spacing: tuple[float, float] = (1.0, 1.0),
     *,
     title: str = "",
@@ -153,8 +192,9 @@ def traversals_figure(
     ----------
     pictures : ndarray, shape (d, t, h, w)
         Decoded pictures; row i moves along dimension i.
-    steps : sequence of float, length t
-        How far each column is moved, in standard deviations of the pool.
+    steps : sequence of float, length t, optional
+        How far each column is moved, in standard deviations of the pool; None:
+        evenly from the 2nd to the 98th percentile, as `Session.traversals` does.
     spacing : tuple of float
         Pixel size (row, column) in mm.
     title : str
@@ -163,7 +203,9 @@ def traversals_figure(
     if len(pictures) == 0:
         return blank_figure("Latent traversals appear here once the manifold is trained.")
     d, t = pictures.shape[:2]
-    names = [f"{step:+.1f} sd" if step else "mean" for step in steps]
+    names = ["2nd percentile", *[""] * (t - 2), "98th percentile"]
+    if steps is not None:
+        names = [f"{step:+.1f} sd" if step else "mean" for step in steps]
     panels = Panels(
         [names] + [[""] * t] * (d - 1), pictures.shape[2:], spacing, columns=t, tight=True
     )
@@ -233,7 +275,11 @@ def _short(name: str, most: int = 24) -> str:
     return name if len(name) <= most else "…" + name[1 - most :]
 
 
-def _window(picture: NDArray[Any]) -> tuple[float, float]:
-    """Grey window of a picture: from its darkest value to its 99.5th percentile."""
-    low, high = float(np.min(picture)), float(np.percentile(picture, 99.5))
-    return (low, high) if high > low else (low, low + 1.0)
+def _window(pictures: NDArray[Any]) -> tuple[float, float]:
+    """Grey window of pictures: the 1st to the 99th percentile of what is not background."""
+    values = np.asarray(pictures, dtype=np.float64)
+    inside = values[values != 0]
+    if inside.size == 0:
+        return 0.0, 1.0
+    low, high = (float(each) for each in np.percentile(inside, (1, 99)))
+    return (low, high) if high > low else (low - 0.5, low + 0.5)

@@ -26,7 +26,8 @@ def stepped_figure(
     ----------
     figures : sequence of plotly Figure
         One for each step; they share their layout, which is taken from the
-        one shown first. Titles and annotations follow the slider.
+        one shown first. Titles, annotations and the ranges of the first axes
+        follow the slider; traces that steps share are kept once.
     labels : sequence of str
         Label of each step, with its unit.
     name : str
@@ -44,20 +45,26 @@ def stepped_figure(
             f"{len(figures)} figures were given with {len(labels)} labels. "
             f"A slider needs at least one figure, and a label for each."
         )
-    whole = go.Figure(layout=figures[start].layout)
-    of_step: list[int] = []
+    traces: dict[str, tuple[object, set[int]]] = {}  # what steps share is kept once
     for step, figure in enumerate(figures):
         for trace in figure.data:
-            whole.add_trace(trace)
-            whole.data[-1].visible = step == start
-            of_step.append(step)
+            traces.setdefault(trace.to_json(), (trace, set()))[1].add(step)
+    whole = go.Figure(layout=figures[start].layout)
+    for trace, shown_in in traces.values():
+        whole.add_trace(trace)
+        whole.data[-1].visible = start in shown_in
     steps = []
     for step, (figure, label) in enumerate(zip(figures, labels, strict=True)):
         update = {
             "annotations": [note.to_plotly_json() for note in figure.layout.annotations],
             "title.text": figure.layout.title.text or "",
+            **{
+                f"{axis}.range": list(figure.layout[axis].range)
+                for axis in ("xaxis", "yaxis")
+                if figure.layout[axis].range is not None
+            },
         }
-        visible = [owner == step for owner in of_step]
+        visible = [step in shown_in for _, shown_in in traces.values()]
         steps.append({"method": "update", "label": label, "args": [{"visible": visible}, update]})
     height = whole.layout.height or 420
     margin = whole.layout.margin.b or 56

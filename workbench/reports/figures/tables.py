@@ -19,7 +19,11 @@ _REMARKS = {"": "", "outside_cone": "outside its cone", "no_direction": "no dire
 
 
 def suggestions_figure(
-    suggestions: Suggestions | None, pool: Pool, neighbor_distance: float | None = None
+    suggestions: Suggestions | None,
+    pool: Pool,
+    neighbor_distance: float | None = None,
+    *,
+    title: str = "",
 ) -> go.Figure:
     """List the suggested slices with the reasons for each.
 
@@ -31,6 +35,8 @@ def suggestions_figure(
         Gives the slices their names.
     neighbor_distance : float, optional
         u; distances are then given in u, else in latent units.
+    title : str
+        Heading of the table.
     """
     if suggestions is None or len(suggestions.rows) == 0:
         return blank_figure("Suggestions appear here once a model has been trained.")
@@ -73,6 +79,7 @@ def suggestions_figure(
             columnwidth=[max(len(name), *map(len, cells)) + 2 for name, cells in columns.items()],
         )
     )
-    dress(figure, height=60 + 25 * (len(ids) + 1))
-    figure.update_layout(margin={"l": 4, "r": 4, "t": 8, "b": 8})
+    above = 40 if title else 4
+    dress(figure, title=title, height=above + 28 + 24 * len(ids) + 14)
+    figure.update_layout(margin={"l": 4, "r": 4, "t": above, "b": 4})
     return figure
