@@ -21,6 +21,7 @@ export default {
       element("div", { class: "sw-cohort-right" }, caption, note, grid));
     let url = "";
     let tiles = [];
+    let wasEmpty = null;
 
     function showHead() {
       heading.textContent = model.get("heading");
@@ -33,21 +34,30 @@ export default {
           element("i", { style: `background:${label.color}`, "aria-hidden": "true" }), `${label.name} (${label.value})`)),
         ...model.get("regions").map((region) => element("li", { class: "sw-soft", title: `the union of: ${region.members}` }, `${region.name} = ${region.members}`)));
       where.lastChild.textContent = model.get("where");
-      where.open = model.get("groups").length === 0 || where.open;
+      const empty = !model.get("groups").length;
+      if (empty !== wasEmpty) { wasEmpty = empty; where.open = empty; } // closed once data are there
       const found = model.get("problems");
       problems.hidden = !found.length;
       problems.firstChild.textContent = `${sw.count(found.length, "thing", "things")} to know about these files`;
       problems.lastChild.replaceChildren(...found.map((line) => element("li", {}, line)));
     }
 
+    // Long names that begin alike are told apart by their ends: show those.
+    function shared(ids) {
+      if (ids.length < 2 || Math.max(...ids.map((id) => id.length)) < 16) return 0;
+      let n = 0;
+      while (ids.every((id) => n < id.length - 4 && id[n] === ids[0][n])) n += 1;
+      return n > 4 ? n : 0;
+    }
     const lines = new Map();
     function showCases() {
       const cases = model.get("cases");
       list.hidden = !cases.length;
       const chosen = model.get("chosen");
+      const cut = shared(cases.map((item) => item.id));
       const rows = cases.map((item) => {
         const use = item.group === "pool" && !item.reference ? "pool, no label" : item.group;
-        const pick = element("button", { class: "sw-quiet", "aria-pressed": String(item.id === chosen), title: item.id, onclick: () => model.send({ do: "case", id: item.id }) }, item.id);
+        const pick = element("button", { class: "sw-quiet", "aria-pressed": String(item.id === chosen), title: item.id, onclick: () => model.send({ do: "case", id: item.id }) }, cut ? `…${item.id.slice(cut)}` : item.id);
         const suggested = item.suggested ? element("span", { class: "sw-cohort-star", title: `${item.suggested} suggested` }, ` ★ ${item.suggested}`) : null;
         const row = element("tr", { class: item.id === chosen ? "sw-on" : null },
           element("td", {}, pick), element("td", {}, item.site), element("td", {}, use),
@@ -75,7 +85,7 @@ export default {
       const rows = sw.array(Int32Array, model.get("rows"));
       const sheetRows = Math.ceil(rows.length / columns);
       const aspect = model.get("aspect")[0] || width / height;
-      const shown = 62;
+      const shown = 58;
       tiles = [...rows].map((row, i) => {
         const picture = element("span", { class: "sw-cohort-picture", style:
           `width:${shown}px;height:${shown / aspect}px;background-image:url(${url});` +
@@ -106,7 +116,7 @@ export default {
       });
       if (tiles.length) tiles[focusable].tabIndex = 0;
       caption.textContent = tiles.length
-        ? `${model.get("chosen")} · ${tiles.length} slices · ■ ${counts[1]} labeled · ★ ${counts[2]} suggested`
+        ? `${model.get("chosen")} · ${tiles.length} slices · ■ ${counts[1]} labeled · ★ ${counts[2]}`
         : model.get("chosen");
     }
 

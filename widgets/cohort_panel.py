@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from traitlets import Bytes, Dict, Int, List, Unicode
 
-from widgets.pictures import grey, png, sheet, shrink, window
+from widgets.pictures import grey, on_black, outside, png, sheet, shrink, window
 from widgets.view import View, packed
 from widgets.wording import count, percent
 from workbench.reports.palette import LINES
@@ -94,6 +94,7 @@ class CohortPanel(View):
         self.regions = [
             {"name": name, "members": ", ".join(cohort.labels.get(v, str(v)) for v in members)}
             for name, members in cohort.regions.items()
+            if len(members) > 1
         ]
         self.problems = [
             f"{each.case}: {each.sentence}" if each.case else each.sentence
@@ -187,8 +188,10 @@ class CohortPanel(View):
             )
             return
         channel = session.images.channels.index(max(session.images.channels, key=_brightness))
-        pictures = shrink(np.asarray(session.images.read(mine)[:, channel], np.float32), THUMBNAIL)
-        low, high = window(pictures)
+        pictures = np.asarray(session.images.read(mine)[:, channel], np.float32)
+        mask = outside(pictures)
+        low, high = window(pictures[~mask])
+        pictures = shrink(on_black(pictures, mask), THUMBNAIL)
         spacing = session.images.spacing[int(pool.case_of[mine[0]])]
         _, height, width = pictures.shape
         self.note = ""

@@ -57,9 +57,9 @@ class Header(View):
             self.where = ""
             return
         labeled = int(session.pool.labeled.sum())
-        number = 0 if session.round is None else int(session.round.index)
+        turn = "no round yet" if session.round is None else f"round {int(session.round.index)}"
         share = percent(labeled, len(session.pool))
-        self.where = f"round {number} · {labeled:,} labeled ({share})"
+        self.where = f"{turn} · {labeled:,} labeled ({share})"
 
     def _show_work(self) -> None:
         session = self.session
@@ -71,7 +71,7 @@ class Header(View):
         progress = session.progress
         step = session.steps.get(session.busy)
         if progress is None:
-            self.doing, self.fraction = f"{session.busy}: starting", -1.0
+            self.doing, self.fraction = f"{session.busy.capitalize()}: starting", -1.0
             self.left = ""
             return
         self.doing = progress.stage

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from traitlets import Bytes, Dict, Int, Unicode
 
-from widgets.pictures import contours, deep_png, window
+from widgets.pictures import contours, deep_png, on_black, outside, window
 from widgets.view import View, packed
 from workbench.errors import WorkbenchError
 from workbench.inspection import Inspection
@@ -135,6 +135,13 @@ class Inspector(View):
             "picture": found.picture,
             "next": found.next,
         }
+        # x' keeps its surroundings, because the step changes them too
+        floor = float(np.min(found.picture if found.x is None else found.x))
+        for name in ("x", "decoded", "previous", "picture", "next"):
+            each = arrays[name]
+            if each is not None:
+                like = found.x if name == "decoded" and found.x is not None else each
+                arrays[name] = on_black(each, outside(like), floor)
         encoded = {name: deep_png(each) for name, each in arrays.items() if each is not None}
         regions = self._regions()
         with self.hold_sync():
@@ -154,7 +161,7 @@ class Inspector(View):
     def _describe(self, found: Inspection) -> dict[str, Any]:
         """Collect the numbers and words that stand beside the pictures."""
         shown = [found.picture] if found.x is None else [found.picture, found.x]
-        low, high = window(np.concatenate([np.ravel(each) for each in shown]))
+        low, high = window(np.concatenate([each[~outside(each)] for each in shown]))
         top = 0.0
         if found.gradient is not None:
             top = float(np.percentile(np.abs(found.gradient), 99.5))

@@ -26,7 +26,7 @@ export default {
       plot.draw({
         name: `Learning curve. ${model.get("latest")}`,
         series,
-        x: { title: "labeled slices", whole: true },
+        x: { title: "labeled slices", whole: true, min: 0, max: Math.max(model.get("most").end || 1, ...series.flatMap((line) => line.points.map((p) => p[0]))) },
         y: zoomed ? { title: was ? "Dice" : "Dice, test cases (zoomed)" } : { title: was ? "Dice" : "Dice, test cases", min: 0, max: 1 },
         empty: "Each finished round adds a point: how well the model segments the test cases against how many slices were labeled for it.",
         format: { x: (v) => `${sw.count(v, "labeled slice", "labeled slices")} (${(100 * v / (model.get("most").pool || 1)).toFixed(1)} %)`, y: (v) => v.toFixed(3) },

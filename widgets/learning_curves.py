@@ -37,7 +37,7 @@ class LearningCurves(View):
     label_button = Unicode(help="words of the label button").tag(sync=True)
     can_label = Bool(False).tag(sync=True)
     can_round = Bool(False).tag(sync=True)
-    most = Dict(help="{pool: slices in the pool}").tag(sync=True)
+    most = Dict(help="{pool: slices in the pool, end: where the axis ends}").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
         super().__init__(session, **traits)
@@ -57,6 +57,8 @@ class LearningCurves(View):
     def _show_rounds(self) -> None:
         rounds = self.session.rounds
         names = list(dict.fromkeys(n for r in rounds for n in r.metrics if n != "mean"))
+        order = list(self.session.labels.regions) if self.session.labels is not None else []
+        names.sort(key=lambda name: order.index(name) if name in order else len(order))
         shown = names[:MOST]
         lines = [
             {
@@ -105,7 +107,9 @@ class LearningCurves(View):
         )
         self.can_round = idle and fresh
         if session.pool is not None:
-            self.most = {"pool": len(session.pool)}
+            done = int(session.pool.labeled.sum())
+            end = min(done + 2 * session.budget, len(session.pool))  # room for two rounds
+            self.most = {"pool": len(session.pool), "end": end}
 
     def still(self) -> list[Any]:
         """Draw the curves as a figure, for a report."""

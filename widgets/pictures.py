@@ -15,7 +15,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["contours", "deep_png", "grey", "png", "sheet", "shrink", "window"]
+__all__ = [
+    "contours",
+    "deep_png",
+    "grey",
+    "on_black",
+    "outside",
+    "png",
+    "sheet",
+    "shrink",
+    "window",
+]
 
 #: Percentiles between which a picture is shown before anybody drags.
 SHOWN = (0.5, 99.5)
@@ -59,6 +69,37 @@ def grey(images: ArrayLike, low: float, high: float) -> NDArray[np.uint8]:
     values = np.nan_to_num(np.asarray(images, dtype=np.float32), nan=low)
     scaled = np.clip((values - low) / (high - low), 0, 1) * 255 + 0.5
     return scaled.astype(np.uint8)  # type: ignore[no-any-return]
+
+
+def outside(images: ArrayLike) -> NDArray[np.bool_]:
+    """Find the pixels outside the body: those that were filled with one value.
+
+    Scaling by z-score leaves the surroundings at exactly 0, which is a middle
+    grey; a reader expects them black.
+
+    Parameters
+    ----------
+    images : array_like of float, shape (h, w) or (n, h, w)
+        The value of the first corner counts as filling where at least a tenth
+        of the pixels have it exactly.
+
+    Returns
+    -------
+    ndarray of bool, same shape
+    """
+    values = np.asarray(images)
+    same = values == values.reshape(-1)[0] if values.size else np.zeros(values.shape, dtype=bool)
+    return np.asarray(same) if same.mean() >= 0.1 else np.zeros(values.shape, dtype=bool)
+
+
+def on_black(
+    images: ArrayLike, mask: NDArray[np.bool_], floor: float | None = None
+) -> NDArray[np.float32]:
+    """Give the pixels of `mask` the value `floor`; by default the lowest of the pictures."""
+    values = np.array(images, dtype=np.float32)
+    if mask.any() and not mask.all():
+        values[mask] = np.nanmin(values) if floor is None else floor
+    return values
 
 
 def deep_png(image: ArrayLike) -> tuple[bytes, float, float]:

@@ -67,7 +67,7 @@ export default {
           name: `${part.title}: loss against training steps`,
           series: [{ name: "loss", color: part.color, width: 1.5, points: top === undefined ? points : points.map((p) => [p[0], Math.min(p[1], top * 1.1)]) }],
           x: { title: "training step", min: 0, whole: true },
-          y: { title: part.y, min: low >= 0 && low < 0.4 * (top ?? low) ? 0 : undefined },
+          y: { title: part.y, min: key === "unet" || (low >= 0 && low < 0.4 * (top ?? low)) ? 0 : undefined },
           empty: "The loss is drawn here while it trains.",
           format: { x: (v) => `step ${Math.round(v).toLocaleString("en-US")}`, y: (v) => sw.number(v, 3) },
         });

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from traitlets import Bool, Bytes, Dict, List, Unicode
 
-from widgets.pictures import grey, png, sheet, shrink, window
+from widgets.pictures import grey, on_black, outside, png, sheet, shrink, window
 from widgets.view import View, packed
 from widgets.wording import duration
 from workbench.session import Session, Step
@@ -22,6 +22,10 @@ __all__ = ["TrainingPanel"]
 
 #: Points of a curve that are sent; longer ones are averaged in blocks.
 POINTS = 500
+TEACH = (
+    "Here you see what the VAE keeps of a slice (reconstructions) and what each latent axis means "
+    "(traversals)."
+)
 #: Longest side of a picture in the sheets, in pixels.
 TILE = 96
 
@@ -84,14 +88,14 @@ class TrainingPanel(View):
         self.running = busy
         self.vae = self._state("manifold", "Train manifold")
         self.unet = self._state("model", "Train")
-        opened = self.session.cohort is not None
-        self.teach = (
-            ""
-            if self.session.latent is not None
-            else "After training you see here what the VAE keeps of a slice (reconstructions) and "
-            "what each latent axis means (traversals). Nothing is trained yet"
-            + (": press Train manifold." if opened else ": the cohort is still being read.")
-        )
+        if self.session.latent is not None:
+            self.teach = ""
+        elif busy == "manifold":
+            self.teach = f"{TEACH} The first of them appear during training."
+        elif self.session.cohort is not None:
+            self.teach = f"{TEACH} Nothing is trained yet: press Train manifold."
+        else:
+            self.teach = f"{TEACH} The cohort is still being read."
 
     def _state(self, key: str, label: str) -> dict[str, Any]:
         session = self.session
@@ -181,8 +185,9 @@ class TrainingPanel(View):
                 self._send_pairs(originals[:6], copies[:6])
 
     def _send_pairs(self, originals: NDArray[Any], copies: NDArray[Any]) -> None:
-        low, high = window(originals)
-        both = np.concatenate([originals, copies]).astype(np.float32)
+        mask = outside(originals)
+        low, high = window(originals[~mask])
+        both = on_black(np.concatenate([originals, copies]), np.concatenate([mask, mask]))
         self.pairs, self.pairs_shape = self._sheet(
             grey(shrink(both, TILE), low, high), len(originals), 2
         )

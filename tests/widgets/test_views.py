@@ -15,7 +15,7 @@ from widgets.cohort_panel import CohortPanel
 from widgets.header import Header
 from widgets.inspector import EMPTY, Inspector
 from widgets.learning_curves import LearningCurves
-from widgets.pictures import contours, deep_png, grey, sheet, shrink, window
+from widgets.pictures import contours, deep_png, grey, on_black, outside, sheet, shrink, window
 from widgets.step_rail import StepRail
 from widgets.training_panel import POINTS, TrainingPanel, thinned
 from widgets.wording import count, duration, number, percent
@@ -378,3 +378,25 @@ def test_numbers_are_written_as_a_person_reads_them():
         "less than 1 s", "42 s", "about 2 min", "about 2.0 h",
     ]  # fmt: skip
     assert [number(v) for v in (0, 0.83, 12345, 2e-6)] == ["0", "0.83", "12,345", "2.0e-06"]
+
+
+def test_what_lies_outside_the_head_is_drawn_black():
+    image = np.zeros((8, 8), np.float32)
+    image[2:6, 2:6] = np.linspace(-2, 2, 16).reshape(4, 4)
+    mask = outside(image)
+    assert mask.sum() == 48
+    assert on_black(image, mask)[0, 0] == -2
+
+
+def test_a_picture_without_filling_is_left_as_it_is():
+    image = np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32)
+    assert not outside(image).any()
+    assert np.array_equal(on_black(image, outside(image)), image)
+
+
+def test_regions_keep_their_order_and_color_when_a_run_is_read_again(session):
+    before = [(line["name"], line["color"]) for line in LearningCurves(session).lines]
+    session.rounds = tuple(
+        replace(each, metrics=dict(sorted(each.metrics.items()))) for each in session.rounds
+    )
+    assert [(line["name"], line["color"]) for line in LearningCurves(session).lines] == before
