@@ -116,6 +116,8 @@ def _cell(cell: Any, highlight: Any) -> str:
 
 def _output(output: Any) -> str:
     """One output of a cell, by the richest form that a page can show."""
+    if output.output_type == "stream" and not output.text.strip():
+        return ""
     if output.output_type == "stream":
         kind = "said" if output.name == "stdout" else "said aside"
         return f'<pre class="{kind}">{_terminal(output.text)}</pre>'

@@ -64,9 +64,9 @@ class Panels:
         aspect = self._shape[0] * self._ratio / self._shape[1]
         cell = (PAGE_WIDTH - 60) / columns * (0.98 if tight else 0.93)
         self._above = 8 if tight else 62 if any("<br>" in name for name in names) else 46
-        self._height = int(
-            self._rows * min(cell * aspect, 300) + (self._rows - 1) * self._above + 62 + self._above
-        )
+        self._top = self._above if not tight else 24 if any(titles[0]) else 8
+        between = (self._rows - 1) * self._above
+        self._height = int(self._rows * min(cell * aspect, 300) + between + 62 + self._top)
         self.figure = make_subplots(
             rows=self._rows,
             cols=columns,
@@ -139,8 +139,11 @@ class Panels:
         self.figure.update_layout(margin={"l": 16 + 7 * max(map(len, names))})
 
     def finish(self, *, title: str = "") -> go.Figure:
-        """Dress the figure and hide all axes."""
-        dress(self.figure, title=title, height=self._height + (34 if title else 0))
+        """Dress the figure and hide all axes; a title may have lines, joined by ``<br>``."""
+        head = 34 + 17 * title.count("<br>") if title else 0
+        dress(self.figure, title=title, height=self._height + head)
+        if title:
+            self.figure.update_layout(title={"y": 1, "yanchor": "top", "pad": {"t": 12}})
         h, w = self._shape
         self.figure.update_xaxes(
             visible=False, range=[-0.5, w - 0.5], constrain="domain", automargin=False
@@ -157,7 +160,7 @@ class Panels:
             self._orient(*min(self._used))
         self.figure.update_annotations(selector={"yanchor": "bottom"}, font_size=12)
         self.figure.update_layout(
-            margin={"l": 12, "r": 12, "t": self._above + (34 if title else 0), "b": 36},
+            margin={"l": 12, "r": 12, "t": self._top + head, "b": 36},
             legend={"orientation": "h", "x": 0, "y": -0.01, "yanchor": "top"},
         )
         return self.figure

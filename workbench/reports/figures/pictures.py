@@ -88,9 +88,11 @@ def _axis_of(name: str) -> str:
 
 
 def _heading(seen: Inspection) -> str:
+    name = f"Slice {seen.suggested_id}"
     if seen.source_id:
-        return f"Why this slice: {seen.source_id} → {seen.suggested_id}"
-    return f"Slice {seen.suggested_id}"
+        name = f"Why this slice: {seen.source_id} → {seen.suggested_id}"
+    said = wrap(seen.sentence, 135)
+    return f"{name}<br><span style='font-size:12px'>{said}</span>" if said else name
 
 
 def _facts(seen: Inspection) -> str:
@@ -107,7 +109,7 @@ def _facts(seen: Inspection) -> str:
         )
     lines.append(f"channel {seen.channel}")
     lines.append(f"pixel {seen.spacing[0]:.3g} × {seen.spacing[1]:.3g} mm")
-    return "<br>".join([*lines, "", wrap(seen.sentence, 31)])
+    return "<br>".join(lines)
 
 
 def pictures_figure(

@@ -1,0 +1,77 @@
+"""Run each notebook once with small settings; every test looks at the same run.
+
+The settings of both notebooks agree, so that they share images, VAE and U-Net.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.reports.render import run_notebook
+
+NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
+
+MANIFOLD = {"min_steps": 40, "max_steps": 60}
+SEGMENTATION = {"min_steps": 40, "epochs": 1, "features": [8, 16, 32, 32, 32, 8]}
+
+SMALL: dict[str, dict[str, Any]] = {
+    "01_workbench.ipynb": {
+        "seed": 0,
+        "least_dice": 0.0,  # forty steps of training teach nothing; the full run demands 0.5
+        "settings": {
+            "cases": 6,
+            "initial": 8,
+            "budget": 4,
+            "manifold": {"z_dim": 2, **MANIFOLD},
+            "segmentation": SEGMENTATION,
+        },
+    },
+    "02_gradient_guided.ipynb": {
+        "cases": 6,
+        "initial": 8,
+        "seed": 0,
+        "manifold": MANIFOLD,
+        "segmentation": SEGMENTATION,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A notebook that has run, and how long it took in seconds."""
+
+    notebook: Any
+    seconds: float
+
+    @property
+    def figures(self) -> list[dict[str, Any]]:
+        """Every plotly figure that it shows."""
+        found = []
+        for cell in self.notebook.cells:
+            for output in cell.get("outputs", []):
+                described = output.get("data", {}).get("application/vnd.plotly.v1+json")
+                if described is not None:
+                    found.append(described)
+        return found
+
+    @property
+    def said(self) -> str:
+        """Everything that it printed."""
+        outputs = [output for cell in self.notebook.cells for output in cell.get("outputs", [])]
+        return "".join(each.text for each in outputs if each.output_type == "stream")
+
+
+@functools.cache
+def small_run(name: str) -> Run:
+    """Run a notebook with its small settings, once in a test session."""
+    parameters = dict(SMALL[name])
+    if name.startswith("01"):
+        parameters["folder"] = str(Path(tempfile.mkdtemp(prefix="workbench-run-")) / "run")
+    started = time.perf_counter()
+    notebook = run_notebook(NOTEBOOKS / name, parameters)
+    return Run(notebook, time.perf_counter() - started)

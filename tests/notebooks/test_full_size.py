@@ -1,0 +1,89 @@
+"""The notebooks as a person runs them, with time and memory (`make notebooks`)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.notebooks.runs import NOTEBOOKS
+from workbench.reports.render import run_notebook
+
+pytestmark = pytest.mark.slow
+
+GIB = 2**30
+
+
+class PeakMemory:
+    """Largest resident memory of all processes that this one starts, in bytes."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        here = psutil.Process()
+        while not self._stop.wait(0.2):
+            total = 0
+            for child in here.children(recursive=True):
+                try:
+                    total += child.memory_info().rss
+                except psutil.Error:
+                    continue
+            self.bytes = max(self.bytes, total)
+
+
+def run_and_tell(name: str, what: str, parameters: dict[str, Any]) -> tuple[float, float]:
+    started = time.perf_counter()
+    with PeakMemory() as memory:
+        run_notebook(NOTEBOOKS / name, parameters)
+    seconds = time.perf_counter() - started
+    print(f"\n{name}, {what}: {seconds:.0f} s, {memory.bytes / GIB:.2f} GiB at its peak")
+    return seconds, memory.bytes / GIB
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with nothing in it."""
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_the_workbench_notebook_is_quick_from_nothing_and_quicker_again(fresh: Path) -> None:
+    name = "01_workbench.ipynb"
+    first = run_and_tell(name, "from nothing", {"folder": str(fresh / "first")})
+    again = run_and_tell(name, "with cached weights", {"folder": str(fresh / "again")})
+    assert first[0] < 150
+    assert again[0] < 40
+    assert max(first[1], again[1]) < 3
+
+
+def test_the_teaching_notebook_takes_less_than_two_minutes(fresh: Path) -> None:
+    seconds, memory = run_and_tell("02_gradient_guided.ipynb", "from nothing", {})
+    assert seconds < 120
+    assert memory < 3
+
+
+@pytest.mark.shared_slow
+def test_the_workbench_notebook_runs_on_the_hippocampus(fresh: Path, shared_data: Path) -> None:
+    found = sorted(shared_data.glob("*ippocampus*"))
+    if not found:
+        pytest.skip(f"There is no hippocampus cohort in {shared_data}.")
+    run_and_tell(
+        "01_workbench.ipynb",
+        "on the hippocampus",
+        {"source": str(found[0]), "folder": str(fresh / "run"), "settings": {"initial": 48}},
+    )

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import nbformat
+import pytest
+
+from tests.notebooks.runs import NOTEBOOKS, SMALL, small_run
+
+NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+
+
+def cells_of(name: str) -> list[Any]:
+    return list(nbformat.read(NOTEBOOKS / name, as_version=4).cells)
+
+
+def code_of(name: str) -> list[Any]:
+    return [cell for cell in cells_of(name) if cell.cell_type == "code"]
+
+
+def test_every_notebook_is_run_by_these_tests() -> None:
+    assert sorted(SMALL) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_begins_with_how_to_run_it(name: str) -> None:
+    first = cells_of(name)[0]
+    assert first.cell_type == "markdown"
+    assert "Run All Cells" in first.source.splitlines()[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_has_at_most_fifteen_code_cells_and_defines_no_function(name: str) -> None:
+    cells = code_of(name)
+    assert 1 <= len(cells) <= 15
+    for cell in cells:
+        kinds = {type(node) for node in ast.walk(ast.parse(cell.source))}
+        assert not kinds & {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_has_one_cell_of_parameters(name: str) -> None:
+    tagged = [c for c in code_of(name) if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assert tagged[0] is not None
+    given = {
+        target.id
+        for node in ast.parse(tagged[0].source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert set(SMALL[name]) <= given
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_is_stored_without_outputs_and_small(name: str) -> None:
+    assert all(not cell.outputs and cell.execution_count is None for cell in code_of(name))
+    assert (NOTEBOOKS / name).stat().st_size < 60_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_from_top_to_bottom_and_shows_figures(name: str) -> None:
+    assert len(small_run(name).figures) >= 8
+
+
+def test_the_workbench_notebook_ends_with_the_whole_application_as_stills() -> None:
+    last = [cell for cell in small_run("01_workbench.ipynb").notebook.cells if cell.source][-1]
+    assert last.source == "app.still()"
+    figures = [each for each in last.outputs if "application/vnd.plotly.v1+json" in each.data]
+    assert len(figures) >= 6
+
+
+def test_the_workbench_notebook_turns_the_loop_once() -> None:
+    run = small_run("01_workbench.ipynb")
+    assert "After the first round: whole tumor Dice" in run.said
+    assert "Round 1: 12 labeled slices" in run.said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_shows_that_float32_blurs_the_papers_step(name: str) -> None:
+    found = [
+        trace
+        for figure in small_run(name).figures
+        for trace in figure["data"]
+        if trace.get("meta") == "float64"
+    ]
+    assert found
+    assert all("median 1.00" in trace["name"] for trace in found)
+
+
+def test_the_teaching_notebook_has_a_slider_for_each_equation() -> None:
+    figures = small_run("02_gradient_guided.ipynb").figures
+    assert sum("sliders" in figure["layout"] for figure in figures) == 7
+
+
+def test_the_teaching_notebook_cites_each_equation_and_draws_its_formula() -> None:
+    text = "".join(cell.source for cell in cells_of("02_gradient_guided.ipynb"))
+    for number in range(1, 7):
+        assert f"\\qquad ({number})" in text
+        assert f"(Dai 2022, eq. {number}" in text
