@@ -1,6 +1,7 @@
-// The live map: two canvases, a mouse, a keyboard. Painting is in latent_map_paint.js.
+// The live map: two canvases, a mouse, a keyboard. Painting is in latent_map_paint.js,
+// legend and lists are in latent_map_parts.js.
 function render({ model, el }) {
-  const { element, svg, array } = sw;
+  const { element, array } = sw;
   const undo = [];
   const on = (names, handler) => {
     for (const name of names) {
@@ -122,12 +123,13 @@ function render({ model, el }) {
     const away = paint.overlay(context, {
       ...overlay, xy, at, radius, lasso, width: size[0], height: size[1], pixelsPerUnit,
       current: model.get("current"), focused: focused >= 0 ? overlay.picks[focused] : -1,
-      fixed: state.fixed, wedge: state.wedge, halfAngle: state.half_angle,
+      colored: model.get("scale").kind !== "state", fixed: state.fixed, wedge: state.wedge, halfAngle: state.half_angle,
     }, theme);
     wanted.points = false;
     wanted.overlay = false;
     say(state, away);
     upper.dataset.picks = Array.from(overlay.picks).join(" ");
+    root.dataset.ready = "yes";
     root.dispatchEvent(new CustomEvent("sw-drawn", { bubbles: true, detail: { points: drewPoints, exact: state.exact } }));
   }
 
@@ -165,7 +167,7 @@ function render({ model, el }) {
     const names = model.get("color_names");
     colors.replaceChildren(...names.map((each) => element("option", { value: each }, each)));
     colors.value = model.get("color_by");
-    showBar(scale);
+    parts.bar(bar, scale, kinds, theme);
     showLegend();
     paintAll();
   }
@@ -219,111 +221,25 @@ function render({ model, el }) {
     pair.replaceChildren(choose(0), "·", choose(1));
   }
 
-  function showBar(scale) {
-    bar.hidden = scale.kind === "state" || (scale.kind === "case" && scale.names.length > 0) || !kinds.length;
-    if (bar.hidden) return;
-    const shades = paint.ramp(theme.dark);
-    const stops = [0, 64, 128, 192, 255].map((i) => `rgb(${shades[i].join(",")})`);
-    const gradient = element("div", { class: "sw-map-ramp" });
-    gradient.style.background = `linear-gradient(to top, ${stops.join(",")})`;
-    const title = scale.kind === "case" ? "case (in order)" : scale.label;
-    const unknown = scale.kind === "value" && Array.from(kinds).some((kind) => kind % 257 === 256);
-    bar.replaceChildren(element("div", { class: "sw-map-bar-title" }, title),
-      element("div", { class: "sw-map-bar-body" }, gradient,
-        element("div", { class: "sw-map-bar-ends sw-number" }, element("span", {}, sw.number(scale.high, 3)),
-          element("span", {}, sw.number((scale.low + scale.high) / 2, 3)), element("span", {}, sw.number(scale.low, 3)))),
-      unknown ? element("div", { class: "sw-soft" }, "grey: not known") : null);
-  }
-
-  // ------------------------------------------------------------ legend
-  const icon = (...parts) => svg("svg", { width: 18, height: 16, viewBox: "-9 -8 18 16", "aria-hidden": "true" }, ...parts);
-  const starPath = Array.from({ length: 10 }, (_, i) => {
-    const a = (i * Math.PI) / 5 - Math.PI / 2;
-    const r = i % 2 ? 2.9 : 7;
-    return `${(r * Math.cos(a)).toFixed(2)},${(r * Math.sin(a)).toFixed(2)}`;
-  }).join(" ");
-  const HELP = {
-    "source z": "A labeled slice of the latest round: its loss gradient is followed",
-    "z′": "Where the slice lies after a step along its loss gradient",
-    suggestion: "The nearest unlabeled slice inside a cone",
-    "outside its cone": "No unlabeled slice lay in the cone: the one of smallest angle was taken",
-    "inside a cone": "Points of the d-dimensional cone, as near z′ as its picks",
-    cone: "Apex z′, axis z′ − z, half-angle θ",
-  };
-
   function showLegend() {
-    const scale = model.get("scale");
-    const state = model.get("overlay");
-    const items = [];
-    const add = (text, ...parts) => items.push(element("span", { title: HELP[text] ?? "" }, icon(...parts), text));
-    const blue = theme.dark ? sw.PALETTE.sky : sw.PALETTE.blue;
-    if (scale.kind === "case" && scale.names?.length) {
-      const palette = paint.caseColors(theme.dark);
-      const shapes = {
-        disc: svg("circle", { r: 4.5 }), square: svg("rect", { x: -4, y: -4, width: 8, height: 8 }), diamond: svg("path", { d: "M0-5.5L5.5 0L0 5.5L-5.5 0Z" }),
-        up: svg("path", { d: "M0-5L5 4.5H-5Z" }), down: svg("path", { d: "M0 5L5-4.5H-5Z" }), plus: svg("path", { d: "M-1.6-5h3.2v3.4H5v3.2H1.6V5h-3.2V1.6H-5v-3.2h3.4Z" }),
-        cross: svg("path", { d: "M-5-3L-3-5L0-2L3-5L5-3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0Z" }),
-      };
-      scale.names.forEach((each, i) => {
-        const shape = shapes[paint.CASE_SHAPES[i % 7]];
-        shape.setAttribute("fill", `rgb(${palette[i % 7].join(",")})`);
-        add(each, shape);
-      });
-    } else if (scale.kind === "state") {
-      add("unlabeled", svg("circle", { r: 3.2, fill: "#8a8a8a", opacity: 0.75 }));
-      add("labeled", svg("rect", { x: -4, y: -4, width: 8, height: 8, fill: blue }));
-    } else {
-      add("unlabeled", svg("circle", { r: 3.2, fill: theme.faint }));
-      add("labeled", svg("rect", { x: -4.5, y: -4.5, width: 9, height: 9, fill: theme.faint }));
-    }
-    if (overlay.sources.length) {
-      add("source z", svg("circle", { r: 4.6, fill: "none", stroke: theme.ink, "stroke-width": 1.6 }));
-      if (!state.fixed) add("z′", svg("path", { d: "M-4-4L4 4M4-4L-4 4", stroke: theme.vermilion, "stroke-width": 2, "stroke-linecap": "round" }));
-    }
-    if (overlay.picks.length) add("suggestion", svg("polygon", { points: starPath, fill: theme.vermilion }));
-    if (overlay.flags.some((flag) => flag > 0)) add("outside its cone", svg("polygon", { points: starPath, fill: "none", stroke: theme.vermilion, "stroke-width": 1.6 }));
-    if (overlay.inside.length) add("inside a cone", svg("circle", { r: 3.6, fill: sw.PALETTE.orange, opacity: 0.75 }));
-    if (state.wedge && state.half_angle < 180 && overlay.sources.length) add("cone", svg("path", { d: "M-7 3L6-6A12 12 0 0 1 6 8Z", fill: "rgba(230,159,0,.25)", stroke: "#c48200" }));
-    if (model.get("current") >= 0 && kinds.length) add("inspected", svg("circle", { r: 5.4, fill: "none", stroke: sw.PALETTE.purple, "stroke-width": 2.4 }));
-    const key = items.map((item) => item.textContent).join("|") + theme.dark;
-    if (legend.dataset.key === key) return;
-    legend.dataset.key = key;
-    legend.replaceChildren(...items);
+    parts.legend(legend, {
+      scale: model.get("scale"), state: model.get("overlay"), overlay, theme,
+      inspected: model.get("current") >= 0 && kinds.length > 0,
+    });
   }
 
-  // ------------------------------------------------------------ nothing yet
   function showEmpty() {
     const state = model.get("empty");
     empty.hidden = !state.shown;
     for (const part of [head, foot]) part.classList.toggle("sw-map-off", Boolean(state.shown));
-    if (!state.shown) return;
-    const line = (text, ...parts) => element("li", {}, icon(...parts), element("span", {}, text));
-    empty.replaceChildren(element("div", { class: "sw-map-card" },
-      element("h3", {}, "The latent map"),
-      element("ul", {},
-        line("Every slice of the cohort is a point; slices that look alike lie close together.", svg("circle", { cx: -3, cy: 2, r: 2.6, fill: "#8a8a8a" }), svg("circle", { cx: 3, cy: -2, r: 2.6, fill: "#8a8a8a" })),
-        line("An arrow z → z′ shows where the loss gradient of a labeled slice points: toward slices that the model finds harder.", svg("path", { d: "M-7 4L3-2M4-3L-1-3M4-3L2 2", stroke: theme.ink, "stroke-width": 1.6, fill: "none" })),
-        line("Inside a cone beyond z′, the nearest unlabeled slice is suggested for labeling.", svg("polygon", { points: starPath, fill: theme.vermilion }))),
-      state.button ? element("button", { type: "button", class: "sw-primary", onclick: () => model.send({ do: "next" }) }, state.button)
-        : element("p", { class: "sw-soft" }, state.detail || (state.busy ? `Working on the ${state.busy} …` : ""))));
+    if (state.shown) parts.empty(empty, state, theme, () => model.send({ do: "next" }));
   }
 
-  // ------------------------------------------------------------ the lasso's list
   function showListing() {
-    const held = model.get("listing");
-    listing.hidden = !held.count;
-    if (listing.hidden) return;
-    const inCases = sw.count(held.cases.length, "case", "cases");
-    listing.replaceChildren(
-      element("div", { class: "sw-map-listing-head" },
-        element("strong", {}, sw.count(held.count, "slice", "slices")),
-        element("span", { class: "sw-soft" }, ` in ${inCases} · ${held.labeled.toLocaleString("en-US")} labeled`),
-        element("button", { type: "button", class: "sw-quiet", "aria-label": "Close the list", onclick: clearLasso }, "×")),
-      element("div", { class: "sw-map-rows", role: "list" }, ...held.rows.map(([row, text]) =>
-        element("button", { type: "button", class: "sw-quiet", role: "listitem", onclick: () => inspect(row) }, text))),
-      held.count > held.rows.length ? element("div", { class: "sw-soft" }, `and ${(held.count - held.rows.length).toLocaleString("en-US")} more`) : null);
+    parts.listing(listing, model.get("listing"), inspect, clearLasso);
   }
 
+  // ------------------------------------------------------------ the lasso
   function setLasso(value) {
     lassoing = value;
     lassoButton.setAttribute("aria-pressed", String(value));
@@ -397,19 +313,7 @@ function render({ model, el }) {
   }
 
   function showTip(row, fact, x, y) {
-    const parts = [];
-    if (fact.url) {
-      const image = element("img", { src: fact.url, alt: "", width: Math.round(92 * fact.ratio), height: 92 });
-      parts.push(image);
-    }
-    const what = role(row);
-    parts.push(element("div", {}, element("strong", {}, fact.lines[0]), what ? element("div", { class: "sw-map-role" }, what) : null,
-      ...fact.lines.slice(1).map((line) => element("div", { class: "sw-number" }, line))));
-    tip.replaceChildren(...parts);
-    tip.hidden = false;
-    const [w, h] = [tip.offsetWidth, tip.offsetHeight];
-    tip.style.left = `${Math.max(4, x + 16 + w > size[0] ? x - 16 - w : x + 16)}px`;
-    tip.style.top = `${Math.max(4, Math.min(size[1] - h - 4, y - h / 2))}px`;
+    parts.tip(tip, fact, role(row), [x, y], size);
   }
 
   function answered(message, buffers) {

@@ -18,7 +18,7 @@ from traitlets import Bytes, Dict, Int, List, Unicode, observe
 
 from widgets.pictures import grey, png, window
 from widgets.view import View, packed
-from workbench.reports.cones import cone_reach, inside_cones
+from workbench.reports.cones import ConeFinder, cone_reach
 from workbench.session import Session
 from workbench.strategies.base import Shift, Suggestions
 
@@ -41,7 +41,9 @@ class LatentMap(View):
         Its maps, preview and current slice are drawn; a click inspects a slice.
     """
 
-    _esm = (Path(__file__).with_name("latent_map_paint.js"), Path(__file__).with_suffix(".js"))
+    _esm = tuple(
+        Path(__file__).with_name(f"latent_map{part}.js") for part in ("_paint", "_parts", "")
+    )
     _css = Path(__file__).with_suffix(".css")
 
     # --- points: large, sent when the map, the pool or the color changes
@@ -70,6 +72,7 @@ class LatentMap(View):
     listing = Dict(help="what the lasso holds: count, cases, rows").tag(sync=True)
 
     def __init__(self, session: Session) -> None:
+        self._searched: tuple[Any, ConeFinder] | None = None
         self.selected: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         super().__init__(session)
         self.watch(("pool", "maps", "map_name"), self._show_points)
@@ -145,7 +148,7 @@ class LatentMap(View):
         reach = cone_reach(shift, found, u)
         inside: Any = ()
         if len(shift.sources) and not wedge and half_angle < 180:
-            inside = np.packbits(inside_cones(latent.z, shift, half_angle, reach))
+            inside = np.packbits(self._finder().inside(shift, half_angle, reach))
         k = len(found.rows)
         with self.hold_sync():
             self.sources = packed(shift.sources, "int32")
@@ -163,6 +166,13 @@ class LatentMap(View):
                 "wedge": wedge,
                 "displacement": float(np.nan_to_num(preview.displacement)) if preview else 0.0,
             }
+
+    def _finder(self) -> ConeFinder:
+        """The search through the latent space of this moment."""
+        latent = self.session.latent
+        if self._searched is None or self._searched[0] is not latent:
+            self._searched = (latent, ConeFinder(latent.z))
+        return self._searched[1]
 
     def _tips(self, shift: Shift, fixed: bool, u: float) -> NDArray[np.float64]:
         """Place z' on the map; where it cannot be told from z, a point in its direction."""

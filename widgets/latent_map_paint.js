@@ -256,8 +256,11 @@ const paint = (() => {
     });
     // points inside a cone
     if (scene.inside.length) {
-      const r = Math.max(1.7, radius + 0.7);
+      // Over colored points an open ring, so that their color stays visible.
+      const r = Math.max(1.7, radius + (scene.colored ? 1.8 : 0.7));
       context.fillStyle = theme.dark ? "rgba(230,159,0,.62)" : "rgba(230,159,0,.55)";
+      context.strokeStyle = theme.faint;
+      context.lineWidth = 1;
       context.beginPath();
       for (let i = 0; i < xy.length / 2; i += 1) {
         if (!((scene.inside[i >> 3] >> (7 - (i & 7))) & 1)) continue;
@@ -266,7 +269,8 @@ const paint = (() => {
         context.moveTo(x + r, y);
         context.arc(x, y, r, 0, 2 * Math.PI);
       }
-      context.fill();
+      if (scene.colored) context.stroke();
+      else context.fill();
     }
     // wedges
     if (scene.wedge && scene.halfAngle < 180) {
@@ -302,9 +306,9 @@ const paint = (() => {
       context.moveTo(...sources[pick.source].apex);
       context.lineTo(...pick.at);
       context.strokeStyle = theme.vermilion;
-      context.globalAlpha = strong ? 0.95 : many ? 0.2 : 0.5;
-      context.lineWidth = strong ? 1.6 : 1;
-      context.setLineDash([1, 3]);
+      context.globalAlpha = strong ? 1 : many ? 0.25 : 0.75;
+      context.lineWidth = strong ? 1.8 : 1.2;
+      context.setLineDash([1.5, 3]);
       context.stroke();
       context.setLineDash([]);
     }
@@ -392,7 +396,7 @@ const paint = (() => {
     context.textAlign = "left";
     context.fillText(`↑ ${frame.axes[1]}`, 5, 15);
     if (frame.u > 0) {
-      const units = nice((width * 0.22) / (view.pixelsPerUnit * frame.u), 1);
+      const units = nice((width * 0.1) / (view.pixelsPerUnit * frame.u), 1);
       const length = units * frame.u * view.pixelsPerUnit;
       const x = width - 10;
       context.font = `11px ${theme.font}`;

@@ -26,6 +26,11 @@ const sw = (() => {
     return node;
   }
 
+  // Replace what a node holds; what is null is left out.
+  function put(node, ...children) {
+    node.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
+  }
+
   // Bytes of a trait as a typed array; copied, so that the alignment is right.
   function array(kind, view) {
     if (!view || !view.byteLength) return new kind(0);
@@ -49,7 +54,7 @@ const sw = (() => {
 
   // The theme's colors as a canvas needs them.
   function theme(node) {
-    const style = getComputedStyle(node);
+    const style = getComputedStyle(node.isConnected ? node : document.body); // a view is drawn before it is attached
     const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
     const background = read("--jp-layout-color1", "#ffffff");
     const dark = luminance(rgb(background)) < 0.5;
@@ -66,7 +71,7 @@ const sw = (() => {
 
   // Call back when JupyterLab's theme or the system's changes; returns how to stop.
   function onTheme(callback) {
-    const later = () => setTimeout(callback, 60); // the new sheet needs a moment
+    const later = () => { for (const wait of [60, 600]) setTimeout(callback, wait); }; // the new sheet needs a moment
     const observer = new MutationObserver(later);
     observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
     const system = matchMedia("(prefers-color-scheme: dark)");
@@ -130,7 +135,8 @@ const sw = (() => {
       return shown === "1" ? `10${raised}` : `${shown}·10${raised}`;
     }
     const places = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
-    const text = places ? value.toFixed(Math.min(places, 4)) : Math.round(value).toLocaleString("en-US");
+    // 2.0 keeps its zero, 0.0010 does not
+    const text = places ? value.toFixed(Math.min(places, 4)).replace(size < 0.1 ? /0+$/ : /$^/, "") : Math.round(value).toLocaleString("en-US");
     return text.replace("-", "−");
   }
 
@@ -138,5 +144,5 @@ const sw = (() => {
     return `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
   }
 
-  return { PALETTE, element, svg, array, rgb, theme, onTheme, shield, latest, number, count };
+  return { PALETTE, element, svg, put, array, rgb, theme, onTheme, shield, latest, number, count };
 })();

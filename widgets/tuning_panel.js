@@ -151,7 +151,7 @@ function render({ model, el }) {
     scale.value = s.scale;
     if (!held && wishes.idle) {
       [alpha.min, alpha.max] = s.decades.map(String);
-      if (s.alpha) alpha.value = String(Math.log10(s.alpha));
+      alpha.value = String(s.alpha ? Math.log10(s.alpha) : (s.decades[0] + s.decades[1]) / 2);
       angle.value = String(s.max_angle);
     }
     const printed = s.scale === "raw" && Math.abs(s.alpha - 1e-3) < 1e-9;
@@ -170,7 +170,7 @@ function render({ model, el }) {
     alphaRaw.textContent = raw ? `α = ${sw.number(raw)}` : "";
     alpha.title = raw ? `α = ${sw.number(raw, 3)}` : "";
     alpha.setAttribute("aria-valuetext", `${alphaText.value}, ${alphaRaw.textContent}`);
-    show(angleText, shownAngle >= 180 ? "off" : `${sw.number(shownAngle, 3)}°`);
+    show(angleText, shownAngle >= 180 ? "off" : `${Math.round(shownAngle * 10) / 10}°`);
     angle.setAttribute("aria-valuetext", shownAngle >= 180 ? "off" : `${shownAngle} degrees`);
   }
 
@@ -199,13 +199,13 @@ function render({ model, el }) {
 
   function showDims() {
     const offered = model.get("dims");
-    dims.disabled = !offered.length;
+    dims.disabled = !model.get("settings").opened;
     dims.replaceChildren(...offered.map((each) => element("option", { value: each.d, selected: each.chosen },
       each.trained ? `${each.d} ✓` : each.cost && !each.chosen ? `${each.d} · ${each.cost}` : String(each.d))));
     dims.title = "✓ is trained and switches at once";
   }
 
-  const watched = { "change:settings": () => { showSettings(); showCounts(); }, "change:counts": showCounts, "change:message": showCounts, "change:dims": showDims, "msg:custom": () => { if (wishes.idle && !held) showSettings(); } };
+  const watched = { "change:settings": () => { showSettings(); showCounts(); dims.disabled = !model.get("settings").opened; }, "change:counts": showCounts, "change:message": showCounts, "change:dims": showDims, "msg:custom": () => { if (wishes.idle && !held) showSettings(); } };
   for (const [name, handler] of Object.entries(watched)) {
     model.on(name, handler);
     undo.push(() => model.off(name, handler));

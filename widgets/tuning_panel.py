@@ -54,7 +54,7 @@ class TuningPanel(View):
         super().__init__(session)
         self.watch("preview", self._show_counts)
         self.watch(("strategy", "preview", "budget", "pool", "suggestions"), self._show_settings)
-        self.watch(("z_dim", "trained_dims", "pool", "busy"), self._show_dims)
+        self.watch(("z_dim", "trained_dims", "busy"), self._show_dims)
 
     # ------------------------------------------------------------ session → browser
     def _show_settings(self) -> None:
@@ -79,6 +79,7 @@ class TuningPanel(View):
             "scale": scale,
             "displacement": float(getattr(strategy, "displacement", 2.0)),
             "max_angle": float(getattr(strategy, "max_angle", 180.0)),
+            "opened": session.pool is not None,
             "budget": int(session.budget),
             "free": 0 if session.pool is None else int(session.pool.free.sum()),
         }
@@ -116,7 +117,7 @@ class TuningPanel(View):
             cost = "" if trained else ("not trained" if seconds is None else _about(seconds))
             chosen = d == session.z_dim
             shown.append({"d": d, "chosen": chosen, "trained": trained, "cost": cost})
-        self.dims = shown if session.pool is not None else []
+        self.dims = shown
 
     # ------------------------------------------------------------ browser → session
     def do_tune(self, settled: bool, **fields: Any) -> None:

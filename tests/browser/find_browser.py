@@ -70,9 +70,7 @@ def _from_playwright() -> str | None:
 
 def _try(command: list[str], environment: dict[str, str]) -> bool:
     try:
-        done = subprocess.run(
-            command, env=environment, stdout=sys.stderr, timeout=900, check=False
-        )
+        done = subprocess.run(command, env=environment, stdout=sys.stderr, timeout=900, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

@@ -19,15 +19,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
-from find_browser import find_browser
 from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.find_browser import find_browser
 
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = (
-    "--no-sandbox --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars"
-).split()
+    *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+    "--hide-scrollbars",
+)
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+
+
+#: Resolves when the kernel answers; folds the file list away to make room.
+READY = """async () => {
+  const app = window.jupyterapp;
+  const context = app.shell.currentWidget.sessionContext;
+  await context.ready;
+  await context.session.kernel.info;
+  if (!app.shell.leftCollapsed) await app.commands.execute('application:toggle-left-area');
+  return true;
+}"""
+#: Resolves when all cells have run; rejects after so many milliseconds.
+RUN = """(limit) => Promise.race([
+  window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => true),
+  new Promise((_, reject) => setTimeout(() => reject('The cells took too long.'), limit)),
+])"""
 
 
 class LabError(RuntimeError):
@@ -62,8 +80,8 @@ class Lab:
         own["JUPYTERLAB_SETTINGS_DIR"] = str(self.folder / "settings")
         own["JUPYTERLAB_WORKSPACES_DIR"] = str(self.folder / "workspaces")
         own["IPYTHONDIR"] = str(self.folder / "ipython")
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "widgets")])
-        own["PYTHONPATH"] = os.pathsep.join(filter(None, [path, os.environ.get("PYTHONPATH")]))
+        path = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        own["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         settings = self.folder / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
         (settings / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
@@ -116,7 +134,7 @@ class Lab:
     ) -> Iterator[Page]:
         """A page of a browser that was started for it."""
         with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+            chromium = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
             try:
                 context = chromium.new_context(
                     viewport={"width": width, "height": height}, color_scheme=scheme
@@ -139,16 +157,8 @@ class Lab:
         page.wait_for_function("() => window.jupyterapp", timeout=60_000)
         page.evaluate("() => window.jupyterapp.restored.then(() => true)")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        page.wait_for_function(
-            "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
-            " || document.querySelector('[data-status=idle]')",
-            timeout=60_000,
-        )
-        page.evaluate(
-            "async (limit) => { const run = window.jupyterapp.commands.execute('notebook:run-all-cells');"
-            " await Promise.race([run, new Promise((_, no) => setTimeout(() => no('late'), limit))]); }",
-            timeout * 1000,
-        )
+        page.evaluate(READY)
+        page.evaluate(RUN, timeout * 1000)
         failed = page.query_selector('.jp-OutputArea-output[data-mime-type*="error"]')
         if failed is not None:
             raise LabError(f"A cell of {name} failed: {failed.inner_text()[-1500:]}")

@@ -6,7 +6,7 @@ be tested, photographed and timed at any number of points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -16,15 +16,8 @@ from workbench.cohort.pool import Pool, SliceId
 from workbench.errors import SettingError
 from workbench.session.state import Preview, SessionState, Step
 from workbench.strategies.base import Shift, Suggestions
-
-
-@dataclass(frozen=True)
-class FakeStrategy:
-    alpha: float | None = None
-    displacement: float = 2.0
-    scale: str = "l2"
-    sources: str = "last"
-    max_angle: float = 60.0
+from workbench.strategies.cone import select_in_passes
+from workbench.strategies.gradient_guided import GradientGuided
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +83,7 @@ class FakeSession(SessionState):
         self._labeled = labeled
         self.calls: list[tuple] = []
         self.name = "phantom"
-        self.strategy = FakeStrategy()
+        self.strategy = GradientGuided()
         self.steps = {"cohort": Step("not started"), "manifold": Step("not started")}
         self.next_step = "Open the phantom cohort (about 20 s)"
         if opened:
@@ -160,43 +153,14 @@ class FakeSession(SessionState):
         return z + step * self._direction + np.minimum(step**2, 4 * step) * self._bend
 
     def _select(self, z, shifted, max_angle):
-        taken = ~self.pool.free
-        picks, angles, distances, flags, source = [], [], [], [], []
-        axis = shifted - z
-        axis = axis / np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-300)
-        for i in np.arange(self.budget) % len(self._sources):
-            away = self._z - shifted[i]
-            far = np.linalg.norm(away, axis=1)
-            angle = np.degrees(np.arccos(np.clip(away @ axis[i] / np.maximum(far, 1e-12), -1, 1)))
-            inside = ~taken & (angle <= max_angle)
-            if inside.any() or max_angle >= 180:
-                pick = int(np.argmin(np.where(inside, far, np.inf)))
-                flags.append("")
-            else:
-                near = np.argsort(np.where(taken, np.inf, far))[:50]
-                pick = int(near[np.argmin(angle[near])])
-                flags.append("outside_cone")
-            taken[pick] = True
-            picks.append(pick)
-            angles.append(angle[pick])
-            distances.append(far[pick])
-            source.append(self._sources[i])
-        return Suggestions(
-            rows=np.array(picks, np.int64),
-            source=np.array(source, np.int64),
-            distance=np.array(distances),
-            angle=np.array(angles),
-            flags=tuple(flags),
-        )
+        rng = np.random.default_rng(self._seed)
+        picks = select_in_passes(self._z, self.pool.free, z, shifted, max_angle, self.budget, rng)
+        source = self._sources[picks.source]
+        return Suggestions(picks.rows, None, source, picks.distance, picks.angle, picks.flags)
 
     # ------------------------------------------------------------ what views call
     def tune(self, settled, **changes):
         self.calls.append(("tune", settled, changes))
-        known = {f.name for f in fields(self.strategy)}
-        if not changes.keys() <= known:
-            raise SettingError(f"The strategy has no setting {sorted(changes.keys() - known)}.")
-        if not 0 <= changes.get("max_angle", 0) <= 180:
-            raise SettingError("The half-angle must lie between 0 and 180 degrees.")
         self.strategy = replace(self.strategy, **changes)
         s = self.strategy
         alpha = s.alpha if s.alpha is not None else s.displacement / STEP[s.scale]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.strategies.base import Shift, Suggestions
 
-__all__ = ["cone_reach", "inside_cones"]
+__all__ = ["ConeFinder", "cone_reach", "inside_cones"]
 
 #: Cones that are drawn or highlighted at most; more would cover the map.
 MAX_CONES = 60
@@ -51,42 +51,61 @@ def cone_reach(shift: Shift, picks: Suggestions, neighbor_distance: float) -> ND
     return drawn
 
 
-def inside_cones(
-    z: NDArray[np.float64], shift: Shift, half_angle: float, reach: NDArray[np.float32]
-) -> NDArray[np.bool_]:
-    """Find the points that lie inside at least one cone, as near as it is drawn.
+class ConeFinder:
+    """Finds the points of many cones quickly, again and again in the same latent space.
 
     Parameters
     ----------
     z : ndarray, shape (n, d)
-        Latent codes.
-    shift : Shift
-        Apex z' and axis z' − z of ``m`` cones.
-    half_angle : float
-        Degrees, 0 to 180; 180 means that there is no cone.
-    reach : ndarray, shape (m,)
-        Latent units from `cone_reach`; cones of reach 0 are left out.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        Float32 precision: for highlighting, not for selecting.
+        Latent codes. They are sorted once along their widest dimension, so that
+        a cone of limited reach only looks at the points beside it.
     """
-    inside = np.zeros(len(z), dtype=bool)
-    drawn = np.flatnonzero(reach > 0)
-    axis = shift.shifted - shift.z
-    length = np.linalg.norm(axis, axis=1)
-    drawn = drawn[length[drawn] > 0]
-    if not len(drawn) or half_angle >= 180:
+
+    def __init__(self, z: NDArray[np.float64]) -> None:
+        self._widest = int(np.argmax(np.ptp(z, axis=0)))
+        self._order = np.argsort(z[:, self._widest], kind="stable")
+        self._z = np.ascontiguousarray(z[self._order])
+        self._along = self._z[:, self._widest].copy()
+
+    def inside(
+        self, shift: Shift, half_angle: float, reach: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        """Find the points that lie inside at least one cone, as near as it is drawn.
+
+        Parameters
+        ----------
+        shift : Shift
+            Apex z' and axis z' − z of ``m`` cones.
+        half_angle : float
+            Degrees, 0 to 180; 180 means that there is no cone.
+        reach : ndarray, shape (m,)
+            Latent units from `cone_reach`; cones of reach 0 are left out.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Cones whose source has no direction (z' = z) hold no point.
+        """
+        inside = np.zeros(len(self._z), dtype=bool)
+        axis = shift.shifted - shift.z
+        length = np.linalg.norm(axis, axis=1)
+        if half_angle >= 180:
+            return inside
+        limit = np.cos(np.radians(half_angle))
+        for i in np.flatnonzero((reach > 0) & (length > 0)):
+            apex, far = shift.shifted[i], float(reach[i])
+            middle = apex[self._widest]
+            first = np.searchsorted(self._along, middle - far)
+            last = np.searchsorted(self._along, middle + far, side="right")
+            away = self._z[first:last] - apex
+            distance = np.sqrt(np.einsum("nd,nd->n", away, away))
+            near = (distance <= far) & (away @ (axis[i] / length[i]) >= limit * distance)
+            inside[self._order[first:last][near]] = True
         return inside
-    apex = shift.shifted[drawn]
-    axis = axis[drawn] / length[drawn, None]
-    points = z.astype(np.float32)
-    limit = np.float32(np.cos(np.radians(half_angle)))
-    for tip, direction, far in zip(apex, axis, reach[drawn], strict=True):
-        away = points - tip.astype(np.float32)
-        squared = np.einsum("nd,nd->n", away, away)
-        near = np.flatnonzero(squared <= far * far)
-        along = away[near] @ direction.astype(np.float32)
-        inside[near[along >= limit * np.sqrt(squared[near])]] = True
-    return inside
+
+
+def inside_cones(
+    z: NDArray[np.float64], shift: Shift, half_angle: float, reach: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Find the points inside the cones once; see `ConeFinder.inside`."""
+    return ConeFinder(z).inside(shift, half_angle, reach)
