@@ -115,7 +115,7 @@ function render({ model, el }) {
       const looks = paint.looks(model.get("scale"), theme, radius * ratio, kinds.length);
       paint.points(context, theme.background, xy, kinds, looks, view);
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
-      if (frame.axes) paint.axes(context, frame, { at, from, pixelsPerUnit }, size[0], size[1], theme);
+      if (frame.axes) axes.draw(context, frame, { at, from, pixelsPerUnit }, size[0], size[1], theme);
     }
     const context = upper.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -192,33 +192,8 @@ function render({ model, el }) {
   }
 
   function showTabs() {
-    const d = frame.d || 0;
-    const held = root.contains(document.activeElement) && document.activeElement.getAttribute("role") === "tab";
-    const focusedTab = held ? document.activeElement.dataset.name : null;
-    tabs.replaceChildren(...model.get("tabs").map((tab) => {
-      const running = tab.state === "running";
-      const text = running ? `${tab.label} ${Math.round(tab.fraction * 100)} %` : tab.label;
-      const title = { shown: "", ready: `Show ${tab.label}`, running: "Being computed; click to stop", "not computed": `Compute ${tab.label} in the background, then show it` }[tab.state];
-      return element("button", {
-        type: "button", role: "tab", class: "sw-quiet", title, "data-name": tab.name, "data-state": tab.state,
-        "aria-selected": String(tab.state === "shown"), tabindex: tab.state === "shown" ? "0" : "-1",
-        onclick: () => model.send(running ? { do: "cancel" } : { do: "show_map", name: tab.name }),
-      }, text, running ? element("span", { class: "sw-map-stop", "aria-label": "stop" }, "×") : null);
-    }));
-    if (focusedTab) [...tabs.children].find((tab) => tab.dataset.name === focusedTab)?.focus();
-    pair.hidden = d <= 3;
-    if (!pair.hidden) showPair(d);
-  }
-
-  // More than three latent dimensions: any two of them.
-  function showPair(d) {
-    const dims = frame.dims?.length === 2 ? frame.dims : [0, 1];
-    const choose = (which) => element("select", { "aria-label": which ? "Vertical latent axis" : "Horizontal latent axis", onchange: (event) => {
-      const next = [...dims];
-      next[which] = Number(event.target.value);
-      if (next[0] !== next[1]) model.send({ do: "show_map", name: `z${Math.min(...next) + 1}·z${Math.max(...next) + 1}` });
-    } }, ...Array.from({ length: d }, (_, i) => element("option", { value: i, selected: i === dims[which], disabled: i === dims[1 - which] }, `z${i + 1}`)));
-    pair.replaceChildren(choose(0), "·", choose(1));
+    parts.tabs(tabs, model.get("tabs"), (wish) => model.send(wish));
+    parts.pair(pair, frame, (name) => model.send({ do: "show_map", name }));
   }
 
   function showLegend() {
@@ -254,17 +229,7 @@ function render({ model, el }) {
   }
 
   function closeLasso() {
-    const rows = [];
-    for (let i = 0; i < kinds.length; i += 1) {
-      const [x, y] = at(xy[2 * i], xy[2 * i + 1]);
-      let inside = false;
-      for (let j = 0, k = lasso.length - 1; j < lasso.length; k = j, j += 1) {
-        const [xj, yj] = lasso[j];
-        const [xk, yk] = lasso[k];
-        if (yj > y !== yk > y && x < ((xk - xj) * (y - yj)) / (yk - yj) + xj) inside = !inside;
-      }
-      if (inside) rows.push(i);
-    }
+    const rows = parts.within(lasso, kinds.length, (i) => at(xy[2 * i], xy[2 * i + 1]));
     setLasso(false);
     model.send({ do: "select" }, undefined, [Int32Array.from(rows).buffer]);
   }

@@ -42,7 +42,8 @@ class LatentMap(View):
     """
 
     _esm = tuple(
-        Path(__file__).with_name(f"latent_map{part}.js") for part in ("_paint", "_parts", "")
+        Path(__file__).with_name(f"latent_map{part}.js")
+        for part in ("_axes", "_paint", "_parts", "")
     )
     _css = Path(__file__).with_suffix(".css")
 

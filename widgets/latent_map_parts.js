@@ -70,7 +70,9 @@ const parts = (() => {
     const stops = [0, 64, 128, 192, 255].map((i) => `rgb(${shades[i].join(",")})`);
     const gradient = element("div", { class: "sw-map-ramp" });
     gradient.style.background = `linear-gradient(to top, ${stops.join(",")})`;
-    const ends = [scale.high, (scale.low + scale.high) / 2, scale.low].map((value) => element("span", {}, sw.number(value, Math.abs(value) >= 100 ? 3 : 2)));
+    const places = Math.max(0, Math.min(4, 2 - Math.floor(Math.log10(scale.high - scale.low || 1))));
+    const digits = { minimumFractionDigits: 0, maximumFractionDigits: places };
+    const ends = [scale.high, (scale.low + scale.high) / 2, scale.low].map((value) => element("span", {}, value.toLocaleString("en-US", digits).replace("-", "−")));
     const unknown = scale.kind === "value" && kinds.some((kind) => kind % 257 === 256);
     sw.put(node, element("div", { class: "sw-map-bar-title" }, scale.kind === "case" ? "case, in order" : scale.label),
       element("div", { class: "sw-map-bar-body" }, gradient, element("div", { class: "sw-map-bar-ends sw-number" }, ...ends)),
@@ -113,5 +115,50 @@ const parts = (() => {
     node.style.top = `${Math.max(4, Math.min(height - h - 4, y - h / 2))}px`;
   }
 
-  return { legend, bar, empty, listing, tip };
+  // One tab for each map, also for those that are still to be computed.
+  function tabs(node, all, send) {
+    const focused = document.activeElement;
+    const held = node.contains(focused) ? focused.dataset.name : null;
+    node.replaceChildren(...all.map((tab) => {
+      const running = tab.state === "running";
+      const title = { ready: `Show ${tab.label}`, running: "Being computed; click to stop", "not computed": `Compute ${tab.label} in the background, then show it` }[tab.state];
+      return element("button", {
+        type: "button", role: "tab", class: "sw-quiet", title, "data-name": tab.name, "data-state": tab.state,
+        "aria-selected": String(tab.state === "shown"), tabindex: tab.state === "shown" ? "0" : "-1",
+        onclick: () => send(running ? { do: "cancel" } : { do: "show_map", name: tab.name }),
+      }, running ? `${tab.label} ${Math.round(tab.fraction * 100)} %` : tab.label, running ? element("span", { class: "sw-map-stop", "aria-label": "stop" }, "×") : null);
+    }));
+    if (held) [...node.children].find((tab) => tab.dataset.name === held)?.focus();
+  }
+
+  // More than three latent dimensions: any two of them.
+  function pair(node, frame, show) {
+    node.hidden = !(frame.d > 3);
+    if (node.hidden) return;
+    const dims = frame.dims?.length === 2 ? frame.dims : [0, 1];
+    const choose = (which, label) => element("select", { "aria-label": label, onchange: (event) => {
+      const next = [...dims];
+      next[which] = Number(event.target.value);
+      show(`z${Math.min(...next) + 1}·z${Math.max(...next) + 1}`);
+    } }, ...Array.from({ length: frame.d }, (_, i) => element("option", { value: i, selected: i === dims[which], disabled: i === dims[1 - which] }, `z${i + 1}`)));
+    node.replaceChildren(choose(0, "Horizontal latent axis"), "·", choose(1, "Vertical latent axis"));
+  }
+
+  // Numbers of the points that lie inside a polygon drawn on the map.
+  function within(polygon, n, at) {
+    const found = [];
+    for (let i = 0; i < n; i += 1) {
+      const [x, y] = at(i);
+      let inside = false;
+      for (let j = 0, k = polygon.length - 1; j < polygon.length; k = j, j += 1) {
+        const [xj, yj] = polygon[j];
+        const [xk, yk] = polygon[k];
+        if (yj > y !== yk > y && x < ((xk - xj) * (y - yj)) / (yk - yj) + xj) inside = !inside;
+      }
+      if (inside) found.push(i);
+    }
+    return found;
+  }
+
+  return { legend, bar, empty, listing, tip, tabs, pair, within };
 })();

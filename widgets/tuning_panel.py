@@ -51,6 +51,7 @@ class TuningPanel(View):
     def __init__(self, session: Session) -> None:
         self._settled: frozenset[int] = frozenset()
         self._changed = 0
+        self._calibrated = False
         super().__init__(session)
         self.watch("preview", self._show_counts)
         self.watch(("strategy", "preview", "budget", "pool", "suggestions"), self._show_settings)
@@ -123,7 +124,23 @@ class TuningPanel(View):
     def do_tune(self, settled: bool, **fields: Any) -> None:
         """Change the strategy: a preview while a slider moves, exact when it rests."""
         known = {name: fields[name] for name in FIELDS if name in fields}
+        if "alpha" not in known:
+            known.update(self._step_of_the_gesture(settled))
+        elif settled:
+            self._calibrated = False
         self.session.tune(settled=bool(settled), **known)
+
+    def _step_of_the_gesture(self, settled: bool) -> dict[str, float | None]:
+        """Keep a calibrated α still while another slider moves; calibrate when it rests."""
+        strategy, preview = self.session.strategy, self.session.preview
+        shift = preview.shift if preview is not None else None
+        if settled:
+            again, self._calibrated = self._calibrated, False
+            return {"alpha": None} if again else {}
+        if shift is None or getattr(strategy, "alpha", shift.alpha) is not None:
+            return {}
+        self._calibrated = True
+        return {"alpha": shift.alpha}
 
     def do_calibrate(self) -> None:
         """Choose α so that the median displacement is what the strategy aims at."""

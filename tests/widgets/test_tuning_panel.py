@@ -113,3 +113,15 @@ def test_map_and_panel_watch_the_same_session_without_knowing_each_other(panel, 
 def test_the_still_table_names_every_setting(panel):
     (figure,) = panel.still()
     assert "half-angle θ" in figure.data[0].cells["values"][0]
+
+
+def test_a_calibrated_step_stays_put_while_the_angle_moves_and_is_calibrated_again(panel, session):
+    alpha = session.preview.shift.alpha
+    panel.do_tune(settled=False, max_angle=30.0)
+    panel.do_tune(settled=False, max_angle=20.0)
+    assert session.strategy.alpha == alpha
+    panel.do_tune(settled=True, max_angle=20.0)
+    assert session.strategy.alpha is None
+    panel.do_tune(settled=True, alpha=5.0)
+    panel.do_tune(settled=True, max_angle=25.0)
+    assert session.strategy.alpha == 5.0
