@@ -103,6 +103,9 @@ class EvidenceSource:
                 loss=study.segmentation.loss,
                 include_background=study.segmentation.include_background,
                 compute=study.compute,
+                smooth=study.segmentation.smooth,
+                neighbor_distance=study.latent.neighbor_distance,
+                grid=(need.scale,),
             )
         return self._probes[rows.tobytes()]
 

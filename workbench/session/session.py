@@ -124,8 +124,13 @@ class Session(TuningSession):
             "ready",
             f"{len(data.cohort.cases)} cases, {len(self.pool):,} slices in the pool",
         )
+        self._note(
+            f"Opened {self.name}: {len(data.images.cases)} cases in the pool, "
+            f"{len(self.test_cases)} held out for testing."
+        )
         for problem in data.cohort.problems[:5]:
             self._note(f"{problem.case}: {problem.sentence}" if problem.case else problem.sentence)
+        self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
         if run.rounds:
             self._note(f"Found {len(run.rounds)} finished rounds in {self.folder}; going on there.")
             self.train_manifold()
@@ -349,3 +354,11 @@ class Session(TuningSession):
             self.next_step = f"Start round {self.round.index + 1}"
         else:
             self.next_step = ""
+
+
+def _warm_up() -> Work[None]:
+    """Compile the search in cones before a slider needs it."""
+    from workbench.strategies.cone import warm_up
+
+    yield Progress("compiling the search", 0, 1)
+    warm_up()
