@@ -106,7 +106,7 @@ def test_fast_arithmetic_learns_as_much_as_float32():
     split = split_cases(cohort)
     pool, test = (finish(build_store(cohort, ids, Recipe())) for ids in (split.pool, split.test))
     pool_labels, test_labels = ReferenceLabels(pool, cohort), ReferenceLabels(test, cohort)
-    config = SegmentationConfig(min_steps=600)
+    config = SegmentationConfig(min_steps=400)
     fast = Compute.detect()
     plain = Compute(fast.device, "float32", False, fast.threads)
     scores = []

@@ -76,13 +76,13 @@ class ManifoldConfig:
 
     z_dim: int = 3
     width: tuple[int, ...] = (16, 32, 64, 128)
-    learning_rate: float = 2e-3
-    batch_size: int = 32
-    epochs: int = 30
-    min_steps: int = 300
-    max_steps: int = 800
+    learning_rate: float = 4e-3
+    batch_size: int = 16
+    epochs: int = 8
+    min_steps: int = 400
+    max_steps: int = 2000
     beta: float = 1.0
-    patience: int = 6
+    patience: int = 4
     decay: bool = True
 
     def __post_init__(self) -> None:

@@ -68,7 +68,7 @@ class SegmentationConfig:
     """
 
     features: tuple[int, ...] = (16, 32, 64, 128, 256, 16)
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     batch_size: int = 16
     epochs: int = 10
     min_steps: int = 200
