@@ -193,6 +193,33 @@ def test_a_killed_kernel_loses_no_label_and_no_setting(tmp_path):
     third.close()
 
 
+def test_random_choice_is_followed_in_idle_time_with_as_many_labels(suggested):
+    session = suggested
+    session.next()
+    session.next()
+    session.wait()
+    session._background.wait(60)
+    assert [labeled for labeled, _ in session.ghost] == [4, 7]
+    assert session.ghost[0][1] == session.rounds[0].metrics["mean"]
+
+
+def test_any_two_latent_axes_can_be_shown(suggested):
+    suggested.show_map("z2·z1")
+    shown = suggested.maps[suggested.map_name]
+    assert suggested.map_name == "z2·z1"
+    assert np.allclose(shown.xy[:, 0], suggested.latent.z[:, 1])
+    suggested.show_map("z1·z9")
+    assert "There is no map 'z1·z9'" in suggested.problem
+
+
+def test_t_sne_is_computed_beside_and_then_shown(suggested):
+    suggested.show_map("t-SNE")
+    assert suggested.computing == {"t-SNE": 0.0}
+    suggested.wait()
+    assert suggested.map_name == "t-SNE"
+    assert suggested.maps["t-SNE"].xy.shape == (len(suggested.pool), 2)
+
+
 def test_the_inspector_gets_the_source_its_gradient_and_the_neighbors(suggested):
     session = suggested
     session.inspect(int(session.suggestions.rows[0]))

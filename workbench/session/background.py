@@ -90,8 +90,8 @@ class Background:
                     return
                 report()
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Handle reports on this thread until no job runs.
+    def wait(self, timeout: float | None = None, beside: str = "") -> bool:
+        """Handle reports on this thread until no job runs, but for that of slot `beside`.
 
         Returns
         -------
@@ -101,7 +101,7 @@ class Background:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             self.drain()
-            if not self._jobs:
+            if not set(self._jobs) - {beside}:
                 return True
             if end is not None and time.monotonic() > end:
                 return False

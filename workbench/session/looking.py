@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +31,21 @@ class LookingSession(RunningSession):
     manifold: Manifold | None = None
 
     def show_map(self, name: str) -> None:
-        """Show a map; t-SNE and UMAP are computed first, as a job of their own."""
+        """Show a map; t-SNE and UMAP are computed first, as a job of their own.
+
+        Parameters
+        ----------
+        name : str
+            One of `map_names`, or any two latent axes, such as ``"z2·z5"``.
+        """
         self._background.drain()
+        axes = re.fullmatch(r"z(\d+)·z(\d+)", name)
+        if name not in self.maps and axes is not None and self.latent is not None:
+            from workbench.latent.project import latent_axes
+
+            i, j = int(axes[1]) - 1, int(axes[2]) - 1
+            if i != j and min(i, j) >= 0 and max(i, j) < self.latent.z.shape[1]:
+                self.maps = {**self.maps, name: latent_axes(self.latent, i, j)}
         if name in self.maps:
             self.map_name = name
             return

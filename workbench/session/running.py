@@ -39,6 +39,8 @@ class RunningSession(SessionState):
     def wait(self, timeout: float | None = None) -> None:
         """Wait until nothing runs, for a notebook that goes on afterwards.
 
+        The curve of random choice, computed while the machine is idle, is not waited for.
+
         Raises
         ------
         WorkbenchError
@@ -47,7 +49,7 @@ class RunningSession(SessionState):
             If it takes longer than `timeout` seconds.
         """
         try:
-            ended = self._background.wait(timeout)
+            ended = self._background.wait(timeout, beside="ghost")
         except KeyboardInterrupt:
             self.cancel()
             raise
@@ -96,8 +98,10 @@ class RunningSession(SessionState):
             self._offer_next()
 
         with self._background.lock:
+            self._background.cancel("ghost")  # it goes on when the machine is idle again
             self.busy, self.problem, self.next_step = step, "", ""
             self._mark(step, "running", "starting")
+            self.losses = {**self.losses, step: ()} if step != "cohort" else self.losses
             self._background.start("main", _recording(work, losses), progressed, ended)
 
 

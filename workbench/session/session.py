@@ -13,6 +13,7 @@ cell runs.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -80,6 +81,7 @@ class Session(TuningSession):
         self._compute: Compute | None = None
         self._run: Run | None = None
         self._learned: dict[int, tuple[Manifold, LatentSpace]] = {}
+        self._manifold_seconds: float | None = None
         self._offer_next()
 
     # ------------------------------------------------------------ opening
@@ -151,18 +153,27 @@ class Session(TuningSession):
         else:
             self.train_manifold(z_dim)
 
+    def training_seconds(self, z_dim: int) -> float | None:
+        """Estimate how long the VAE of a z-dimension trains, from the one trained before.
+
+        The z-dimension changes two small layers only, so one measurement serves all.
+        """
+        return 0.0 if z_dim in self._learned else self._manifold_seconds
+
     def _learn(self, z_dim: int, then_round: bool) -> None:
         data, compute = self.data, self._compute
         if data is None or compute is None:
             self._refuse("There are no images yet. Open the cohort first.")
             return
         config = replace(self.config.manifold_config(), z_dim=z_dim)
-        seed = self.config.manifold_seed
+        seed, begun = self.config.manifold_seed, time.monotonic()
 
         def work() -> Work[tuple[Manifold, LatentSpace]]:
             return (yield from learn_latent(data, config, compute, seed=seed))
 
         def learned(result: tuple[Manifold, LatentSpace]) -> None:
+            if len(self.losses.get("manifold", ())) > 1:  # trained, not loaded
+                self._manifold_seconds = time.monotonic() - begun
             self._learned[z_dim] = result
             self.trained_dims = tuple(sorted(self._learned))
             self._adopt_latent(z_dim)
@@ -317,8 +328,24 @@ class Session(TuningSession):
                     filled[label] = np.full(len(data.pool), np.nan)
                     filled[label][rows] = outcome.value[key]
                 self.values = {**self.values, **filled}
+            self._follow_random()
 
         self._background.start("scores", work(), lambda progress: None, ended)
+
+    def _follow_random(self) -> None:
+        """Compute in idle time what random choice would have reached."""
+        if self.study is None or self.busy or len(self.ghost) >= len(self.rounds):
+            return
+        from workbench.session.ghost import random_curve
+
+        def ended(outcome: Outcome[tuple[tuple[int, float], ...]]) -> None:
+            if outcome.value is not None:
+                self.ghost = outcome.value
+            elif outcome.error is not None:
+                self._note(f"The curve of random choice could not be computed: {outcome.error}")
+
+        work = random_curve(self.study, self.rounds, self.config.continue_weights)
+        self._background.start("ghost", work, lambda progress: None, ended)
 
     # ------------------------------------------------------------ saved state
     def _restore(self, run: Run) -> None:

@@ -72,6 +72,7 @@ class SessionState(HasTraits):
     # --- the model and the loop
     round = Any(None, help="latest Round, or None before the first")
     rounds = Tuple(help="every Round so far")
+    ghost = Tuple(help="(labeled, mean Dice) of random choice, for as many rounds as known")
     strategy = Any(None, help="the QueryStrategy as tuned: the one truth for α, scale, θ, sources")
     budget = Int(12, help="suggestions per round")
     preview = Instance(Preview, allow_none=True, help="follows a moving slider")
