@@ -18,15 +18,16 @@ pytestmark = pytest.mark.slow
 GIB = 2**30
 
 
-class PeakMemory:
-    """Largest resident memory of all processes that this one starts, in bytes."""
+class Usage:
+    """Peak resident memory, in bytes, and processor seconds of the processes started here."""
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.processor = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> PeakMemory:
+    def __enter__(self) -> Usage:
         self._thread.start()
         return self
 
@@ -37,22 +38,27 @@ class PeakMemory:
     def _watch(self) -> None:
         here = psutil.Process()
         while not self._stop.wait(0.2):
-            total = 0
+            memory, processor = 0, 0.0
             for child in here.children(recursive=True):
                 try:
-                    total += child.memory_info().rss
+                    memory += child.memory_info().rss
+                    processor += sum(child.cpu_times()[:2])
                 except psutil.Error:
                     continue
-            self.bytes = max(self.bytes, total)
+            self.bytes = max(self.bytes, memory)
+            self.processor = max(self.processor, processor)
 
 
 def run_and_tell(name: str, what: str, parameters: dict[str, Any]) -> tuple[float, float]:
     started = time.perf_counter()
-    with PeakMemory() as memory:
+    with Usage() as used:
         run_notebook(NOTEBOOKS / name, parameters)
     seconds = time.perf_counter() - started
-    print(f"\n{name}, {what}: {seconds:.0f} s, {memory.bytes / GIB:.2f} GiB at its peak")
-    return seconds, memory.bytes / GIB
+    print(
+        f"\n{name}, {what}: {seconds:.0f} s, of which {used.processor:.0f} s of processor time "
+        f"(more than the wall time where two cores worked), {used.bytes / GIB:.2f} GiB at its peak"
+    )
+    return seconds, used.bytes / GIB
 
 
 @pytest.fixture

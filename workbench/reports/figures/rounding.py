@@ -32,12 +32,16 @@ def cosines(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
         then there is no direction at all.
     """
     a, b = (_unit(np.asarray(each, dtype=np.float64)) for each in (first, second))
-    return np.clip((a * b).sum(axis=1), -1.0, 1.0)
+    found: NDArray[np.float64] = np.clip((a * b).sum(axis=1), -1.0, 1.0)
+    return found
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    unit: NDArray[np.float64] = np.divide(
+        vectors, length, out=np.zeros_like(vectors), where=length > 0
+    )
+    return unit
 
 
 def rounding_figure(
