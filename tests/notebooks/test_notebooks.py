@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-from tests.notebooks.runs import NOTEBOOKS, SMALL, small_run
+from tests.notebooks.runs import NOTEBOOKS, SMALL, Run, small_run
+from workbench.reports.render import run_notebook
 
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
@@ -100,3 +102,14 @@ def test_the_teaching_notebook_cites_each_equation_and_draws_its_formula() -> No
     for number in range(1, 7):
         assert f"\\qquad ({number})" in text
         assert f"(Dai 2022, eq. {number}" in text
+
+
+def test_the_workbench_notebook_goes_on_with_the_run_it_finds(tmp_path: Path) -> None:
+    parameters = {**SMALL["01_workbench.ipynb"], "folder": str(tmp_path / "run")}
+    first, second = (
+        Run(run_notebook(NOTEBOOKS / "01_workbench.ipynb", parameters), 0.0).said for _ in range(2)
+    )
+    sentence = next(line for line in first.splitlines() if line.startswith("After the first round"))
+    assert sentence in second
+    assert "Round 1: 12 labeled slices" in first
+    assert "Round 2: 16 labeled slices" in second

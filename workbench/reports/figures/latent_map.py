@@ -282,7 +282,7 @@ def _add_arrows(
     drawn = (heads - tails)[moved]
     length = np.linalg.norm(drawn, axis=1, keepdims=True)
     gap = 0.012 * float(np.linalg.norm(np.ptp(extent, axis=0)))  # leaves the cross at z' visible
-    middle = tails[moved] + np.maximum(0.6, 1 - gap / length) * drawn
+    middle = tails[moved] + np.maximum(0.75, 1 - gap / length) * drawn
     figure.add_trace(
         _scatter(gl)(
             x=middle[:, 0],
