@@ -220,8 +220,7 @@ class TrainingPanel(View):
             figures.append(reconstructions_figure(*pairs, spacing))
             walks = session.traversals(steps=7)
             if walks is not None:
-                steps = np.linspace(-2, 2, walks.shape[1]).tolist()
-                figures.append(traversals_figure(walks, steps, spacing))
+                figures.append(traversals_figure(walks, spacing=spacing))
         return figures
 
 

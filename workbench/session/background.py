@@ -10,10 +10,12 @@ replaces the older, whose late reports are dropped.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -35,6 +37,7 @@ class Background:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        _open.add(self)
         self._reports: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._jobs: dict[str, Job[Any]] = {}
         try:
@@ -125,3 +128,14 @@ class Background:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: wait() handles it
                 self._loop.call_soon_threadsafe(self.drain)
+
+
+#: Those whose jobs are stopped before the interpreter ends: a thread that is inside torch
+#: while Python shuts down would abort the process.
+_open: weakref.WeakSet[Background] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for background in list(_open):
+        background.close()
