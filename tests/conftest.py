@@ -22,9 +22,7 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests share one cache of their own and never touch the user's."""
     folder = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("WORKBENCH_CACHE", os.environ.get("WORKBENCH_TEST_CACHE", str(folder)))

@@ -230,6 +230,7 @@ def copy_notebook(cohort: str, folder: Path) -> Path:
         The copy, ``workbench.ipynb`` or ``workbench-NAME.ipynb``.
     """
     import nbformat
+    from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -246,8 +247,7 @@ def copy_notebook(cohort: str, folder: Path) -> Path:
         raise SettingError(
             f"There is no folder {source}. Name the folder of a cohort, or 'phantom'."
         )
-    notebook = nbformat.read(original, as_version=4)  # type: ignore[no-untyped-call]
-    parameterized = parameterize_notebook(notebook, {"source": source})
+    parameterized = parameterize_notebook(load_notebook_node(str(original)), {"source": source})
     parameterized.metadata.pop("papermill", None)
     nbformat.write(parameterized, target)  # type: ignore[no-untyped-call]
     return target

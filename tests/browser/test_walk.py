@@ -110,7 +110,12 @@ def test_labels_and_the_next_round_extend_the_curve(page):
 
 
 def test_stop_ends_a_round_and_nothing_is_lost(page):
-    kernel(page, "app.session.config.segmentation.update(min_steps=20000)")
+    change = "__import__('dataclasses').replace"
+    longer = f"{change}(app.session.study.segmentation, min_steps=20_000)"
+    kernel(
+        page,
+        f"app.session.__setattr__('study', {change}(app.session.study, segmentation={longer}))",
+    )
     press_primary(page, "Label these")
     wait_for_button(page, "Start round 2")
     press_primary(page, "Start round 2")
