@@ -16,7 +16,8 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("WORKBENCH_SHARED_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(
-            f"The shared real images are not at {folder}. Set WORKBENCH_SHARED_DATA to their folder."
+            f"The shared real images are not at {folder}. "
+            f"Set WORKBENCH_SHARED_DATA to their folder."
         )
     return folder
 
