@@ -39,8 +39,8 @@ class Augmentation:
     """
 
     flip: float = 0.5
-    gain: float = 0.25
-    shift: float = 0.3
+    gain: float = 0.15
+    shift: float = 0.15
     elastic: float = 0.025
     points: int = 6
 
