@@ -10,10 +10,10 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-slow report bench notebooks check screenshot browser clean
+.PHONY: help lab test test-slow report bench notebooks check screenshot browser download-size clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.lab: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "The workbench needs Python 3.11, 3.12 or 3.13, and none was found. Install one and run 'make $(MAKECMDGOALS)' again, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
@@ -59,6 +59,9 @@ notebooks: $(VENV)/.test  ## run the notebooks at full size, with time and memor
 
 screenshot: $(VENV)/.test browser  ## make the README's screenshot
 	$(BIN)/python -m tests.browser.screenshot docs/workbench.png
+
+download-size: $(VENV)/.lab  ## print how much the set-up downloads
+	@folder=$$(mktemp -d) && $(BIN)/python -m pip download --quiet --disable-pip-version-check -c constraints.txt -d $$folder . 2>/dev/null && du -sh $$folder | cut -f1; rm -rf $$folder
 
 clean:  ## remove the environment and what tests left behind
 	rm -rf $(VENV) artifacts .pytest_cache .mypy_cache .ruff_cache
