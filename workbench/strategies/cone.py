@@ -131,11 +131,11 @@ def select_in_passes(
         search = PlainSearch(z, free)
     passes = -(-budget // len(served))
     queues = [
-        Queue(search, z, shifted[i], axes[i], cos_max if directed[i] else None, passes + 3)
+        Queue(search, z, shifted[i], axes[i], cos_max if directed[i] else None, passes + 1)
         for i in served
     ]
     if isinstance(search, CompiledSearch):
-        wanted = min(passes + 3, LONGEST_QUEUE)
+        wanted = min(passes + 1, LONGEST_QUEUE)
         limit, conical = (0.0, False) if cos_max is None else (cos_max, True)
         search.prefetch(
             queues, shifted[served], axes[served], limit, directed[served] & conical, wanted
@@ -218,8 +218,9 @@ def _axes(
 
 
 def _check_finite(values: NDArray[np.float64], what: str) -> None:
-    usable = np.abs(values) < 1e150  # also false for NaN; beyond it squares overflow
-    if not usable.all():
+    limit = 1e150  # beyond it squares overflow
+    if values.size and not (-limit < values.min() and values.max() < limit):  # also for NaN
+        usable = np.abs(values) < limit
         broken = int((~usable).any(axis=1).sum())
         raise SettingError(
             f"Latent codes of {what} are not finite in {broken} rows. A smaller step alpha, "

@@ -2,8 +2,8 @@
 
 A `Queue` holds the next candidates of one source and fetches more when other
 sources have taken them. It asks a search: `PlainSearch` measures every sample
-with numpy, which is at once done for a dozen sources; `CompiledSearch` walks
-sorted samples with numba (see `scan`), which is worth its import for hundreds.
+with numpy, which is at once done for a dozen sources; `CompiledSearch` searches
+tiles of neighbors with numba (see `scan`), which is worth its import for hundreds.
 Both sum in the same order and so find the same rows.
 """
 
@@ -85,21 +85,17 @@ class PlainSearch:
 
 
 class CompiledSearch:
-    """Search sorted samples with `scan.nearest`."""
+    """Search samples in tiles with `scan.nearest`."""
 
     def __init__(self, z: NDArray[np.float64], free: NDArray[np.bool_]) -> None:
-        from workbench.strategies.scan import first_nearest, nearest
+        from workbench.strategies.scan import first_nearest, nearest, tile
 
         self._scan, self._scan_many = nearest, first_nearest
         rows = np.flatnonzero(free)
-        samples = z[rows]
-        self._along = int(np.argmax(samples.std(axis=0)))
-        order = np.argsort(samples[:, self._along], kind="stable")
-        self._rows = rows[order]
-        self._points = np.ascontiguousarray(samples[order].T)
-        self._open = np.ones(len(rows), dtype=bool)
-        self._column = np.full(len(z), -1, dtype=np.int64)
-        self._column[self._rows] = np.arange(len(rows))
+        self._tiles = tile(z[rows], rows)
+        self._rows, self._open = self._tiles.rows, self._tiles.free
+        self._place = np.full(len(z), -1, dtype=np.int64)
+        self._place[self._rows[self._open]] = np.flatnonzero(self._open)
 
     def nearest(
         self,
@@ -110,18 +106,16 @@ class CompiledSearch:
     ) -> NDArray[np.int64]:
         """Return up to `wanted` free rows inside a cone (or anywhere), nearest first."""
         limit, conical = (0.0, False) if cos_max is None else (cos_max, True)
-        found = self._scan(
-            self._points, self._rows, self._open, self._along, apex, axis, limit, conical, wanted
-        )
+        found = self._scan(self._tiles, apex, axis, limit, conical, wanted)
         return self._rows[found]
 
     def is_free(self, rows: Any) -> Any:
         """Tell of one row, or of each, whether it can still be taken."""
-        return self._open[self._column[rows]]
+        return self._open[self._place[rows]]
 
     def take(self, row: int) -> None:
         """Let nobody find this row again."""
-        self._open[self._column[row]] = False
+        self._open[self._place[row]] = False
 
     def prefetch(
         self,
@@ -134,16 +128,7 @@ class CompiledSearch:
     ) -> None:
         """Fill all queues at once, before anything is taken."""
         found = self._scan_many(
-            self._points,
-            self._rows,
-            self._open,
-            self._along,
-            apexes,
-            axes,
-            cos_max,
-            conical,
-            wanted,
-            NEAREST_AT_ONCE,
+            self._tiles, apexes, axes, cos_max, conical, wanted, NEAREST_AT_ONCE
         )
         for queue, (inside, nearest) in zip(queues, found, strict=True):
             queue.offer(self._rows[inside], None if nearest is None else self._rows[nearest])
