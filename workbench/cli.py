@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -72,7 +73,9 @@ def lab(
             "JupyterLab prints its address below. From another computer, first forward the port: "
             f"ssh -L {port}:127.0.0.1:{port} {os.environ.get('USER', 'you')}@this-machine"
         )
-    command = [sys.executable, "-m", "jupyterlab", *options, str(target)]
+    options.append(f"--ServerApp.root_dir={target.resolve().parent}")
+    options.append(f"--LabApp.default_url=/lab/tree/{quote(target.name)}")
+    command = [sys.executable, "-m", "jupyterlab", *options]
     raise typer.Exit(subprocess.call(command))
 
 

@@ -374,10 +374,10 @@ class Session(TuningSession):
         elif self.data is None:
             self.next_step = "Open the cohort"
         elif self.round is None:
-            self.next_step = "Get the first suggestions (about 1 min)"
+            self.next_step = "Get the first suggestions (1 to 2 min)"
         elif self.suggestions is not None and len(self.suggestions.rows):
             self.next_step = f"Label these {len(self.suggestions.rows)} (from the reference)"
-        elif self.pool.free.any() or self.pool.labeled_in.max() > self.round.index:
+        elif self.pool.labeled_in.max() > self.round.index:
             self.next_step = f"Start round {self.round.index + 1}"
         else:
             self.next_step = ""
