@@ -49,7 +49,6 @@ class TrainingPanel(View):
 
     def __init__(self, session: Session, **traits: Any) -> None:
         self._visible = False
-        self._stopped: set[str] = set()
         self._pictured: object = None
         super().__init__(session, **traits)
         self.watch(("steps", "busy", "progress", "cohort", "pool", "round"), self._show_states)
@@ -60,18 +59,15 @@ class TrainingPanel(View):
     # ------------------------------------------------------------ asked by the browser
     def do_manifold(self) -> None:
         """Train the VAE, or go on training it."""
-        self._stopped.discard("manifold")
         self.session.train_manifold()
 
     def do_model(self) -> None:
         """Train the U-Net: start a round."""
-        self._stopped.discard("model")
         self.session.start_round()
 
     def do_stop(self) -> None:
         """Stop what is running."""
         if self.session.busy:
-            self._stopped.add(self.session.busy)
             self.stopping = True
         self.session.cancel()
 
@@ -83,8 +79,7 @@ class TrainingPanel(View):
     # ------------------------------------------------------------ shown
     def _show_states(self) -> None:
         busy = self.session.busy
-        if not busy:
-            self.stopping = False
+        self.stopping = self.stopping and bool(busy)
         self.running = busy
         self.vae = self._state("manifold", "Train manifold")
         self.unet = self._state("model", "Train")
@@ -114,9 +109,7 @@ class TrainingPanel(View):
                 words += f", {duration(step.seconds_left)} left"
         elif step.detail:
             words += f": {step.detail}"
-        if step.state == "ready":
-            self._stopped.discard(key)
-        if key in self._stopped and not running:
+        if step.stopped and not running:
             label = "Resume"
         elif step.state == "failed":
             label = "Try again"
@@ -140,7 +133,7 @@ class TrainingPanel(View):
         if self.session.cohort is None:
             return "The cohort is still being read."
         if self.session.busy:
-            return f"{self.session.busy} is running; stop it or wait."
+            return f"The {self.session.busy} is running: stop it or wait."
         if not ready:
             return "Nothing was labeled since the last round: label the suggestions first."
         if key == "manifold":

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+from workbench.session.words import count
+
 __all__ = ["count", "duration", "number", "percent"]
-
-
-def count(n: int, noun: str) -> str:
-    """Write a count with its noun: ``1 case``, ``1,440 slices``."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def percent(part: int, whole: int) -> str:

@@ -10,9 +10,11 @@ import pytest
 
 from tests.experiments.tiny import tiny_config
 from workbench.errors import SettingError, WorkbenchError
+from workbench.files import cache_folder
 from workbench.session import Session
 from workbench.strategies.base import Latents, Suggestions
 from workbench.strategies.gradient_guided import GradientGuided
+from workbench.training.manifold import manifold_key
 
 
 def a_session(folder: Path, strategy: object | None = None, **changes: object) -> Session:
@@ -159,8 +161,54 @@ def test_a_running_step_refuses_another_and_can_be_stopped(tmp_path):
         session.wait(30)
     assert session.busy == ""
     assert "stopped" in session.steps["model"].detail
+    assert session.steps["model"].stopped
+    assert session.next_step == "Resume the first round"
     assert session.round is None
     session.close()
+
+
+def test_a_manifold_stopped_for_another_z_dimension_leaves_the_one_in_use_ready(suggested):
+    session = suggested
+    before = session.steps["manifold"]
+    session.set_z(5)
+    session.cancel()
+    session.wait(30)
+    assert session.steps["manifold"] == before
+    assert session.z_dim == 2
+    assert session.latent.z.shape[1] == 2
+    assert session.next_step.startswith("Label these 3")
+
+
+def test_a_manifold_that_was_cut_off_offers_to_go_on(tmp_path):
+    session = a_session(tmp_path / "run", manifold_seed=77)
+    session.open()
+    session.wait()
+    assert session.next_step.startswith("Get the first suggestions")
+    config, compute = session.config.manifold_config(), session._compute
+    key = manifold_key(session.images, config, compute, session.config.manifold_seed)
+    session.close()
+    left = cache_folder() / "manifolds" / key / "checkpoint.safetensors"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    again = a_session(tmp_path / "run", manifold_seed=77)
+    again.open()
+    again.wait()
+    assert again.steps["manifold"].stopped
+    assert again.next_step == "Resume the manifold"
+    again.close()
+    left.unlink()
+
+
+def test_one_of_a_thing_is_told_in_the_singular(suggested):
+    session = suggested
+    assert session.steps["curve"].detail == "1 round"
+    assert session.steps["model"].detail.startswith("4 labeled slices")
+    session.set_budget(1)
+    session.wait()
+    assert session.steps["suggest"].detail == "1 suggestion"
+    session.next()
+    assert session.steps["annotate"].detail == "1 slice labeled from the reference"
+    assert session.steps["model"].detail == "1 new label waits to be trained on"
 
 
 def test_a_killed_kernel_loses_no_label_and_no_setting(tmp_path):

@@ -183,11 +183,14 @@ def test_the_training_buttons_call_the_session(session):
     assert session.calls[-3:] == [("train_manifold", None), ("start_round",), ("cancel",)]
 
 
-def test_after_a_stop_the_button_says_resume(session):
+@pytest.mark.parametrize(("step", "card"), [("manifold", "vae"), ("model", "unet")])
+@pytest.mark.parametrize("state", ["not started", "stale"])
+def test_a_step_that_was_stopped_anywhere_can_be_resumed(session, step, card, state):
     panel = TrainingPanel(session)
-    session.run("manifold", "training the VAE", 3, 10)
-    press(panel, "stop")
-    assert panel.vae["button"] == "Resume"
+    session.steps = {**session.steps, step: Step(state, "stopped", stopped=True)}
+    assert getattr(panel, card)["button"] == "Resume"
+    session.steps = {**session.steps, step: Step("ready")}
+    assert getattr(panel, card)["button"] != "Resume"
 
 
 def test_nothing_new_to_train_on_is_said_on_the_button(session):

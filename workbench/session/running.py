@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from workbench.jobs import Outcome, Progress, Work
 from workbench.session.background import Background
-from workbench.session.state import SessionState
+from workbench.session.state import SessionState, Step
 
 __all__ = ["RunningSession"]
 
@@ -73,6 +73,7 @@ class RunningSession(SessionState):
             return
         stage, begun = "", time.monotonic()
         losses: list[float] = []
+        before = self.steps.get(step, Step())
 
         def progressed(progress: Progress) -> None:
             nonlocal stage, begun
@@ -90,7 +91,7 @@ class RunningSession(SessionState):
             if outcome.error is not None:
                 self._fail(step, outcome.error)
             elif outcome.cancelled:
-                self._mark(step, "not started", "stopped; start it again to go on from there")
+                self._mark_stopped(step, before)
                 self._note(f"Stopped: {stage or step}.")
             else:
                 self._mark(step, "ready")

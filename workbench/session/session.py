@@ -25,11 +25,13 @@ from workbench.errors import SettingError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
+from workbench.files import cache_folder
 from workbench.jobs import Outcome, Progress, Work
 from workbench.rounds import EvidenceSource, Round, run_round
 from workbench.session.saved import restore
 from workbench.session.state import MAPS_ON_DEMAND, STEPS, Step
 from workbench.session.tuning import TuningSession
+from workbench.session.words import count
 from workbench.strategies import from_record, record
 from workbench.strategies.base import Budget, QueryStrategy
 from workbench.study import Data, Study, initial_rows, learn_latent, open_data
@@ -124,18 +126,32 @@ class Session(TuningSession):
         self._mark(
             "cohort",
             "ready",
-            f"{len(data.cohort.cases)} cases, {len(self.pool):,} slices in the pool",
+            f"{count(len(data.images.cases), 'case')} with {count(len(self.pool), 'slice')} in the "
+            f"pool, {len(self.test_cases):,} to test",
         )
         self._note(
-            f"Opened {self.name}: {len(data.images.cases)} cases in the pool, "
-            f"{len(self.test_cases)} held out for testing."
+            f"Opened {self.name}: {count(len(data.images.cases), 'case')} in the pool, "
+            f"{len(self.test_cases):,} held out for testing."
         )
         for problem in data.cohort.problems[:5]:
             self._note(f"{problem.case}: {problem.sentence}" if problem.case else problem.sentence)
         self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
         if run.rounds:
-            self._note(f"Found {len(run.rounds)} finished rounds in {self.folder}; going on there.")
+            finished = count(len(run.rounds), "finished round")
+            self._note(f"Found {finished} in {self.folder}; going on there.")
             self.train_manifold()
+        elif self._was_cut_off():
+            self._mark_stopped("manifold", Step())
+
+    def _was_cut_off(self) -> bool:
+        """Tell whether an earlier training of the manifold can be continued."""
+        from workbench.training.manifold import manifold_key
+
+        assert self.data is not None
+        assert self._compute is not None
+        config, seed = self.config.manifold_config(), self.config.manifold_seed
+        key = manifold_key(self.data.images, config, self._compute, seed)
+        return (cache_folder() / "manifolds" / key / "checkpoint.safetensors").is_file()
 
     # ------------------------------------------------------------ manifold
     def train_manifold(self, z_dim: int | None = None) -> None:
@@ -273,14 +289,14 @@ class Session(TuningSession):
             return
         with self._background.lock:
             self._background.cancel("exact")
-            count = len(self.suggestions.rows)
+            n = len(self.suggestions.rows)
             self.pool = self.pool.with_labeled(self.suggestions.rows, self.round.index + 1)
             self.preview = self.suggestions = None
             self._save()
-            self._mark("annotate", "ready", f"{count} slices labeled from the reference")
+            self._mark("annotate", "ready", f"{count(n, 'slice')} labeled from the reference")
             self._mark("suggest", "stale", "labeled; the next round suggests again")
-            self._mark("model", "stale", f"{count} new labels wait to be trained on")
-            self._note(f"Labeled {count} suggestions from the reference.")
+            self._mark("model", "stale", waiting(n))
+            self._note(f"Labeled {count(n, 'suggestion')} from the reference.")
             self._offer_next()
 
     def next(self) -> None:
@@ -300,11 +316,12 @@ class Session(TuningSession):
         self.losses = {**self.losses, "model": round.losses}
         mean = round.metrics.get("mean", float("nan"))
         labeled = int(round.pool.labeled.sum())
-        self._mark("model", "ready", f"{labeled} labeled slices, mean Dice {mean:.2f}")
-        self._mark("curve", "ready", f"{len(rounds)} rounds")
-        self._note(f"Round {round.index}: {labeled} labeled slices, mean Dice {mean:.2f}.")
+        learned = f"{count(labeled, 'labeled slice')}, mean Dice {mean:.2f}"
+        self._mark("model", "ready", learned)
+        self._mark("curve", "ready", count(len(rounds), "round"))
+        self._note(f"Round {round.index}: {learned}.")
         if len(round.suggestions.rows):
-            self._mark("annotate", "not started", f"{len(round.suggestions.rows)} to label")
+            self._mark("annotate", "not started", f"{len(round.suggestions.rows):,} to label")
         self._publish(round.suggestions)
         self._save()
         self._score_pool(round)
@@ -356,13 +373,15 @@ class Session(TuningSession):
         self.pool, self.strategy, self.budget = found.pool, found.strategy, found.budget
         self.round, self.rounds = last, found.rounds
         self.losses = {**self.losses, "model": last.losses}
-        self._mark("model", "ready", f"{int(last.pool.labeled.sum())} labeled slices")
-        self._mark("curve", "ready", f"{len(found.rounds)} rounds")
+        mean = last.metrics.get("mean", float("nan"))
+        labeled = count(int(last.pool.labeled.sum()), "labeled slice")
+        self._mark("model", "ready", f"{labeled}, mean Dice {mean:.2f}")
+        self._mark("curve", "ready", count(len(found.rounds), "round"))
         self._score_pool(last)
         pending = int((found.pool.labeled_in > last.index).sum())
         if pending:
-            self._mark("annotate", "ready", f"{pending} slices labeled")
-            self._mark("model", "stale", f"{pending} new labels wait to be trained on")
+            self._mark("annotate", "ready", f"{count(pending, 'slice')} labeled")
+            self._mark("model", "stale", waiting(pending))
         else:
             self._refine()
 
@@ -374,13 +393,24 @@ class Session(TuningSession):
         elif self.data is None:
             self.next_step = "Open the cohort"
         elif self.round is None:
-            self.next_step = "Get the first suggestions (1 to 2 min)"
+            stopped = [step for step in ("manifold", "model") if self.steps[step].stopped]
+            self.next_step = (
+                f"Resume the {'manifold' if stopped[-1] == 'manifold' else 'first round'}"
+                if stopped
+                else "Get the first suggestions (1 to 2 min)"
+            )
         elif self.suggestions is not None and len(self.suggestions.rows):
             self.next_step = f"Label these {len(self.suggestions.rows)} (from the reference)"
         elif self.pool.labeled_in.max() > self.round.index:
-            self.next_step = f"Start round {self.round.index + 1}"
+            verb = "Resume" if self.steps["model"].stopped else "Start"
+            self.next_step = f"{verb} round {self.round.index + 1}"
         else:
             self.next_step = ""
+
+
+def waiting(labels: int) -> str:
+    """Say that the model has not seen so many labels yet."""
+    return f"{count(labels, 'new label waits', 'new labels wait')} to be trained on"
 
 
 def _warm_up() -> Work[None]:

@@ -36,13 +36,15 @@ class Step:
     """State of one step of the pipeline, in words a person reads.
 
     ``detail`` is a short sentence (what is there, or why it failed and what to
-    do); ``fraction`` and ``seconds_left`` are given while it runs.
+    do); ``fraction`` and ``seconds_left`` are given while it runs. A step that was
+    ``stopped`` goes on from there when it is started again.
     """
 
     state: StepState = "not started"
     detail: str = ""
     fraction: float | None = None
     seconds_left: float | None = None
+    stopped: bool = False
 
 
 class SessionState(HasTraits):
@@ -98,6 +100,15 @@ class SessionState(HasTraits):
         seconds_left: float | None = None,
     ) -> None:
         self.steps = {**self.steps, step: Step(state, detail, fraction, seconds_left)}
+
+    def _mark_stopped(self, step: str, before: Step) -> None:
+        """Say of a step that was stopped what there is: what was there before it was started."""
+        detail = "stopped; resume it to go on from there"
+        if step == "manifold" and self.latent is not None:  # that of another z-dimension
+            self.steps = {**self.steps, step: before}
+        else:
+            state: StepState = "stale" if before.state == "stale" else "not started"
+            self.steps = {**self.steps, step: Step(state, detail, stopped=True)}
 
     def _note(self, sentence: str) -> None:
         self.log = (sentence, *self.log)[:50]

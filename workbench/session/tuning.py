@@ -16,6 +16,7 @@ from workbench.rounds import select
 from workbench.session.looking import LookingSession
 from workbench.session.preview import exact_preview, interpolated_preview
 from workbench.session.saved import save
+from workbench.session.words import count
 from workbench.strategies.base import Budget, Suggestions
 
 __all__ = ["TuningSession"]
@@ -72,8 +73,8 @@ class TuningSession(LookingSession):
         if not n >= 1 or (free is not None and n > free):
             limit = f"{free:,}" if free is not None else "the size of the pool"
             self._refuse(
-                f"{n} suggestions were asked for. Choose between 1 and {limit}, the slices that "
-                f"are not labeled yet."
+                f"{count(n, 'suggestion was', 'suggestions were')} asked for. Choose between 1 "
+                f"and {limit}, the slices that are not labeled yet."
             )
             return
         self.budget = n
@@ -99,7 +100,7 @@ class TuningSession(LookingSession):
         """Make exact suggestions the settled ones and show them."""
         self.suggestions = found
         self.preview = exact_preview(self.round.evidence, self.strategy, found)
-        self._mark("suggest", "ready", f"{len(found.rows)} suggestions")
+        self._mark("suggest", "ready", count(len(found.rows), "suggestion"))
         if len(found.rows) and self.current not in found.rows:
             self.current = int(found.rows[0])
         self._offer_next()
