@@ -7,6 +7,7 @@ also one in another process, sees a whole file or none.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -35,9 +36,9 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     StoreError
         If the content cannot be written; what was at `path` is still there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -49,7 +50,8 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
             f"or choose another folder, then run the same step again."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -76,7 +78,7 @@ def content_key(*parts: Any) -> str:
     str
         Sixteen hexadecimal digits.
     """
-    text = json.dumps(parts, sort_keys=True, default=str)
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -7,14 +7,15 @@ cone's angle runs `select` alone, moving α runs the encoder alone.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import StrategyError
+from workbench.errors import StoreError, StrategyError
 from workbench.files import cache_folder, content_key
 from workbench.jobs import Progress, Work
 from workbench.strategies.base import (
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from workbench.study import Study
 
 __all__ = ["EvidenceSource", "Round", "run_round", "select", "train_model"]
+
+#: What `EvidenceSource` can compute.
+COMPUTED = (Latents, ShiftedLatents, ReferenceDice)
 
 
 class EvidenceSource:
@@ -70,7 +74,10 @@ class EvidenceSource:
         """Compute what is needed and not known yet; return it as evidence."""
         for need in sorted(needs, key=repr):
             if need not in self._values and not isinstance(need, BeforeTraining):
-                self._values[need] = yield from self._compute(need)
+                value = yield from self._compute(need)
+                if isinstance(value, np.ndarray):
+                    value.flags.writeable = False
+                self._values[need] = value
         return self.evidence({need: self._values.get(need) for need in needs})
 
     def evidence(self, values: Mapping[Need, Any]) -> Evidence:
@@ -81,9 +88,10 @@ class EvidenceSource:
     def sources(self, need: ShiftedLatents) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Rows of the labeled samples whose gradients are followed, ascending."""
         labeled_in = self.pool.labeled_in
+        chosen = self.pool.labeled
         if need.sources == "last":
-            return np.flatnonzero(labeled_in == labeled_in.max()).astype(np.int64)
-        return np.flatnonzero(labeled_in >= 0).astype(np.int64)
+            chosen = chosen & (labeled_in == labeled_in.max())
+        return np.flatnonzero(chosen).astype(np.int64)
 
     def probe(self, need: ShiftedLatents) -> Work[Probe]:
         """Compute the input gradients of the sources, or return those at hand."""
@@ -100,10 +108,8 @@ class EvidenceSource:
                 study.data.images,
                 study.data.labels,
                 rows,
-                loss=study.segmentation.loss,
-                include_background=study.segmentation.include_background,
                 compute=study.compute,
-                smooth=study.segmentation.smooth,
+                criterion=study.segmentation.criterion,
                 neighbor_distance=study.latent.neighbor_distance,
                 grid=(need.scale,),
             )
@@ -126,29 +132,33 @@ class EvidenceSource:
             return Shift(alpha, probe.sources, probe.z, probe.at(alpha, need.scale))
         if isinstance(need, ReferenceDice):
             return (yield from self._reference_dice())
-        if isinstance(need, (LossHead, Ensemble)):
-            raise StrategyError(
-                f"The strategy asks for {need}, which changes how the network is trained. "
-                f"This version trains one plain U-Net; choose a strategy that needs no more."
-            )
-        raise StrategyError(
-            f"The strategy asks for {need}, and nothing computes that. A strategy can need "
-            f"Latents, ShiftedLatents, ReferenceDice or BeforeTraining."
-        )
+        raise _not_computed(need)
 
     def _reference_dice(self) -> Work[Any]:
         from workbench.training.predict import score_rows
 
-        rows = np.flatnonzero(self.study.data.labels.available)
         if self.model is None:
             raise StrategyError("The reference Dice needs a trained model; train a round first.")
         data = self.study.data
+        rows = np.flatnonzero(data.labels.available)
         scores = yield from score_rows(
             self.model, data.images, data.labels, rows, self.study.compute
         )
         dice = np.full(len(self.pool), np.nan)
         dice[rows] = scores["dice"]
         return dice
+
+
+def _not_computed(need: Need) -> StrategyError:
+    if isinstance(need, (LossHead, Ensemble)):
+        return StrategyError(
+            f"The strategy asks for {need}, which changes how the network is trained. "
+            f"This version trains one plain U-Net; choose a strategy that needs no more."
+        )
+    return StrategyError(
+        f"The strategy asks for {need}, and nothing computes that. A strategy can need "
+        f"{', '.join(kind.__name__ for kind in COMPUTED)} or BeforeTraining."
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,11 +219,22 @@ def train_model(
 ) -> Work[tuple[nn.Module, tuple[float, ...]]]:
     """Train the U-Net on the labeled rows, or load it if this was done before.
 
-    The result is kept under a key of everything that decides it (images, rows,
-    settings, seed, hardware mode, weights it starts from), so that strategies
-    compared at one seed train their common first round once.
+    The result is kept under a key of everything that decides it (images, labels,
+    rows, settings, seed, hardware mode, weights it starts from), so that
+    strategies compared at one seed train their common first round once.
+
+    Parameters
+    ----------
+    study, pool, index, initial
+        As in `run_round`.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        In eval mode.
+    losses : tuple of float
+        The loss of every step.
     """
-    from workbench.files import read_json, write_json
     from workbench.models.unet import build_unet
     from workbench.models.weights import fingerprint, load_weights, save_weights
     from workbench.training.segmentation import train_segmentation
@@ -222,23 +243,24 @@ def train_model(
     rows = np.flatnonzero(pool.labeled).astype(np.int64)
     key = content_key(
         data.images.key,
+        data.labels.key,
         rows.tolist(),
-        study.segmentation,
-        study.compute.record(),
+        asdict(study.segmentation),
+        dict(study.compute.record()),
         study.seed,
         index,
         None if initial is None else fingerprint(initial),
     )
     folder = cache_folder() / "unet" / key
-    weights, record = folder / "weights.safetensors", folder / "training.json"
-    if record.is_file():
+    weights, checkpoint = folder / "weights.safetensors", folder / "checkpoint.safetensors"
+    if weights.is_file():
         yield Progress("loading the U-Net", 0, 1)
         model = build_unet(
             len(data.images.channels), len(data.labels.classes), study.segmentation.features
         )
-        load_weights(model, weights)
-        return study.compute.place(model).eval(), tuple(read_json(record)["losses"])
-    checkpoint = folder / "checkpoint.safetensors"
+        with contextlib.suppress(StoreError):  # damaged from outside: trained anew and replaced
+            kept = load_weights(model, weights)
+            return study.compute.place(model).eval(), tuple(kept["losses"])
     model, losses = yield from train_segmentation(
         data.images,
         data.labels,
@@ -250,8 +272,7 @@ def train_model(
         initial=initial,
         checkpoint=checkpoint,
     )
-    save_weights(model, weights)
-    write_json(record, {"losses": list(losses), "rows": len(rows)})
+    save_weights(model, weights, {"losses": losses})
     checkpoint.unlink(missing_ok=True)
     return model, losses
 
@@ -280,9 +301,18 @@ def run_round(
         Number of the round, 0 for the initial set.
     initial : torch.nn.Module, optional
         Weights to continue from; None starts from scratch.
+
+    Raises
+    ------
+    StrategyError
+        If the strategy needs what nothing computes (said before training), or breaks its
+        contract.
     """
     from workbench.training.metrics import evaluate
 
+    for need in strategy.needs():
+        if not isinstance(need, (*COMPUTED, BeforeTraining)):
+            raise _not_computed(need)
     early = None
     if BeforeTraining() in strategy.needs():
         early = yield from select(EvidenceSource(study, pool, None, index), strategy, budget)
@@ -294,7 +324,10 @@ def run_round(
     )
     scored = time.perf_counter()
     source = EvidenceSource(study, pool, model, index)
-    suggestions = early or (yield from select(source, strategy, budget))
+    if early is None:
+        suggestions = yield from select(source, strategy, budget)
+    else:
+        suggestions = early
     seconds = {
         "training": trained - started,
         "scoring": scored - trained,

@@ -46,6 +46,7 @@ class RandomImages:
 
 
 class RandomLabels:
+    key = "random"
     classes, regions = ("background", "a", "b", "c"), {"a": (1,)}
     available = np.ones(BATCH, bool)
 

@@ -15,7 +15,7 @@ from workbench.latent.calibration import find_step
 from workbench.latent.gradients import scale_gradients
 from workbench.latent.probe import GRID_POINTS, RESOLVED, compute_probe
 from workbench.latent.space import encode
-from workbench.training.losses import dice_loss
+from workbench.training.losses import DiceLoss, dice_loss
 
 from .tiny import COMPUTE, TinyImages, TinyLabels, TinyVAE, tiny_unet
 
@@ -45,7 +45,7 @@ def test_one_backward_pass_for_a_batch_equals_one_for_each_sample(parts):
 
 @pytest.mark.parametrize("loss", ["dai2022", "dai2020"])
 def test_gradients_are_those_of_finite_differences(parts, loss):
-    probe = probe_of(parts, loss=loss)
+    probe = probe_of(parts, criterion=DiceLoss(loss))
     model = copy.deepcopy(parts[0]).double().eval()
     x = torch.from_numpy(parts[2].read(ROWS)).double()
     target = torch.from_numpy(parts[3].read(ROWS))

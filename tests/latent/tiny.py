@@ -29,6 +29,7 @@ class TinyImages:
 class TinyLabels:
     """Discs of two classes."""
 
+    key = "tiny labels"
     classes = ("background", "core", "rim")
     regions = {"all": (1, 2)}  # noqa: RUF012
 

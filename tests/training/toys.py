@@ -40,6 +40,7 @@ class ToyLabels:
     """The label maps of `ToyImages`."""
 
     images: ToyImages
+    key: str = "toy labels"
     classes: tuple[str, ...] = ("background", "rim", "core")
     regions: Mapping[str, tuple[int, ...]] = field(
         default_factory=lambda: {"whole": (1, 2), "core": (2,)}

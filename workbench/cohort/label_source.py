@@ -28,6 +28,8 @@ class LabelSource(Protocol):
 
     Attributes
     ----------
+    key : str
+        Names the content: equal images and equal keys, equal labels.
     classes : tuple of str, length k
         Names of the classes; class 0 is the background.
     regions : mapping of str to tuple of int
@@ -36,6 +38,7 @@ class LabelSource(Protocol):
         Rows for which there is a label.
     """
 
+    key: str
     classes: tuple[str, ...]
     regions: Mapping[str, tuple[int, ...]]
     available: NDArray[np.bool_]
@@ -68,12 +71,8 @@ class ReferenceLabels:
 
     Attributes
     ----------
-    classes : tuple of str, length k
-        Names of the classes; class 0 is the background.
-    regions : mapping of str to tuple of int
-        Named unions of classes that are scored and drawn.
-    available : ndarray of bool, shape (n,)
-        Rows whose case has a usable label.
+    key, classes, regions, available
+        See `LabelSource`; a row has a label if its case has a usable one.
     foreground : ndarray of int64, shape (n,)
         Labeled pixels of each row; -1 where there is no label.
     problems : tuple of Problem
@@ -82,6 +81,7 @@ class ReferenceLabels:
 
     def __init__(self, store: Slices, cohort: Cohort) -> None:
         folder = finish(build_labels(store.folder, store.ids, store.size, cohort))
+        self.key = folder.name
         self.classes = cohort.classes
         self.regions: Mapping[str, tuple[int, ...]] = dict(cohort.region_classes)
         self.foreground: NDArray[np.int64] = np.load(folder / "foreground.npy")

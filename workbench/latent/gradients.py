@@ -19,8 +19,8 @@ from workbench.cohort.label_source import LabelSource
 from workbench.errors import TrainingError
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
-from workbench.training.loop import Images
-from workbench.training.losses import DiceForm, dice_loss
+from workbench.training.loop import Images, in_order
+from workbench.training.losses import DICE, DiceLoss
 
 __all__ = ["input_gradients", "lengths", "scale_gradients"]
 
@@ -32,9 +32,7 @@ def input_gradients(
     rows: ArrayLike,
     *,
     compute: Compute,
-    loss: DiceForm = "dai2022",
-    include_background: bool = True,
-    smooth: float = 1.0,
+    criterion: DiceLoss = DICE,
     batch: int = 32,
 ) -> Work[tuple[NDArray[np.float32], NDArray[np.float64]]]:
     """Compute the input gradient of each sample's Dice loss.
@@ -49,8 +47,8 @@ def input_gradients(
         Labeled rows.
     compute : Compute
         Device, threads and precision.
-    loss, include_background, smooth
-        The Dice loss, see `workbench.training.losses.dice_loss`.
+    criterion : DiceLoss
+        The loss whose gradient it is; that of the training.
     batch : int
         Samples of one backward pass.
 
@@ -69,17 +67,16 @@ def input_gradients(
     gradients = np.empty((len(sources), *shape), dtype=np.float32)
     losses = np.empty(len(sources))
     model = compute.place(model).eval()
-    for start in range(0, len(sources), batch):
-        part = slice(start, start + batch)
+    for part, done in in_order(len(sources), batch):
         x = compute.tensor(images.read(sources[part])).requires_grad_(True)
         target = compute.tensor(torch.from_numpy(labels.read(sources[part])))
         with compute.autocast():
             logits = model(x)
-        per_sample = dice_loss(logits, target, loss, include_background, smooth)
+        per_sample = criterion(logits, target)
         (gradient,) = torch.autograd.grad(per_sample.sum(), x)
         gradients[part] = gradient.float().cpu().numpy()
         losses[part] = per_sample.detach().double().cpu().numpy()
-        yield Progress("computing loss gradients", min(start + batch, len(sources)), len(sources))
+        yield Progress("computing loss gradients", done, len(sources))
     if not np.isfinite(gradients).all():
         raise TrainingError(
             "The loss gradient of a labeled slice is not finite, so the model's weights are not "
@@ -113,5 +110,9 @@ def scale_gradients(gradients: NDArray[Any], scale: str) -> NDArray[Any]:
 
 def lengths(images: NDArray[Any]) -> NDArray[np.float64]:
     """Euclidean length of each image or gradient, shape (m,), summed in float64."""
-    flat = images.astype(np.float64).reshape(len(images), math.prod(images.shape[1:]))
-    return np.asarray(np.sqrt(np.einsum("ij,ij->i", flat, flat)))
+    found = np.empty(len(images))
+    for part, _ in in_order(len(images), 64):  # float64 takes twice the memory: a few at a time
+        chosen = images[part].astype(np.float64)
+        flat = chosen.reshape(len(chosen), math.prod(images.shape[1:]))
+        found[part] = np.sqrt(np.einsum("ij,ij->i", flat, flat))
+    return found

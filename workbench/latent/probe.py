@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
@@ -28,10 +27,11 @@ from workbench.errors import SettingError
 from workbench.jobs import Progress, Work, finish
 from workbench.latent.calibration import find_step
 from workbench.latent.gradients import input_gradients, lengths, scale_gradients
-from workbench.models.compute import Compute, Precision
+from workbench.latent.space import encode_batch
+from workbench.models.compute import Compute
 from workbench.models.vae import VAE
-from workbench.training.loop import Images
-from workbench.training.losses import DiceForm
+from workbench.training.loop import Images, in_order
+from workbench.training.losses import DICE, DiceLoss
 
 __all__ = ["RESOLVED", "Probe", "compute_probe"]
 
@@ -59,8 +59,6 @@ class Probe:
         Gradient of each sample's own loss with respect to its image, as it is.
     losses : ndarray of float64, shape (m,)
         The loss of each source.
-    precision : {"float32", "bfloat16"}
-        Arithmetic in which the gradients were computed.
     images : ImageStore
         Where the sources are read from.
     vae : VAE
@@ -79,7 +77,6 @@ class Probe:
     z: NDArray[np.float64]
     gradients: NDArray[np.float32]
     losses: NDArray[np.float64]
-    precision: Precision
     images: Images
     vae: VAE
     compute: Compute
@@ -258,9 +255,9 @@ class Probe:
     # ------------------------------------------------------------ encoding
     def _encoded(self, alpha: float, scale: str, index: NDArray[np.int64]) -> NDArray[np.float64]:
         shifted = self.z[index].copy()
-        for start in range(0, len(index), self.batch):
-            part = slice(start, start + self.batch)
-            shifted[part] = self._mean(self.vae, self.shifted_images(alpha, scale, index[part]))
+        for part, _ in in_order(len(index), self.batch):
+            images = self.shifted_images(alpha, scale, index[part])
+            shifted[part] = encode_batch(self.vae, images, self.compute)
         still = (self.lengths["l2"][index] == 0) | (alpha == 0)
         shifted[still] = self.z[index[still]]
         moved = np.linalg.norm(shifted - self.z[index], axis=1)
@@ -275,25 +272,19 @@ class Probe:
         if vae is None:
             self._exact_vae = vae = copy.deepcopy(self.vae).double().eval()
         shifted = np.empty((len(index), self.z.shape[1]))
-        for start in range(0, len(index), self.batch):
-            part = index[start : start + self.batch]
-            x = self.images.read(self.sources[part]).astype(np.float64)
-            unknown = [k for k, i in enumerate(part) if int(i) not in self._exact_z]
+        for part, _ in in_order(len(index), self.batch):
+            chosen = index[part]
+            x = self.images.read(self.sources[chosen]).astype(np.float64)
+            unknown = [k for k, i in enumerate(chosen) if int(i) not in self._exact_z]
             if unknown:
-                for k, code in zip(unknown, self._mean(vae, x[unknown]), strict=True):
-                    self._exact_z[int(part[k])] = code
-            before = np.stack([self._exact_z[int(i)] for i in part])
-            step = scale_gradients(self.gradients[part].astype(np.float64), scale)
-            difference = self._mean(vae, x + alpha * step) - before
-            shifted[start : start + len(part)] = self.z[part] + difference
+                codes = encode_batch(vae, x[unknown], self.compute)
+                for k, code in zip(unknown, codes, strict=True):
+                    self._exact_z[int(chosen[k])] = code
+            before = np.stack([self._exact_z[int(i)] for i in chosen])
+            step = scale_gradients(self.gradients[chosen].astype(np.float64), scale)
+            difference = encode_batch(vae, x + alpha * step, self.compute) - before
+            shifted[part] = self.z[chosen] + difference
         return shifted
-
-    def _mean(self, vae: VAE, x: NDArray[Any]) -> NDArray[np.float64]:
-        vae = self.compute.place(vae)
-        with torch.inference_mode():
-            mean, _ = vae.encode(self.compute.tensor(x))
-        codes: NDArray[np.float64] = mean.double().cpu().numpy()
-        return codes
 
 
 def compute_probe(
@@ -304,9 +295,7 @@ def compute_probe(
     rows: ArrayLike,
     *,
     compute: Compute,
-    loss: DiceForm = "dai2022",
-    include_background: bool = True,
-    smooth: float = 1.0,
+    criterion: DiceLoss = DICE,
     neighbor_distance: float | None = None,
     grid: Sequence[str] = (),
     batch: int = 32,
@@ -315,7 +304,7 @@ def compute_probe(
 
     Parameters
     ----------
-    model, images, labels, rows, compute, loss, include_background, smooth, batch
+    model, images, labels, rows, compute, criterion, batch
         As in `workbench.latent.gradients.input_gradients`.
     vae : VAE
         The manifold; in eval mode afterwards.
@@ -341,22 +330,17 @@ def compute_probe(
         labels,
         sources,
         compute=compute,
-        loss=loss,
-        include_background=include_background,
-        smooth=smooth,
+        criterion=criterion,
         batch=batch,
     )
     vae = compute.place(vae).eval()
     z = np.empty((len(sources), vae.z_dim))
     image_lengths = np.empty(len(sources))
-    for start in range(0, len(sources), batch):
-        part = slice(start, start + batch)
+    for part, done in in_order(len(sources), batch):
         pixels = images.read(sources[part])
-        with torch.inference_mode():
-            mean, _ = vae.encode(compute.tensor(pixels))
-        z[part] = mean.double().cpu().numpy()
+        z[part] = encode_batch(vae, pixels, compute)
         image_lengths[part] = lengths(pixels)
-        yield Progress("encoding the sources", min(start + batch, len(sources)), len(sources))
+        yield Progress("encoding the sources", done, len(sources))
     if neighbor_distance is None:
         neighbor_distance = float(np.linalg.norm(z.std(axis=0))) if len(z) > 1 else 1.0
     length = lengths(gradients)
@@ -365,7 +349,6 @@ def compute_probe(
         z=z,
         gradients=gradients,
         losses=losses,
-        precision=compute.precision,
         images=images,
         vae=vae,
         compute=compute,

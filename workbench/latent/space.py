@@ -17,12 +17,18 @@ from numpy.typing import NDArray
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
 from workbench.models.vae import VAE
-from workbench.training.loop import Images
+from workbench.training.loop import Images, in_order
+from workbench.training.manifold import ACTIVE_ABOVE
 
-__all__ = ["LatentSpace", "encode", "neighbor_distance", "reconstruct", "traverse"]
+__all__ = [
+    "LatentSpace",
+    "encode",
+    "encode_batch",
+    "neighbor_distance",
+    "reconstruct",
+    "traverse",
+]
 
-#: A latent dimension is active if its variance over images exceeds this (the prior's is 1).
-ACTIVE_ABOVE = 0.01
 #: Above so many dimensions a k-d tree is slower than comparing all pairs.
 TREE_UP_TO = 6
 
@@ -79,15 +85,21 @@ def encode(vae: VAE, images: Images, compute: Compute, batch: int = 256) -> Work
     n = len(images.case_of)
     vae = compute.place(vae).eval()
     codes: list[NDArray[np.float64]] = []
-    for start in range(0, n, batch):
-        x = images.read(np.arange(start, min(start + batch, n)))
-        with torch.inference_mode():
-            mean, _ = vae.encode(compute.tensor(x))
-        codes.append(mean.double().cpu().numpy())
-        yield Progress("encoding slices", min(start + batch, n), n)
+    for part, done in in_order(n, batch):
+        codes.append(encode_batch(vae, images.read(np.arange(n)[part]), compute))
+        yield Progress("encoding slices", done, n)
     z = np.concatenate(codes) if codes else np.empty((0, vae.z_dim))
     yield Progress("measuring the latent space", n, n)
     return LatentSpace.of(z)
+
+
+def encode_batch(vae: VAE, images: NDArray[np.floating], compute: Compute) -> NDArray[np.float64]:
+    """Encode some images, (m, c, h, w), in the type of the weights: z of shape (m, d)."""
+    vae = compute.place(vae)
+    with torch.inference_mode():
+        mean, _ = vae.encode(compute.tensor(images))
+    codes: NDArray[np.float64] = mean.double().cpu().numpy()
+    return codes
 
 
 def neighbor_distance(z: NDArray[np.float64]) -> float:

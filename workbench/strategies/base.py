@@ -14,7 +14,7 @@ anything can be computed: `BeforeTraining`, `LossHead` and `Ensemble`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -116,13 +116,20 @@ class Shift:
     sources : ndarray of int, shape (m,)
         Rows of the sources, ascending.
     z, shifted : ndarray of float64, shape (m, d)
-        Latent codes of the sources (z) and of their gradient-integrated images (z').
+        Latent codes of the sources (z) and of their gradient-integrated images (z');
+        read-only, as all that strategies are given.
     """
 
     alpha: float
     sources: NDArray[np.int64]
     z: NDArray[np.float64]
     shifted: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for name in ("sources", "z", "shifted"):
+            array = np.array(getattr(self, name))
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,24 +256,31 @@ def highest(scores: NDArray[np.float64], evidence: Evidence, budget: Budget) -> 
 def check_suggestions(
     found: Suggestions, evidence: Evidence, budget: Budget, strategy: object
 ) -> Suggestions:
-    """Return `found` if it keeps the contract of a strategy.
+    """Return `found`, its rows as an array of int64, if it keeps the contract of a strategy.
 
     Raises
     ------
     StrategyError
-        If rows are repeated, not free, out of range, or more than the budget.
+        If rows are repeated, not free, out of range, or more than the budget; or if there
+        is not one reason for each row.
     """
     name = type(strategy).__name__
+    if not isinstance(found, Suggestions):
+        raise StrategyError(
+            f"{name}.select returned {found!r}. It must return Suggestions(rows=…), also where "
+            f"there is nothing to suggest."
+        )
     rows = np.asarray(found.rows)
     if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
         raise StrategyError(
             f"{name}.select returned rows of shape {rows.shape} and type {rows.dtype}. It must "
             f"return a one-dimensional array of row numbers."
         )
-    if rows.size and (rows.min() < 0 or rows.max() >= len(evidence)):
+    beyond = rows[(rows < 0) | (rows >= len(evidence))]
+    if beyond.size:
         raise StrategyError(
-            f"{name}.select returned row {int(rows.max())}, but the pool has rows 0 to "
-            f"{len(evidence) - 1}."
+            f"{name}.select returned row {int(beyond[0])}, but the pool has rows 0 to "
+            f"{len(evidence) - 1}. Choose among evidence.free only."
         )
     if len(np.unique(rows)) != len(rows):
         raise StrategyError(
@@ -283,4 +297,16 @@ def check_suggestions(
             f"{name}.select returned {len(rows)} rows for a budget of {budget.n}. Return at "
             f"most the budget, most wanted first."
         )
-    return found
+    for what in ("source", "distance", "angle", "flags"):
+        told = getattr(found, what)
+        if told is not None and len(told) != len(rows):
+            raise StrategyError(
+                f"{name}.select returned {len(told)} values of {what} for {len(rows)} rows. "
+                f"Return one for each row, or None."
+            )
+    if found.scores is not None and len(found.scores) != len(evidence):
+        raise StrategyError(
+            f"{name}.select returned {len(found.scores)} scores for a pool of {len(evidence)} "
+            f"rows. Return one for each row of the pool, or None."
+        )
+    return replace(found, rows=rows.astype(np.int64))

@@ -7,7 +7,7 @@ the step alone, so training can stop anywhere and go on as if it had not.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import SettingError, TrainingError
 
-__all__ = ["Images", "check_finite", "cosine_rate", "epoch_batches"]
+__all__ = ["Images", "check_finite", "cosine_rate", "epoch_batches", "in_order"]
 
 
 class Images(Protocol):
@@ -57,6 +57,11 @@ def epoch_batches(
         batch norm cannot work with; a single row is given twice.
     seed, round, epoch : int
         Decide the order.
+
+    Returns
+    -------
+    list of ndarray of int
+        Every row in one batch.
     """
     if size < 1:
         raise SettingError(f"The batch size is {size}. It must be at least 1.")
@@ -68,6 +73,21 @@ def epoch_batches(
     return np.array_split(shuffled, math.ceil(len(shuffled) / size))
 
 
+def in_order(count: int, size: int) -> Iterator[tuple[slice, int]]:
+    """Cut `count` samples into batches of `size`, the last one shorter.
+
+    Yields
+    ------
+    part : slice
+        The samples of a batch.
+    done : int
+        How many samples there are up to its end, for a progress report.
+    """
+    for start in range(0, count, size):
+        done = min(start + size, count)
+        yield slice(start, done), done
+
+
 def cosine_rate(rate: float, step: int, total: int, warmup: int = 0) -> float:
     """Learning rate of a step: a linear rise over `warmup` steps, then half a cosine down.
 
@@ -77,6 +97,13 @@ def cosine_rate(rate: float, step: int, total: int, warmup: int = 0) -> float:
         The highest rate.
     step, total : int
         Steps done so far, and in all.
+    warmup : int
+        Steps of the rise.
+
+    Returns
+    -------
+    float
+        From `rate` down to a hundredth of it.
     """
     if step < warmup:
         return rate * (step + 1) / warmup

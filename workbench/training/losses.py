@@ -10,15 +10,59 @@ here it is one minus it, from 0 (perfect) to 1, with the same gradient.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
 
 from workbench.errors import SettingError
 
-__all__ = ["DiceForm", "dice_loss", "vae_loss"]
+__all__ = ["DICE", "DiceForm", "DiceLoss", "dice_loss", "kl_divergence", "vae_loss"]
 
 DiceForm = Literal["dai2022", "dai2020"]
+
+
+def _check_form(form: str) -> None:
+    if form not in get_args(DiceForm):
+        raise SettingError(
+            f"No Dice loss is called {form!r}. Choose one of: {', '.join(get_args(DiceForm))}."
+        )
+
+
+@dataclass(frozen=True)
+class DiceLoss:
+    """`dice_loss` with its settings: what a model was trained with is also probed with.
+
+    Parameters
+    ----------
+    form, include_background, smooth
+        See `dice_loss`.
+
+    Raises
+    ------
+    SettingError
+        If a setting is out of its range.
+    """
+
+    form: DiceForm = "dai2022"
+    include_background: bool = True
+    smooth: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_form(self.form)
+        if not 0 <= self.smooth < float("inf"):
+            raise SettingError(
+                f"The smoothing of the Dice loss is {self.smooth!r}. It is a number of pixels, at "
+                f"least 0; 1 lets a class that is absent from both count as Dice 1."
+            )
+
+    def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Loss of each sample, shape (m,); see `dice_loss`."""
+        return dice_loss(logits, target, self.form, self.include_background, self.smooth)
+
+
+#: The Dice loss of Dai 2022, smoothed.
+DICE = DiceLoss()
 
 
 def dice_loss(
@@ -60,10 +104,7 @@ def dice_loss(
     SettingError
         If `form` is unknown or no class would be left.
     """
-    if form not in get_args(DiceForm):
-        raise SettingError(
-            f"No Dice loss is called {form!r}. Choose one of: {', '.join(get_args(DiceForm))}."
-        )
+    _check_form(form)
     if logits.shape[1] < 2:
         raise SettingError(
             f"The network has {logits.shape[1]} output class. A Dice loss needs the background "
@@ -107,6 +148,9 @@ def vae_loss(
     """
     wide = torch.promote_types(images.dtype, torch.float32)
     error = (reconstruction.to(wide) - images.to(wide)).square().sum(dim=(1, 2, 3))
-    mean, logvar = mean.to(wide), logvar.to(wide)
-    kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(dim=1)
-    return error, kl
+    return error, kl_divergence(mean.to(wide), logvar.to(wide))
+
+
+def kl_divergence(mean: torch.Tensor, logvar: torch.Tensor) -> torch.Tensor:
+    """KL(q(z|x) || N(0, I)) of each sample in nats, shape (m,), from (m, d) each."""
+    return 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(dim=1)

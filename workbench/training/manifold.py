@@ -25,8 +25,8 @@ from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
 from workbench.models.vae import PAPER_WIDTH, VAE, build_vae
 from workbench.models.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
-from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches
-from workbench.training.losses import vae_loss
+from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches, in_order
+from workbench.training.losses import kl_divergence, vae_loss
 
 __all__ = ["PAPER", "Manifold", "ManifoldConfig", "manifold_key", "train_manifold"]
 
@@ -35,7 +35,8 @@ STAGE = "training the manifold (VAE)"
 #: Below this many nats per image the posterior counts as collapsed.
 COLLAPSED_BELOW = 0.1
 
-#: A latent dimension is active if the variance of its mean over images exceeds this.
+#: A latent dimension is active if the variance of its mean over images exceeds this (the
+#: prior's is 1).
 ACTIVE_ABOVE = 0.01
 
 #: Images over which KL and active dimensions are measured, at most.
@@ -327,9 +328,9 @@ def _measure(vae: VAE, images: Images, compute: Compute) -> tuple[float, int]:
     rows = np.unique(np.linspace(0, count - 1, min(count, MEASURED)).round().astype(np.int64))
     kls, means = [], []
     with torch.no_grad():
-        for start in range(0, len(rows), 64):
-            mean, logvar = vae.encode(compute.tensor(images.read(rows[start : start + 64])))
-            kls.append(0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(dim=1))
+        for part, _ in in_order(len(rows), 64):
+            mean, logvar = vae.encode(compute.tensor(images.read(rows[part])))
+            kls.append(kl_divergence(mean, logvar))
             means.append(mean)
     active = torch.cat(means).var(dim=0, correction=0) > ACTIVE_ABOVE
     return float(torch.cat(kls).mean()), int(active.sum())

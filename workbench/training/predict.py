@@ -1,8 +1,8 @@
 """Apply a trained network to many slices while keeping little of what it says.
 
-Probability maps never leave this module: a pool of 39,000 slices would fill the
-memory with them. They are reduced to class maps, or to a number per slice, a
-batch at a time.
+Logits and probabilities are never kept: those of 39,000 slices would fill the
+memory. A caller of `predict_batches` reduces them, a batch at a time, to class
+maps or to a number per slice.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import nn
 from workbench.cohort.label_source import LabelSource
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
-from workbench.training.loop import Images
-from workbench.training.losses import DiceForm, dice_loss
+from workbench.training.loop import Images, in_order
+from workbench.training.losses import DICE, DiceLoss
 from workbench.training.overlap import dice_of_counts
 
 __all__ = ["predict", "predict_batches", "score_rows"]
@@ -33,11 +33,10 @@ def predict_batches(
     """
     chosen = np.asarray(rows, dtype=np.int64)
     model = compute.place(model).eval()
-    for start in range(0, len(chosen), batch):
-        part = chosen[start : start + batch]
+    for part, _ in in_order(len(chosen), batch):
         with torch.no_grad(), compute.autocast():
-            logits = model(compute.tensor(images.read(part)))
-        yield part, logits.float()
+            logits = model(compute.tensor(images.read(chosen[part])))
+        yield chosen[part], logits.float()
 
 
 def predict(
@@ -82,9 +81,7 @@ def score_rows(
     rows: ArrayLike,
     compute: Compute,
     *,
-    form: DiceForm = "dai2022",
-    include_background: bool = True,
-    smooth: float = 1.0,
+    criterion: DiceLoss = DICE,
     batch: int = 64,
 ) -> Work[dict[str, NDArray[np.float64]]]:
     """Score the model on single slices.
@@ -93,8 +90,8 @@ def score_rows(
     ----------
     model, images, labels, rows, compute, batch
         As in `predict`; a row without a label scores NaN.
-    form, include_background, smooth
-        Of the loss (see `workbench.training.losses.dice_loss`).
+    criterion : DiceLoss
+        The loss to tell.
 
     Returns
     -------
@@ -103,19 +100,17 @@ def score_rows(
         prediction nor the reference has any; ``"loss"``, shape (m,): the Dice loss.
     """
     chosen = np.asarray(rows, dtype=np.int64)
-    known = labels.available[chosen]
+    places = np.flatnonzero(labels.available[chosen])
     scores = {name: np.full(len(chosen), np.nan) for name in ("dice", "loss")}
-    places = np.flatnonzero(known)
     done = 0
-    for part, logits in predict_batches(model, images, chosen[known], compute, batch):
+    for part, logits in predict_batches(model, images, chosen[places], compute, batch):
         reference = labels.read(part)
-        target = compute.tensor(torch.from_numpy(reference))
-        loss = dice_loss(logits, target, form, include_background, smooth)
-        p, r = logits.argmax(dim=1).cpu().numpy() > 0, reference > 0
-        counts = ((p & r), p, r)
         at = places[done : done + len(part)]
-        scores["dice"][at] = dice_of_counts(*(mask.sum(axis=(1, 2)) for mask in counts))
+        loss = criterion(logits, compute.tensor(torch.from_numpy(reference)))
         scores["loss"][at] = loss.cpu().numpy()
+        p, r = logits.argmax(dim=1).cpu().numpy() > 0, reference > 0
+        counts = (mask.sum(axis=(1, 2)) for mask in (p & r, p, r))
+        scores["dice"][at] = dice_of_counts(*counts)
         done += len(part)
         yield Progress("scoring slices", done, len(places))
     return scores

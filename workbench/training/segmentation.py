@@ -29,7 +29,7 @@ from workbench.models.unet import PAPER_FEATURES, build_unet
 from workbench.models.weights import fingerprint, load_checkpoint, save_checkpoint
 from workbench.training.augment import augment
 from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches
-from workbench.training.losses import DiceForm, dice_loss
+from workbench.training.losses import DiceForm, DiceLoss
 
 __all__ = ["PAPER", "SegmentationConfig", "train_segmentation"]
 
@@ -90,6 +90,12 @@ class SegmentationConfig:
                 f"A round of {self.epochs} epochs and at least {self.min_steps} steps trains "
                 f"nothing. Give at least one epoch or one step."
             )
+        self.criterion  # noqa: B018 - refuses what is out of range
+
+    @property
+    def criterion(self) -> DiceLoss:
+        """The Dice loss that these settings describe."""
+        return DiceLoss(self.loss, self.include_background, self.smooth)
 
 
 #: The settings of Dai 2022 (method.md §3).
@@ -180,8 +186,8 @@ def _train(
     )
     start = "" if initial is None else fingerprint(initial)
     key = content_key(
-        "unet", images.key, labels.classes, rows.tolist(), asdict(config), seed, round, start,
-        dict(compute.record()),
+        "unet", images.key, labels.key, labels.classes, rows.tolist(), asdict(config), seed, round,
+        start, dict(compute.record()),
     )  # fmt: skip
     network = compute.place(network).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
@@ -204,9 +210,7 @@ def _train(
                 x, y = augment(x, y, batch, seed=seed, round=round, epoch=epoch)
             with compute.autocast():
                 logits = network(compute.tensor(x))
-            loss = dice_loss(
-                logits, compute.tensor(y), config.loss, config.include_background, config.smooth
-            ).mean()
+            loss = config.criterion(logits, compute.tensor(y)).mean()
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimizer.step()
