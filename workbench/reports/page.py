@@ -15,7 +15,7 @@ from typing import Any
 import workbench
 from workbench.reports.theme import FONT
 
-__all__ = ["write_page"]
+__all__ = ["figure_html", "made_by", "markdown_html", "whole_page", "write_page"]
 
 _PLOTLY = "application/vnd.plotly.v1+json"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -25,37 +25,104 @@ _LIVE_NOTE = (
     "Its still pictures are further down."
 )
 
+_LIGHT = {
+    "paper": "#ffffff",
+    "ink": "#1f2328",
+    "quiet": "#57606a",
+    "edge": "#d0d7de",
+    "faint": "#f6f8fa",
+    "link": "#0072b2",
+}
+_DARK = {
+    "paper": "#0d1117",
+    "ink": "#e6edf3",
+    "quiet": "#9198a1",
+    "edge": "#3d444d",
+    "faint": "#161b22",
+    "link": "#56b4e9",
+}
+
 _STYLE = """
-:root { color-scheme: light; }
-body { margin: 0; background: #fff; color: #1f2328; font: 15px/1.55 %(font)s; }
+:root { color-scheme: light dark; %(light)s }
+@media (prefers-color-scheme: dark) { :root { %(dark)s } }
+@media print { :root { %(light)s } }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.55 %(font)s; }
 main, header, footer { max-width: 980px; margin: 0 auto; padding: 0 24px; }
-header { padding-top: 20px; color: #57606a; font-size: 13px; }
-footer { padding: 24px; color: #57606a; font-size: 13px; }
-footer { border-top: 1px solid #d0d7de; margin-top: 40px; }
+header { padding-top: 20px; color: var(--quiet); font-size: 13px; }
+footer { padding: 24px; color: var(--quiet); font-size: 13px; }
+footer { border-top: 1px solid var(--edge); margin-top: 40px; }
 h1 { font-size: 27px; line-height: 1.25; margin: 18px 0 10px; }
-h2 { font-size: 20px; margin: 38px 0 8px; padding-top: 14px; border-top: 1px solid #d0d7de; }
+h2 { font-size: 20px; margin: 38px 0 8px; padding-top: 14px; border-top: 1px solid var(--edge); }
 h3 { font-size: 16px; margin: 26px 0 6px; }
 p, ul, ol { max-width: 46em; }
-a { color: #0072B2; }
+a { color: var(--link); }
 a.anchor-link { display: none; }
 code, pre, .highlight pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-code { font-size: 0.88em; background: #f6f8fa; padding: 1px 4px; border-radius: 4px; }
-pre, .highlight pre { font-size: 12.5px; line-height: 1.45; background: #f6f8fa; }
+code { font-size: 0.88em; background: var(--faint); padding: 1px 4px; border-radius: 4px; }
+pre, .highlight pre { font-size: 12.5px; line-height: 1.45; background: var(--faint); }
 pre { padding: 10px 14px; border-radius: 6px; margin: 6px 0; white-space: pre-wrap; }
 pre code { background: none; padding: 0; }
-pre.said { background: none; border-left: 3px solid #d0d7de; border-radius: 0; padding: 4px 14px; }
-pre.aside { color: #57606a; }
-details { margin: 6px 0; color: #57606a; font-size: 13px; }
+pre.said { background: none; border-left: 3px solid var(--edge); border-radius: 0; }
+pre.said { padding: 4px 14px; }
+pre.aside { color: var(--quiet); }
+details { margin: 6px 0; color: var(--quiet); font-size: 13px; }
 summary { cursor: pointer; }
-summary:focus-visible { outline: 2px solid #0072B2; }
-.live { border: 1px dashed #afb8c1; border-radius: 6px; color: #57606a; padding: 10px 14px; }
+summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--link); }
+.live { border: 1px dashed var(--quiet); border-radius: 6px; color: var(--quiet); }
+.live { padding: 10px 14px; }
 .figure { margin: 10px 0; }
 img { max-width: 100%%; }
 table { border-collapse: collapse; font-size: 14px; }
-th, td { border: 1px solid #d8dee4; padding: 4px 10px; text-align: left; }
+th, td { border: 1px solid var(--edge); padding: 4px 10px; text-align: left; }
+.scroll { overflow-x: auto; margin: 4px 0 14px; }
+.scroll table { font-size: 13px; font-variant-numeric: tabular-nums; }
+.scroll th, .scroll td { border-width: 0 0 1px; padding: 3px 10px 3px 4px; }
+.scroll thead th { vertical-align: bottom; border-bottom-color: var(--quiet); }
+.scroll td.number, .scroll th.number { text-align: right; white-space: nowrap; }
+.caption { font-weight: 600; margin: 22px 0 2px; }
+.note { color: var(--quiet); font-size: 13px; margin: 2px 0 14px; }
+.finding { border-left: 3px solid var(--link); padding: 2px 14px; margin: 10px 0; }
 msup > mo:last-child, msubsup > mo:last-child { font-size: 1.35em; }
 math[display="block"] { margin: 14px 0; font-size: 1.15em; }
-@media print { details { display: none; } .figure { break-inside: avoid; } }
+@media screen and (prefers-color-scheme: dark) {
+  .updatemenu-item-rect[style*="244, 250, 255"] { fill: #1f3347 !important; }
+}
+@media print { details { display: none; } .figure, tr { break-inside: avoid; } }
+"""
+
+#: Draws every figure of the page in the reader's color scheme, again when that changes.
+#: Backgrounds are told from white marks by their key: letters on a picture stay white.
+_SCRIPT = """
+const DARK = {
+  "#1f2328": "#e6edf3", "#57606a": "#9198a1", "#e6e8eb": "#272e37", "#d0d7de": "#3d444d",
+  "#000000": "#ffffff", "rgba(0,0,0,0.15)": "rgba(255,255,255,0.18)", "#b0b5ba": "#59616b",
+  "#0072b2": "#3a9bdc", "rgba(0,114,178,0.15)": "rgba(58,155,220,0.2)",
+};
+const BACKGROUNDS = new Set(["paper_bgcolor", "plot_bgcolor", "bgcolor", "fill_color"]);
+const shade = (value, key, above) => {
+  if (typeof value === "string") {
+    const behind = BACKGROUNDS.has(key) || above === "fill";
+    if (behind && /^(white|rgba\\(255, ?255, ?255)/.test(value)) return "#0d1117";
+    return (/color$/i.test(key) && DARK[value.toLowerCase()]) || value;
+  }
+  if (Array.isArray(value)) return value.map((each) => shade(each, key, above));
+  if (value && typeof value === "object") {
+    const pairs = Object.entries(value);
+    return Object.fromEntries(pairs.map(([name, each]) => [name, shade(each, name, key)]));
+  }
+  return value;
+};
+const scheme = matchMedia("(prefers-color-scheme: dark)");
+const draw = (dark) => document.querySelectorAll(".figure").forEach((box) => {
+  const told = JSON.parse(box.querySelector("script").textContent);
+  const shown = dark ? shade(told, "", "") : told;
+  Plotly.react(box.querySelector("div"), shown.data, shown.layout,
+    { responsive: true, displaylogo: false });
+});
+draw(scheme.matches);
+scheme.addEventListener("change", () => draw(scheme.matches));
+addEventListener("beforeprint", () => draw(false));
+addEventListener("afterprint", () => draw(scheme.matches));
 """
 
 
@@ -72,28 +139,64 @@ def write_page(notebook: Any, *, name: str, parameters: Mapping[str, Any]) -> st
         Values it was run with, where they differ from its own.
     """
     from nbconvert.filters import Highlight2HTML
-    from plotly.offline import get_plotlyjs
-    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
     highlight = Highlight2HTML(pygments_lexer="ipython3")  # type: ignore[no-untyped-call]
     body = "\n".join(_cell(cell, highlight) for cell in notebook.cells)
     given = ", ".join(f"{key} = {value!r}" for key, value in parameters.items())
+    about = made_by(name)
+    ending = f"Run with {given}." if given else f"{about}."
+    return whole_page(_title(notebook, name), body, about=about, ending=ending)
+
+
+def made_by(source: str) -> str:
+    """Say which version made a page, from what, and when."""
     made = datetime.now().strftime("%d %B %Y, %H:%M").lstrip("0")
-    about = f"Made by suggestive-workbench {workbench.__version__} from {name} on {made}"
-    style = _STYLE % {"font": FONT} + HtmlFormatter().get_style_defs(".highlight")
-    script = f"<script>{get_plotlyjs()}</script>" if _PLOTLY_MARK in body else ""
+    return f"Made by suggestive-workbench {workbench.__version__} from {source} on {made}"
+
+
+def whole_page(title: str, body: str, *, about: str, ending: str) -> str:
+    """Return a page that holds everything it needs, plotly.js included, and fetches nothing.
+
+    Parameters
+    ----------
+    title : str
+        Title of the window.
+    body : str
+        HTML; figures as `figure_html` gives them.
+    about, ending : str
+        Plain text above and below.
+    """
+    from plotly.offline import get_plotlyjs
+
+    drawn = _FIGURE in body
+    library = f"<script>{get_plotlyjs()}</script>" if drawn else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(_title(notebook, name))}</title>\n"
-        f"<style>{style}</style>\n{script}\n</head>\n<body>\n"
+        f"<title>{html.escape(title)}</title>\n"
+        f"<style>{_style()}</style>\n{library}\n</head>\n<body>\n"
         f"<header>{html.escape(about)}</header>\n<main>\n{body}\n</main>\n"
-        f"<footer>{html.escape('Run with ' + given + '.' if given else about + '.')}</footer>\n"
-        "</body>\n</html>\n"
+        f"<footer>{html.escape(ending)}</footer>\n"
+        f"{f'<script>{_SCRIPT}</script>' if drawn else ''}\n</body>\n</html>\n"
     )
 
 
-_PLOTLY_MARK = 'class="figure"'
+_FIGURE = 'class="figure"'
+
+
+def _style() -> str:
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+
+    light, dark = (
+        " ".join(f"--{name}: {color};" for name, color in colors.items())
+        for colors in (_LIGHT, _DARK)
+    )
+    code = HtmlFormatter().get_style_defs(".highlight")
+    at_night = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return (
+        _STYLE % {"font": FONT, "light": light, "dark": dark}
+        + f"{code}\n@media screen and (prefers-color-scheme: dark) {{ {at_night} }}"
+    )
 
 
 def _title(notebook: Any, name: str) -> str:
@@ -107,7 +210,7 @@ def _title(notebook: Any, name: str) -> str:
 
 def _cell(cell: Any, highlight: Any) -> str:
     if cell.cell_type == "markdown":
-        return _markdown(cell.source)
+        return markdown_html(cell.source)
     if cell.cell_type != "code" or not cell.source.strip():
         return ""
     code = f"<details><summary>code</summary>{highlight(cell.source)}</details>"
@@ -125,7 +228,7 @@ def _output(output: Any) -> str:
         return f'<pre class="said">{html.escape(f"{output.ename}: {output.evalue}")}</pre>'
     data = output.data
     if _PLOTLY in data:
-        return _figure(data[_PLOTLY])
+        return figure_html(data[_PLOTLY])
     if _WIDGET in data:
         return f'<p class="live">{_LIVE_NOTE}</p>'
     if "text/html" in data:
@@ -136,22 +239,21 @@ def _output(output: Any) -> str:
     if "image/svg+xml" in data:
         return str(data["image/svg+xml"])
     if "text/markdown" in data:
-        return _markdown(data["text/markdown"])
+        return markdown_html(data["text/markdown"])
     return f'<pre class="said">{_terminal(data.get("text/plain", ""))}</pre>'
 
 
-def _figure(described: Mapping[str, Any]) -> str:
-    import plotly.io
+def figure_html(described: Mapping[str, Any]) -> str:
+    """Return the place of a figure in a page, from its plotly description."""
+    import json
 
-    drawn = plotly.io.to_html(
+    from plotly.utils import PlotlyJSONEncoder
+
+    told = json.dumps(
         {"data": described.get("data", []), "layout": described.get("layout", {})},
-        config={"responsive": True, "displaylogo": False},
-        include_plotlyjs=False,
-        include_mathjax=False,
-        full_html=False,
-        validate=False,
-    )
-    return f'<div class="figure">{drawn}</div>'
+        cls=PlotlyJSONEncoder,
+    ).replace("</", "<\\/")
+    return f'<div {_FIGURE}><div></div><script type="application/json">{told}</script></div>'
 
 
 def _terminal(text: str) -> str:
@@ -166,7 +268,7 @@ _FORMULA = re.compile(
 )
 
 
-def _markdown(text: str) -> str:
+def markdown_html(text: str) -> str:
     """Turn Markdown into HTML, formulas into MathML, which browsers draw without a script."""
     from nbconvert.filters import markdown2html
 

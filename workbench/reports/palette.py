@@ -7,7 +7,7 @@ mark of its own as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,10 +18,13 @@ __all__ = [
     "LINES",
     "MARKS",
     "OKABE_ITO",
+    "OTHERS",
     "PREDICTION",
     "REFERENCE",
+    "LineStyle",
     "Mark",
     "line_color",
+    "line_styles",
 ]
 
 #: The Okabe–Ito colors by name (Okabe & Ito 2008, "Color universal design").
@@ -102,3 +105,48 @@ def line_color(index: int) -> str:
     After seven lines the colors repeat: draw fewer, or tell them apart by dash too.
     """
     return LINES[index % len(LINES)]
+
+
+#: Lines beyond the seventh: all alike, thin, and told apart in panels of their own.
+OTHERS: Final = "#B0B5BA"
+
+_SYMBOLS = ("square", "diamond", "triangle-up", "cross", "triangle-down", "star")
+_DASHES = ("solid", "longdash", "dashdot", "solid", "longdash", "dashdot")
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """How one strategy is drawn on every plot; ``symbol`` and ``dash`` are plotly's names."""
+
+    color: str
+    symbol: str
+    dash: str
+
+
+def line_styles(ranked: Sequence[str], reference: str = "random") -> dict[str, LineStyle]:
+    """Give each strategy a look of its own, at most seven of them in color.
+
+    Parameters
+    ----------
+    ranked : sequence of str
+        Strategies, the most important first.
+    reference : str
+        Drawn in black and dashed wherever it stands in the ranking.
+
+    Returns
+    -------
+    dict of str to LineStyle
+        In the order of `ranked`. The first six beside the reference are told apart by
+        color, symbol and dash; the others share `OTHERS`.
+    """
+    styles: dict[str, LineStyle] = {}
+    told = 0
+    for name in ranked:
+        if name == reference:
+            styles[name] = LineStyle(OKABE_ITO["black"], "circle", "dash")
+        elif told < len(_SYMBOLS):
+            styles[name] = LineStyle(LINES[told], _SYMBOLS[told], _DASHES[told])
+            told += 1
+        else:
+            styles[name] = LineStyle(OTHERS, "circle-open", "solid")
+    return styles

@@ -1,0 +1,1 @@
+"""Strategies compared: one builder for the command ``workbench report`` and the notebook."""
