@@ -6,132 +6,79 @@ progress, and hands it over as `Evidence`: numpy arrays with a row for each
 sample of the pool. So a strategy knows neither model nor file, and is tested
 on a dozen rows made by hand.
 
-Some needs are arrays to compute from the trained model (`Latents`,
-`ShiftedLatents`, `ReferenceDice`). Others change what a round does before
-anything can be computed: `BeforeTraining`, `LossHead` and `Ensemble`.
+A strategy works with whole cases without knowing it: `choose` hands it evidence
+with a row for each case, and the budget counts cases (see `Evidence.by_case`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import SettingError, StrategyError
+from workbench.strategies.needs import (
+    BeforeTraining,
+    Condition,
+    Disagreement,
+    Dropout,
+    Ensemble,
+    Features,
+    GradientScale,
+    Latents,
+    LossHead,
+    Need,
+    PredictedLoss,
+    PredictedShare,
+    ReferenceDice,
+    ReferenceForeground,
+    RepresentativeOrder,
+    Shift,
+    ShiftedLatents,
+    Sources,
+    Uncertainty,
+    VariedShifts,
+)
 
 __all__ = [
     "BeforeTraining",
     "Budget",
+    "Condition",
+    "Disagreement",
+    "Dropout",
     "Ensemble",
     "Evidence",
+    "Features",
     "GradientScale",
     "Latents",
     "LossHead",
     "Need",
+    "PredictedLoss",
+    "PredictedShare",
     "QueryStrategy",
     "ReferenceDice",
+    "ReferenceForeground",
+    "RepresentativeOrder",
     "Shift",
     "ShiftedLatents",
     "Sources",
     "Suggestions",
+    "Uncertainty",
+    "Unit",
+    "VariedShifts",
     "check_suggestions",
+    "choose",
     "highest",
 ]
 
-GradientScale = Literal["raw", "l2", "sign"]
-Sources = Literal["last", "all"]
-
-
-# ---------------------------------------------------------------- what is needed
-@dataclass(frozen=True)
-class Need:
-    """A key of `Evidence`: something a strategy wants to know of every row."""
-
-
-@dataclass(frozen=True)
-class Latents(Need):
-    """Latent code of every row: ndarray of float64, shape (n, d)."""
-
-
-@dataclass(frozen=True)
-class ShiftedLatents(Need):
-    """Where the loss gradient moves labeled samples in latent space: a `Shift`.
-
-    Parameters
-    ----------
-    alpha : float or None
-        Step along the scaled gradient in image space; None: calibrated so that
-        the median displacement is `displacement`.
-    displacement : float
-        Median displacement aimed at, in neighbor distances; used if `alpha` is None.
-    scale : {"raw", "l2", "sign"}
-        How the gradient is scaled before the step.
-    sources : {"last", "all"}
-        The samples labeled in the latest round, or every labeled one.
-    """
-
-    alpha: float | None = None
-    displacement: float = 2.0
-    scale: GradientScale = "l2"
-    sources: Sources = "last"
-
-
-@dataclass(frozen=True)
-class ReferenceDice(Need):
-    """Foreground Dice of the current model against the reference: float64, shape (n,).
-
-    NaN where there is no reference; 1 where neither has foreground.
-    """
-
-
-@dataclass(frozen=True)
-class BeforeTraining(Need):
-    """The strategy chooses before any model exists: its round selects, then trains."""
-
-
-@dataclass(frozen=True)
-class LossHead(Need):
-    """The network is trained with a head that predicts its own loss."""
-
-
-@dataclass(frozen=True)
-class Ensemble(Need):
-    """Several networks are trained, each on a bootstrap of the labeled set."""
-
-    members: int = 4
+#: What a budget counts.
+Unit = Literal["slices", "cases"]
 
 
 # ---------------------------------------------------------------- what is given
-@dataclass(frozen=True, eq=False)
-class Shift:
-    """Latent codes of the sources before and after the step along their gradient.
-
-    Parameters
-    ----------
-    alpha : float
-        The step that was taken, in image space.
-    sources : ndarray of int, shape (m,)
-        Rows of the sources, ascending.
-    z, shifted : ndarray of float64, shape (m, d)
-        Latent codes of the sources (z) and of their gradient-integrated images (z');
-        read-only, as all that strategies are given.
-    """
-
-    alpha: float
-    sources: NDArray[np.int64]
-    z: NDArray[np.float64]
-    shifted: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        for name in ("sources", "z", "shifted"):
-            array = np.array(getattr(self, name))
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
-
-
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """All that a strategy may know, one row for each sample of the pool.
@@ -178,14 +125,47 @@ class Evidence:
         """Rows that may be suggested: eligible and not labeled, shape (n,)."""
         return self.eligible & ~self.labeled
 
+    def by_case(self) -> Evidence:
+        """Return the same evidence with a row for each case.
+
+        A case is free while one of its samples is; else it counts as labeled since its latest
+        label. Values are reduced as each need says, by default to their mean.
+        """
+        free, eligible = (
+            np.bincount(self.case_of[rows], minlength=int(self.case_of.max(initial=-1)) + 1) > 0
+            for rows in (self.free, self.eligible)
+        )
+        latest = np.full(len(free), -1, dtype=np.int32)
+        np.maximum.at(latest, self.case_of, self.labeled_in)
+        return Evidence(
+            case_of=np.arange(len(free), dtype=np.int32),
+            eligible=eligible,
+            labeled_in=np.where(free, -1, latest).astype(np.int32),
+            values={need: need.by_case(value, self) for need, value in self.values.items()},
+            round=self.round,
+        )
+
 
 @dataclass(frozen=True)
 class Budget:
-    """How many samples one round may suggest."""
+    """How many samples one round may suggest.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    unit : {"slices", "cases"}
+        What is counted: single samples, or whole cases.
+    """
 
     n: int
+    unit: Unit = "slices"
 
     def __post_init__(self) -> None:
+        if self.unit not in get_args(Unit):
+            raise SettingError(
+                f"unit is {self.unit!r}. A budget counts one of: {', '.join(get_args(Unit))}."
+            )
         if isinstance(self.n, bool) or not isinstance(self.n, (int, np.integer)) or self.n < 1:
             raise SettingError(
                 f"The budget is {self.n!r}. It is the number of samples suggested in a round: "
@@ -193,7 +173,13 @@ class Budget:
             )
 
     def within(self, evidence: Evidence) -> int:
-        """The budget, or what is left in the pool if that is less."""
+        """The budget, or what is left in the pool if that is less.
+
+        Parameters
+        ----------
+        evidence : Evidence
+            With a row for each of what the budget counts.
+        """
         return min(self.n, int(evidence.free.sum()))
 
 
@@ -253,6 +239,69 @@ def highest(scores: NDArray[np.float64], evidence: Evidence, budget: Budget) -> 
     return Suggestions(rows=free_first[: budget.within(evidence)].astype(np.int64), scores=known)
 
 
+def choose(
+    strategy: QueryStrategy, evidence: Evidence, budget: Budget, rng: np.random.Generator
+) -> Suggestions:
+    """Let a strategy choose samples, or whole cases.
+
+    Parameters
+    ----------
+    strategy : QueryStrategy
+        It need not know what a case is: its rows are cases then.
+    evidence : Evidence
+        What it needs, with a row for each sample.
+    budget : Budget
+        In samples or in cases.
+    rng : numpy.random.Generator
+        Handed to the strategy.
+
+    Returns
+    -------
+    Suggestions
+        Rows of samples. Of a suggested case these are all its free ones, in order, each with
+        the case's score and reasons; as source stands the first of the latest labeled samples
+        of the source case.
+
+    Raises
+    ------
+    StrategyError
+        If the strategy breaks its contract.
+    """
+    if budget.unit == "slices":
+        found = strategy.select(evidence, budget, rng)
+        return check_suggestions(found, evidence, budget, strategy)
+    cases = evidence.by_case()
+    found = check_suggestions(strategy.select(cases, budget, rng), cases, budget, strategy)
+    return _whole_cases(found, evidence)
+
+
+def _whole_cases(found: Suggestions, evidence: Evidence) -> Suggestions:
+    """Replace each suggested case by its free samples."""
+    free = evidence.free
+    members = [np.flatnonzero(free & (evidence.case_of == case)) for case in found.rows]
+    place = np.repeat(np.arange(len(found.rows)), [len(rows) for rows in members])
+    source = found.source
+    if source is not None:
+        source = np.array([_latest_label(evidence, case) for case in source], dtype=np.int64)[place]
+    return Suggestions(
+        rows=np.concatenate([*members, np.zeros(0, dtype=np.int64)]),
+        scores=None
+        if found.scores is None
+        else np.where(free, found.scores[evidence.case_of], np.nan),
+        source=source,
+        distance=None if found.distance is None else found.distance[place],
+        angle=None if found.angle is None else found.angle[place],
+        flags=None if found.flags is None else tuple(found.flags[i] for i in place),
+    )
+
+
+def _latest_label(evidence: Evidence, case: int) -> int:
+    """Row of a case that was labeled last, the first of several; −1 for no case."""
+    if case < 0:
+        return -1
+    return int(np.argmax(np.where(evidence.case_of == case, evidence.labeled_in, -2)))
+
+
 def check_suggestions(
     found: Suggestions, evidence: Evidence, budget: Budget, strategy: object
 ) -> Suggestions:
@@ -276,6 +325,7 @@ def check_suggestions(
             f"{name}.select returned rows of shape {rows.shape} and type {rows.dtype}. It must "
             f"return a one-dimensional array of row numbers."
         )
+    rows = rows.astype(np.int64)
     beyond = rows[(rows < 0) | (rows >= len(evidence))]
     if beyond.size:
         raise StrategyError(
@@ -309,4 +359,4 @@ def check_suggestions(
             f"{name}.select returned {len(found.scores)} scores for a pool of {len(evidence)} "
             f"rows. Return one for each row of the pool, or None."
         )
-    return replace(found, rows=rows.astype(np.int64))
+    return replace(found, rows=rows)

@@ -32,7 +32,17 @@ from workbench.strategies.search import (
     measure,
 )
 
-__all__ = ["FALLBACK", "TOLERANCE", "Picks", "inside_cone", "select_in_passes", "warm_up"]
+__all__ = [
+    "FALLBACK",
+    "TOLERANCE",
+    "Picks",
+    "axes_of",
+    "described",
+    "inside_cone",
+    "least_cosine",
+    "select_in_passes",
+    "warm_up",
+]
 
 #: Distances (sources times samples) from which the compiled search is worth waiting for its
 #: import: below, numpy takes a few ten milliseconds. Once it is imported, it serves sooner.
@@ -106,7 +116,7 @@ def select_in_passes(
     SettingError
         If the angle is out of range, or a latent code is not finite.
     """
-    cos_max = _least_cosine(max_angle)
+    cos_max = least_cosine(max_angle)
     z = np.ascontiguousarray(z, dtype=np.float64)
     source_z = np.asarray(source_z, dtype=np.float64).reshape(-1, z.shape[1])
     shifted = np.ascontiguousarray(shifted, dtype=np.float64).reshape(-1, z.shape[1])
@@ -114,14 +124,14 @@ def select_in_passes(
     _check_finite(z[free], "the pool")
     _check_finite(source_z, "the sources (z)")
     _check_finite(shifted, "the sources after the step (z')")
-    axes, directed = _axes(source_z, shifted)
+    axes, directed = axes_of(source_z, shifted)
     m = len(shifted)
     budget = min(budget, int(free.sum()))
     served = np.arange(m)
     if budget < m:
         served = np.sort(rng.permutation(m)[:budget])
     if m == 0 or budget == 0:
-        return _describe(z, shifted, axes, directed, [], [], [])
+        return described(z, shifted, axes, directed, [], [], [])
 
     search: Search
     warm = "workbench.strategies.scan" in sys.modules
@@ -151,7 +161,7 @@ def select_in_passes(
             outside.append(is_outside)
             if len(rows) == budget:
                 break
-    return _describe(z, shifted, axes, directed, rows, source, outside)
+    return described(z, shifted, axes, directed, rows, source, outside)
 
 
 def inside_cone(
@@ -176,9 +186,9 @@ def inside_cone(
     ndarray of bool, shape (n,)
         All true without a condition or a direction (z' = z); a point at z' is inside.
     """
-    cos_max = _least_cosine(max_angle)
+    cos_max = least_cosine(max_angle)
     apex = np.asarray(shifted, dtype=np.float64)
-    axes, directed = _axes(np.asarray(source_z, dtype=np.float64)[None], apex[None])
+    axes, directed = axes_of(np.asarray(source_z, dtype=np.float64)[None], apex[None])
     if cos_max is None or not directed[0]:
         return np.ones(len(z), dtype=bool)
     squared, dot = measure(np.asarray(z, dtype=np.float64), apex, axes[0])
@@ -195,7 +205,7 @@ def warm_up() -> None:
 
 
 # ---------------------------------------------------------------- measuring
-def _least_cosine(max_angle: float) -> float | None:
+def least_cosine(max_angle: float) -> float | None:
     """The cosine from which a direction is inside, None for no condition."""
     if not 0.0 <= max_angle <= 180.0:  # also false for NaN
         raise SettingError(
@@ -205,7 +215,7 @@ def _least_cosine(max_angle: float) -> float | None:
     return None if max_angle == 180.0 else math.cos(math.radians(max_angle)) - TOLERANCE
 
 
-def _axes(
+def axes_of(
     source_z: NDArray[np.float64], shifted: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Unit vectors along z' − z, shape (m, d), and where there is such a direction, shape (m,)."""
@@ -228,7 +238,7 @@ def _check_finite(values: NDArray[np.float64], what: str) -> None:
         )
 
 
-def _describe(
+def described(
     z: NDArray[np.float64],
     shifted: NDArray[np.float64],
     axes: NDArray[np.float64],
@@ -237,6 +247,7 @@ def _describe(
     source: list[int],
     outside: list[bool],
 ) -> Picks:
+    """Tell distance and angle of picks to the z' and axis of their sources (see `Picks`)."""
     picked = np.array(rows, dtype=np.int64)
     of = np.array(source, dtype=np.int64)
     offsets = z[picked] - shifted[of]

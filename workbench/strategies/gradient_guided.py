@@ -52,6 +52,10 @@ class GradientGuided:
     ------
     SettingError
         If a parameter is out of range.
+
+    References
+    ----------
+    Dai 2020, eqs. 3–4; Dai 2022, eqs. 3–6.
     """
 
     alpha: float | None = None

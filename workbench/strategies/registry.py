@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import inspect
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -18,8 +19,21 @@ from typing import Any
 
 from workbench.errors import SettingError, StrategyError, UnknownStrategyError
 from workbench.strategies.base import QueryStrategy
-from workbench.strategies.baselines import Oracle, Random
+from workbench.strategies.baselines import ForegroundRandom, Oracle, Random
+from workbench.strategies.ensemble import DAL
 from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.gradient_voting import GradientVoting
+from workbench.strategies.learned_loss import LearningLoss
+from workbench.strategies.representative import ClsMC, CoreSet
+from workbench.strategies.uncertainty import (
+    BALD,
+    ClaSPPE,
+    Entropy,
+    LeastConfidence,
+    Margin,
+    MCDropout,
+    PowerBALD,
+)
 
 __all__ = ["GROUP", "describe", "from_record", "get_strategy", "record", "strategies"]
 
@@ -28,8 +42,21 @@ GROUP = "workbench.strategies"
 
 BUILT_IN: Mapping[str, type[QueryStrategy]] = {
     "random": Random,
+    "foreground-random": ForegroundRandom,
     "oracle": Oracle,
     "gradient-guided": GradientGuided,
+    "gradient-voting": GradientVoting,
+    "least-confidence": LeastConfidence,
+    "margin": Margin,
+    "entropy": Entropy,
+    "mc-dropout": MCDropout,
+    "bald": BALD,
+    "power-bald": PowerBALD,
+    "dal": DAL,
+    "clsmc": ClsMC,
+    "learning-loss": LearningLoss,
+    "core-set": CoreSet,
+    "clasp-pe": ClaSPPE,
 }
 
 
@@ -103,7 +130,9 @@ def describe(name: str) -> dict[str, Any]:
     dict
         ``name``; ``summary``, the first line of its docstring; ``parameters``, a mapping
         from each parameter to its default (None where it has none); ``needs``, sorted names
-        of what it needs with default parameters, None where some parameter has no default.
+        of what it needs with default parameters, None where some parameter has no default;
+        ``source``, the paper and equation: the section *References* of its docstring, in one
+        line, empty if it has none.
     """
     made = _class_of(name)
     parameters = {}
@@ -121,6 +150,7 @@ def describe(name: str) -> dict[str, Any]:
         "summary": (made.__doc__ or "").strip().partition("\n")[0],
         "parameters": parameters,
         "needs": sorted(type(need).__name__ for need in made().needs()) if complete else None,
+        "source": _section(made, "References"),
     }
 
 
@@ -164,6 +194,14 @@ def from_record(saved: Mapping[str, Any]) -> QueryStrategy:
         ) from error
     _check_parameters(name, found, parameters)
     return found(**parameters)  # type: ignore[no-any-return]
+
+
+def _section(made: type, title: str) -> str:
+    """Text of a section of a numpydoc docstring, in one line."""
+    _, _, rest = inspect.cleandoc(made.__doc__ or "").partition(f"\n{title}\n{'-' * len(title)}\n")
+    lines = rest.splitlines()
+    ends = [i - 1 for i, line in enumerate(lines) if line.startswith("---")]
+    return " ".join(" ".join(lines[: ends[0] if ends else None]).split())
 
 
 def _class_of(name: str) -> type[QueryStrategy]:
