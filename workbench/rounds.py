@@ -37,11 +37,13 @@ from workbench.strategies.base import (
 if TYPE_CHECKING:
     from torch import nn
 
+    from workbench.cohort.label_source import LabelSource
     from workbench.cohort.pool import Pool
     from workbench.latent.probe import Probe
     from workbench.study import Study
+    from workbench.training.metrics import CaseScores
 
-__all__ = ["EvidenceSource", "Round", "run_round", "select", "train_model"]
+__all__ = ["EvidenceSource", "Round", "count_annotated", "run_round", "select", "train_model"]
 
 #: What `EvidenceSource` can compute.
 COMPUTED = (Latents, ShiftedLatents, ReferenceDice)
@@ -185,6 +187,11 @@ class Round:
         Dice of the test cases by region, and their ``"mean"``.
     seconds : mapping of str to float
         Wall time of ``"training"``, ``"scoring"`` and ``"suggesting"``.
+    cases : mapping
+        Scores of every test case: case id → region → metric (see
+        `workbench.training.metrics.score_cases`).
+    annotated : mapping of str to int
+        What has been annotated up to this round (see `count_annotated`).
     """
 
     index: int
@@ -196,6 +203,31 @@ class Round:
     suggestions: Suggestions
     metrics: Mapping[str, float]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    cases: CaseScores = field(default_factory=dict)
+    annotated: Mapping[str, int] = field(default_factory=dict)
+
+
+def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
+    """Count what the labels of a pool cost.
+
+    Returns
+    -------
+    mapping of str to int
+        ``"slices"`` labeled; ``"cases"`` they come from; ``"pixels"``, all pixels of these
+        slices; ``"foreground_pixels"``, those whose label is not background.
+    """
+    rows = np.flatnonzero(pool.labeled)
+    pixels = foreground = 0
+    for start in range(0, len(rows), 256):  # a labeled pool need not fit into memory
+        maps = labels.read(rows[start : start + 256])
+        pixels += maps.size
+        foreground += int(np.count_nonzero(maps))
+    return {
+        "slices": len(rows),
+        "cases": len(np.unique(pool.case_of[rows])),
+        "pixels": pixels,
+        "foreground_pixels": foreground,
+    }
 
 
 def select(source: EvidenceSource, strategy: QueryStrategy, budget: Budget) -> Work[Suggestions]:
@@ -308,7 +340,7 @@ def run_round(
         If the strategy needs what nothing computes (said before training), or breaks its
         contract.
     """
-    from workbench.training.metrics import evaluate
+    from workbench.training.metrics import mean_dice, score_cases
 
     for need in strategy.needs():
         if not isinstance(need, (*COMPUTED, BeforeTraining)):
@@ -319,9 +351,8 @@ def run_round(
     started = time.perf_counter()
     model, losses = yield from train_model(study, pool, index, initial)
     trained = time.perf_counter()
-    metrics = yield from evaluate(
-        model, study.data.test_images, study.data.test_labels, study.compute
-    )
+    data = study.data
+    cases = yield from score_cases(model, data.test_images, data.test_labels, study.compute)
     scored = time.perf_counter()
     source = EvidenceSource(study, pool, model, index)
     if early is None:
@@ -333,4 +364,16 @@ def run_round(
         "scoring": scored - trained,
         "suggesting": time.perf_counter() - scored,
     }
-    return Round(index, pool, model, losses, strategy, source, suggestions, metrics, seconds)
+    return Round(
+        index,
+        pool,
+        model,
+        losses,
+        strategy,
+        source,
+        suggestions,
+        mean_dice(cases),
+        seconds,
+        cases,
+        count_annotated(pool, data.labels),
+    )

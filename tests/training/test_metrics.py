@@ -1,4 +1,4 @@
-"""Dice of volumes and slices, with the rule for empties."""
+"""Scores of volumes and slices, with the rules for empties."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from workbench.errors import TrainingError
 from workbench.jobs import finish
 from workbench.training.losses import dice_loss
-from workbench.training.metrics import dice, dice_by_case, evaluate
+from workbench.training.metrics import METRICS, dice, evaluate, mean_dice, score_cases
 from workbench.training.predict import predict, score_rows
+from workbench.training.surfaces import surface_distances
 
 from .toys import ToyImages, ToyLabels
 
@@ -40,31 +41,65 @@ def test_dice_counts_two_empty_masks_as_one(p, r, expected):
 def test_dice_is_that_of_volumes_and_not_the_mean_of_slices(compute):
     images = ToyImages(8)
     labels = ToyLabels(images)
-    found = finish(dice_by_case(Threshold(), images, labels, compute, batch=3))
+    found = finish(score_cases(Threshold(), images, labels, compute, batch=3))
     predicted = finish(predict(Threshold(), images, range(8), compute))
-    for case in (0, 1):
-        rows = images.case_of == case
-        assert found["core"][case] == pytest.approx(
-            dice(predicted[rows] == 2, images.maps[rows] == 2)
-        )
-        assert found["whole"][case] == pytest.approx(
-            dice(predicted[rows] > 0, images.maps[rows] > 0)
-        )
+    assert list(found) == ["case_0", "case_1"]
+    for number, scores in enumerate(found.values()):
+        rows = images.case_of == number
+        assert scores["core"]["dice"] == dice(predicted[rows] == 2, images.maps[rows] == 2)
+        assert scores["whole"]["dice"] == dice(predicted[rows] > 0, images.maps[rows] > 0)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8, 100])
+def test_scores_do_not_depend_on_the_batch(compute, batch):
+    images = ToyImages(12)
+    labels = ToyLabels(images)
+    found = finish(score_cases(Threshold(), images, labels, compute, batch=batch))
+    assert found == finish(score_cases(Threshold(), images, labels, compute, batch=5))
+    assert all(set(scores["core"]) == set(METRICS) for scores in found.values())
+
+
+def test_distances_are_those_of_the_stacked_volume_in_millimeters(compute):
+    images = ToyImages(8)
+    labels = ToyLabels(images)
+    found = finish(score_cases(Threshold(), images, labels, compute))
+    predicted = finish(predict(Threshold(), images, range(4), compute))
+    hd, hd95 = surface_distances(predicted == 2, images.maps[:4] == 2, images.spacing[0])
+    assert (found["case_0"]["core"]["hd"], found["case_0"]["core"]["hd95"]) == (hd, hd95)
 
 
 def test_evaluation_is_the_mean_over_cases_and_then_over_regions(compute):
     images = ToyImages(8)
-    by_case = finish(dice_by_case(Threshold(), images, ToyLabels(images), compute))
+    scores = finish(score_cases(Threshold(), images, ToyLabels(images), compute))
     found = finish(evaluate(Threshold(), images, ToyLabels(images), compute))
-    assert found["core"] == pytest.approx(by_case["core"].mean())
+    core = [case["core"]["dice"] for case in scores.values()]
+    assert found["core"] == pytest.approx(sum(core) / 2)
     assert found["mean"] == pytest.approx((found["core"] + found["whole"]) / 2)
+    assert found == mean_dice(scores)
 
 
-def test_a_case_in_which_a_region_is_in_neither_counts_as_one(compute):
+def test_a_region_in_neither_volume_is_right_and_in_one_of_them_a_counted_penalty(compute):
     images = ToyImages(8)
     images.arrays[:4], images.maps[:4] = 0, 0
-    found = finish(dice_by_case(Threshold(), images, ToyLabels(images), compute))
-    assert found["core"][0] == 1.0
+    found = finish(score_cases(Threshold(), images, ToyLabels(images), compute))
+    right = {"dice": 1.0, "hd": 0.0, "hd95": 0.0, "one_empty": 0.0}
+    assert found["case_0"]["core"] == right
+    images.maps[0, 3, 3] = 2
+    found = finish(score_cases(Threshold(), images, ToyLabels(images), compute))
+    diagonal = pytest.approx(np.sqrt((4 * 3) ** 2 + (16 * 1) ** 2 + (16 * 2) ** 2))
+    missed = {"dice": 0.0, "hd": diagonal, "hd95": diagonal, "one_empty": 1.0}
+    assert found["case_0"]["core"] == missed
+
+
+def test_a_slice_without_label_is_background_between_its_neighbors(compute):
+    images = ToyImages(4)
+    labels = ToyLabels(images)
+    labels.available[1] = False
+    found = finish(score_cases(Threshold(), images, labels, compute))["case_0"]["core"]
+    predicted = finish(predict(Threshold(), images, range(4), compute))
+    p, r = predicted == 2, images.maps == 2
+    p[1] = r[1] = False
+    assert (found["hd"], found["hd95"]) == surface_distances(p, r, images.spacing[0])
 
 
 def test_slices_without_label_score_nan_and_are_left_out_of_volumes(compute):
@@ -73,7 +108,7 @@ def test_slices_without_label_score_nan_and_are_left_out_of_volumes(compute):
     labels.available[4:] = False
     scores = finish(score_rows(Threshold(), images, labels, range(8), compute))
     assert np.isnan(scores["dice"]).tolist() == [False] * 4 + [True] * 4
-    assert len(finish(dice_by_case(Threshold(), images, labels, compute))["core"]) == 1
+    assert list(finish(score_cases(Threshold(), images, labels, compute))) == ["case_0"]
 
 
 def test_slice_scores_are_foreground_dice_and_loss(compute):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.cohort.pool import SliceId
+
 
 @dataclass(eq=False)
 class ToyImages:
@@ -17,6 +19,9 @@ class ToyImages:
     seed: int = 0
     key: str = "toy"
     channels: tuple[str, ...] = ("a", "b")
+    ids: tuple[SliceId, ...] = field(init=False)
+    cases: tuple[str, ...] = field(init=False)
+    spacing: NDArray[np.float64] = field(init=False)
     case_of: NDArray[np.int32] = field(init=False)
     arrays: NDArray[np.float32] = field(init=False)
     maps: NDArray[np.uint8] = field(init=False)
@@ -30,6 +35,12 @@ class ToyImages:
         noise = 0.1 * rng.standard_normal((self.count, 2, 16, 16))
         self.arrays = (noise + np.stack([self.maps, 1.0 - self.maps], axis=1)).astype(np.float32)
         self.case_of = (np.arange(self.count) // 4).astype(np.int32)
+        self.cases = tuple(f"case_{number}" for number in range(self.case_of.max() + 1))
+        self.ids = tuple(
+            SliceId(self.cases[case], "axial", 5 + row % 4)
+            for row, case in enumerate(self.case_of.tolist())
+        )
+        self.spacing = np.tile([3.0, 1.0, 2.0], (len(self.cases), 1))
 
     def read(self, rows: ArrayLike) -> NDArray[np.float32]:
         return self.arrays[np.asarray(rows)]

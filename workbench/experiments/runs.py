@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from workbench.cohort.pool import Pool
     from workbench.models.compute import Compute
     from workbench.rounds import Round
+    from workbench.training.metrics import CaseScores
 
 __all__ = ["Run", "SavedRound"]
 
@@ -46,7 +47,9 @@ class SavedRound:
     """One round as it is written down.
 
     ``labeled`` names the slices that were labeled for this round, ``suggested``
-    those that were asked for next; ``metrics`` are Dice by region.
+    those that were asked for next; ``metrics`` are Dice by region; ``cases`` are the
+    scores of every test case and ``annotated`` what was annotated so far, both empty in
+    runs of versions that did not save them.
     """
 
     index: int
@@ -57,6 +60,8 @@ class SavedRound:
     metrics: Mapping[str, float]
     losses: tuple[float, ...]
     seconds: Mapping[str, float]
+    cases: CaseScores = field(default_factory=dict)
+    annotated: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,8 @@ def _saved(round: Round) -> SavedRound:
         metrics=dict(round.metrics),
         losses=tuple(round.losses),
         seconds=dict(round.seconds),
+        cases=round.cases,
+        annotated=round.annotated,
     )
 
 

@@ -67,6 +67,8 @@ def restore(run: Run, study: Study, budget: int) -> Restored:
                 suggestions=Suggestions(rows_of(pool, saved.suggested)),
                 metrics=saved.metrics,
                 seconds=saved.seconds,
+                cases=saved.cases,
+                annotated=saved.annotated,
             )
         )
     last = rounds[-1]
