@@ -8,10 +8,11 @@ of the study and the pool alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from workbench.cohort.preprocess import Recipe
 from workbench.cohort.split import split_cases
 from workbench.cohort.store import ImageStore, build_store, first_pool
 from workbench.errors import CohortError, SettingError
+from workbench.files import cache_folder, replace_file
 from workbench.jobs import Work
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ class Data:
     """An opened cohort: the pool's slices, the test slices, and their labels.
 
     The pool and the test set are stores of their own, split by case, so that a
-    test slice can never be suggested or trained on.
+    test slice can never be suggested or trained on. Rows without a reference are in
+    the pool, where the manifold sees them, and are not eligible. ``pretraining`` is
+    another site, of which everything is labeled, where there is one to begin from.
     """
 
     cohort: Cohort
@@ -49,6 +53,7 @@ class Data:
     test_images: ImageStore
     test_labels: LabelSource
     pool: Pool
+    pretraining: Data | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,7 @@ def open_data(
     test_fraction: float = 0.25,
     seed: int = 0,
     cases: int | None = None,
+    transfer: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Work[Data]:
     """Open a cohort, split it by case and build its stores.
@@ -86,6 +92,9 @@ def open_data(
         Decides which contiguous blocks of cases are held out.
     cases : int, optional
         Number of cases of the phantom; for other cohorts, use only the first so many.
+    transfer : mapping, optional
+        Pool and test set are the cases of site ``transfer["pool"]``, divided as without it; all
+        labeled cases of site ``transfer["pretrain"]`` are there to pre-train on.
     folder : Path, optional
         Where stores are kept; the cache folder by default.
 
@@ -93,55 +102,124 @@ def open_data(
     ------
     CohortError
         If the cohort cannot be used.
+    SettingError
+        If a site of `transfer` is not in the cohort.
     """
     cohort = yield from open_cohort(source, cases)
     split = split_cases(cohort, test_fraction, seed)
     chosen = recipe or Recipe()
-    images = yield from build_store(cohort, split.pool, chosen, folder)
-    test_images = yield from build_store(cohort, split.test, chosen, folder)
-    labels = ReferenceLabels(images, cohort)
+    pool_cases, test_cases = split.pool, split.test
+    if transfer is not None:
+        site = _site(cohort, transfer["pool"])
+        pool_cases = tuple(case for case in pool_cases if case in site)
+        test_cases = tuple(case for case in test_cases if case in site)
+        if not pool_cases or not test_cases:
+            raise CohortError(
+                f"The site {transfer['pool']!r} of {cohort.name} has {len(site)} cases, of which "
+                f"{len(test_cases)} are held out for testing. Pool and test set need at least one "
+                f"case each; choose another site or test_fraction."
+            )
+    images = yield from build_store(cohort, pool_cases, chosen, folder)
+    test_images = yield from build_store(cohort, test_cases, chosen, folder)
+    labels, test_labels = ReferenceLabels(images, cohort), ReferenceLabels(test_images, cohort)
     pool = first_pool(images, labels)
     if not pool.eligible.any():
         raise CohortError(
             f"No case of the pool of {cohort.name} has a label file. A simulated run needs "
             f"references to label from; add label files to some cases and open it again."
         )
-    return Data(cohort, images, labels, test_images, ReferenceLabels(test_images, cohort), pool)
+    data = Data(cohort, images, labels, test_images, test_labels, pool)
+    if transfer is None:
+        return data
+    labeled = {case.id for case in cohort.cases if case.label is not None}
+    others = tuple(case for case in _site(cohort, transfer["pretrain"]) if case in labeled)
+    images = yield from build_store(cohort, others, chosen, folder)
+    labels = ReferenceLabels(images, cohort)
+    pool = first_pool(images, labels)
+    pool = pool.with_labeled(np.flatnonzero(pool.eligible), 0)
+    return replace(data, pretraining=replace(data, images=images, labels=labels, pool=pool))
+
+
+def _site(cohort: Cohort, name: str) -> tuple[str, ...]:
+    """Ids of the cases of a site."""
+    found = tuple(case.id for case in cohort.cases if case.site == name)
+    if not found:
+        sites = sorted({case.site for case in cohort.cases})
+        raise SettingError(
+            f"{cohort.name} has no site {name!r}. Its sites: {', '.join(map(repr, sites))}."
+        )
+    return found
 
 
 def learn_latent(
     data: Data, config: ManifoldConfig, compute: Compute, *, seed: int = 0
 ) -> Work[tuple[Manifold, LatentSpace]]:
-    """Train the VAE on the pool's images, or load it, and encode every slice."""
+    """Train the VAE on the pool's images and encode every slice, or load both."""
     from workbench.latent.space import encode
     from workbench.training.manifold import train_manifold
 
     manifold = yield from train_manifold(data.images, config, compute, seed=seed)
-    latent = yield from encode(manifold.vae, data.images, compute)
+    path = cache_folder() / "manifolds" / manifold.key / "latents.npz"
+    latent = _read_latents(path, len(data.pool), config.z_dim)
+    if latent is None:
+        latent = yield from encode(manifold.vae, data.images, compute)
+        arrays = vars(latent)
+        replace_file(path, lambda temporary: np.savez(temporary, **arrays))
     return manifold, latent
 
 
-def initial_rows(pool: Pool, n: int, seed: int) -> NDArray[np.int64]:
+def _read_latents(path: Path, n: int, d: int) -> LatentSpace | None:
+    """Read the codes that were kept; None where there are none, or they are damaged."""
+    from workbench.latent.space import LatentSpace
+
+    try:
+        with np.load(path) as kept:
+            z = kept["z"]
+            if z.shape != (n, d):
+                return None
+            return LatentSpace(z, int(kept["active_dims"]), float(kept["neighbor_distance"]))
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return None
+
+
+def initial_rows(
+    pool: Pool, n: int, seed: int, unit: Literal["slices", "cases"] = "slices"
+) -> NDArray[np.int64]:
     """Draw the initial set, the same for every strategy at one seed.
+
+    Parameters
+    ----------
+    pool : Pool
+        Eligible rows may be drawn.
+    n : int
+        How many slices or cases.
+    seed : int
+        Decides which.
+    unit : {"slices", "cases"}
+        Whether slices are drawn, or cases with all their eligible slices.
 
     Returns
     -------
-    ndarray of int, shape (n,)
+    ndarray of int
         Eligible rows, ascending.
 
     Raises
     ------
     SettingError
-        If the initial set would leave nothing to suggest.
+        If there are not so many.
     """
-    eligible = np.flatnonzero(pool.eligible)
-    if not 1 <= n < len(eligible):
+    eligible = np.flatnonzero(pool.eligible).astype(np.int64)
+    drawn_from = eligible if unit == "slices" else np.unique(pool.case_of[eligible])
+    if not 1 <= n <= len(drawn_from):
         raise SettingError(
-            f"The initial set has {n:,} slices, but the pool has {len(eligible):,} that can be "
-            f"labeled. Choose between 1 and {len(eligible) - 1:,}."
+            f"The initial set has {n:,} {unit}, but the pool has {len(drawn_from):,} that can be "
+            f"labeled. Choose between 1 and {len(drawn_from):,}."
         )
     rng = np.random.default_rng((seed, 0))
-    return np.sort(rng.choice(eligible, n, replace=False)).astype(np.int64)
+    drawn = np.sort(rng.choice(drawn_from, n, replace=False))
+    if unit == "cases":
+        return eligible[np.isin(pool.case_of[eligible], drawn)]
+    return drawn.astype(np.int64)
 
 
 def rows_of(pool: Pool, names: Sequence[str]) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from .tiny import tiny_config
 
 
 def test_settings_come_back_from_json():
-    config = tiny_config(seed=4)
+    config = tiny_config(seed=4, budget=["5 %", 3], epochs=[1, 2, 3])
     assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
     assert config.segmentation_config().features == (4, 4, 8, 8, 8, 4)
 
@@ -23,10 +23,20 @@ def test_settings_come_back_from_json():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"rounds": 0}, "rounds is 0"),
+        ({"rounds": -1}, "rounds is -1"),
         ({"budget": -2}, "budget is -2"),
         ({"initial": 0}, "initial is 0"),
         ({"test_fraction": 1.5}, "between 0 and 1"),
+        ({"initial": "120 %"}, "initial is '120 %'"),
+        ({"budget": "some"}, "budget is 'some'"),
+        ({"budget": [3, 0]}, "budget of round 2 is 0"),
+        ({"budget": [3, 3, 3]}, "budget has 3 entries.*must be 2"),
+        ({"epochs": [1, 2]}, "epochs has 2 entries.*must be 3"),
+        ({"epochs": -1}, "epochs is -1"),
+        ({"unit": "patients"}, "'slices' or whole 'cases'"),
+        ({"continue_weights": "no"}, "continue_weights is 'no'"),
+        ({"transfer": {"pretrain": "CBICA"}}, "names two sites"),
+        ({"transfer": {"pretrain": "TCIA", "pool": "TCIA"}}, "names two sites"),
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(change, words):

@@ -6,16 +6,25 @@ folder alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from workbench.cohort.preprocess import Recipe
 from workbench.errors import RunError, SettingError
+from workbench.experiments.schedule import (
+    Amount,
+    Schedule,
+    Unit,
+    check_amount,
+    check_unit,
+    make_schedule,
+)
 from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy
 
 if TYPE_CHECKING:
+    from workbench.cohort.pool import Pool
     from workbench.training.manifold import ManifoldConfig
     from workbench.training.segmentation import SegmentationConfig
 
@@ -33,13 +42,22 @@ class RunConfig:
     strategy : mapping
         The query strategy as `workbench.strategies.record` wrote it.
     rounds : int
-        Rounds of suggestions after the initial set; at least 1.
-    budget : int
-        Slices suggested in a round.
-    initial : int
-        Slices of the random initial set.
+        Rounds of suggestions after the initial set; 0 trains on the initial set alone.
+    budget : int, str, or a sequence of these
+        What a round suggests: a number, or a share of the pool such as ``"1 %"``; a sequence
+        has one for each round.
+    initial : int or str
+        The random initial set, likewise; ``"100 %"`` with no rounds is the full-data reference.
+    unit : {"slices", "cases"}
+        What `initial` and `budget` count: slices, or whole cases.
+    epochs : int, sequence of int, or None
+        Epochs of every round, or of each (the initial set is the first); None: as in
+        `segmentation`.
     seed : int
-        Decides split, initial set, initial weights and augmentation.
+        Decides initial set, initial weights, augmentation and what a strategy draws.
+    split_seed : int
+        Decides which blocks of cases are held out, apart from `seed`: so that runs of all seeds
+        are scored on the same cases and share one manifold.
     manifold_seed : int
         Seed of the VAE, apart from that of the run.
     cases : int or None
@@ -47,7 +65,13 @@ class RunConfig:
     test_fraction : float
         Share of the cases held out for testing.
     continue_weights : bool
-        Whether a round goes on from the weights of the one before.
+        Whether a round goes on from the weights of the one before, or from the first ones.
+    retrain_manifold : bool
+        Whether every round learns the VAE anew, with a seed of its own. Its images are the same
+        in all rounds, so this shows how much a result owes to one VAE.
+    transfer : mapping or None
+        ``{"pretrain": SITE, "pool": SITE}``: the first weights are trained on all labeled cases
+        of one site; pool, manifold and test cases are those of the other (Dai 2020).
     recipe, manifold, segmentation : mapping
         Fields of `Recipe`, `ManifoldConfig` and `SegmentationConfig` that differ
         from their defaults.
@@ -60,13 +84,18 @@ class RunConfig:
     source: str = "phantom"
     strategy: Mapping[str, Any] = field(default_factory=lambda: {"name": "random"})
     rounds: int = 3
-    budget: int = 12
-    initial: int = 24
+    budget: Amount | Sequence[Amount] = 12
+    initial: Amount = 24
+    unit: Unit = "slices"
+    epochs: int | Sequence[int] | None = None
     seed: int = 0
+    split_seed: int = 0
     manifold_seed: int = 0
     cases: int | None = None
     test_fraction: float = 0.25
     continue_weights: bool = True
+    retrain_manifold: bool = False
+    transfer: Mapping[str, str] | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     manifold: Mapping[str, Any] = field(default_factory=dict)
     segmentation: Mapping[str, Any] = field(default_factory=dict)
@@ -74,15 +103,52 @@ class RunConfig:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "budget", "initial"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise SettingError(f"{name} is {value!r}. It must be a whole number of at least 1.")
-        if not 0 < self.test_fraction < 1:
+        _check_whole("rounds", self.rounds, 0)
+        check_unit(self.unit)
+        check_amount("initial", self.initial)
+        if isinstance(self.budget, (int, str)):
+            check_amount("budget", self.budget)
+        else:
+            object.__setattr__(self, "budget", tuple(self.budget))
+            _check_length("budget", self.budget, max(self.rounds, 1), "one for each round")
+            for index, each in enumerate(self.budget, 1):
+                check_amount(f"budget of round {index}", each)
+        if self.epochs is not None and not isinstance(self.epochs, int):
+            object.__setattr__(self, "epochs", tuple(self.epochs))
+            _check_length(
+                "epochs", self.epochs, self.rounds + 1, "one for the initial set and each round"
+            )
+        for each in self.epochs if isinstance(self.epochs, tuple) else (self.epochs,):
+            if each is not None:
+                _check_whole("epochs", each, 0)
+        for name in ("continue_weights", "retrain_manifold"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingError(f"{name} is {getattr(self, name)!r}. It must be true or false.")
+        if isinstance(self.test_fraction, str) or not 0 < self.test_fraction < 1:
             raise SettingError(
                 f"test_fraction is {self.test_fraction!r}. It is the share of the cases held out "
                 f"for testing, between 0 and 1, for example 0.25."
             )
+        if self.transfer is not None and (
+            not isinstance(self.transfer, Mapping)
+            or set(self.transfer) != {"pretrain", "pool"}
+            or self.transfer["pretrain"] == self.transfer["pool"]
+        ):
+            raise SettingError(
+                f"transfer is {self.transfer!r}. It names two sites of the cohort: one to "
+                f'pre-train on and one to suggest from, such as {{"pretrain": "CBICA", "pool": '
+                f'"TCIA"}}.'
+            )
+
+    def schedule(self, pool: Pool) -> Schedule:
+        """Count how much is labeled when in a pool.
+
+        Raises
+        ------
+        SettingError
+            If a share of the pool is less than one slice or case.
+        """
+        return make_schedule(pool, self.unit, self.initial, self.budget)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain values."""
@@ -124,11 +190,28 @@ class RunConfig:
 
         return _build(ManifoldConfig, self.manifold)  # type: ignore[no-any-return]
 
-    def segmentation_config(self) -> SegmentationConfig:
-        """Build the settings of the U-Net."""
+    def segmentation_config(self, index: int | None = None) -> SegmentationConfig:
+        """Build the settings of the U-Net, with the epochs of round `index` if one is named."""
         from workbench.training.segmentation import SegmentationConfig
 
-        return _build(SegmentationConfig, self.segmentation)  # type: ignore[no-any-return]
+        settings = dict(self.segmentation)
+        if index is not None and self.epochs is not None:
+            known = (self.epochs,) if isinstance(self.epochs, int) else self.epochs
+            settings["epochs"] = known[min(index, len(known) - 1)]
+        return _build(SegmentationConfig, settings)  # type: ignore[no-any-return]
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SettingError(f"{name} is {value!r}. It must be a whole number of at least {least}.")
+
+
+def _check_length(name: str, values: Sequence[object], length: int, what: str) -> None:
+    if len(values) != length:
+        raise SettingError(
+            f"{name} has {len(values)} entries, but there must be {length}: {what}. Write a single "
+            f"value for the same in all."
+        )
 
 
 def _build(kind: type, values: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@ read from the run's folder, so it can be killed and run again at any moment.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +15,24 @@ from workbench.errors import RunError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.jobs import Work
-from workbench.rounds import run_round
+from workbench.rounds import run_round, train_model
 from workbench.strategies.base import Budget, QueryStrategy
-from workbench.study import Study, initial_rows, learn_latent, open_data
+from workbench.study import Data, Study, initial_rows, learn_latent, open_data
 
 if TYPE_CHECKING:
     from torch import nn
 
     from workbench.models.compute import Compute
 
-__all__ = ["load_round_model", "open_run", "prepare", "simulate"]
+__all__ = [
+    "first_model",
+    "load_round_model",
+    "open_run",
+    "open_run_data",
+    "prepare",
+    "simulate",
+    "train_first_round",
+]
 
 
 def open_run(folder: Path, config: RunConfig) -> tuple[Run, Compute]:
@@ -50,19 +59,57 @@ def open_run(folder: Path, config: RunConfig) -> tuple[Run, Compute]:
     return Run.open(folder, config, compute), compute
 
 
-def prepare(config: RunConfig, compute: Compute) -> Work[Study]:
-    """Open the cohort and learn its manifold."""
+def open_run_data(config: RunConfig) -> Work[Data]:
+    """Open the cohort of a run, divided into pool and test set.
+
+    Raises
+    ------
+    CohortError
+        If the cohort cannot be used.
+    SettingError
+        If its pool has not enough to label for the schedule.
+    """
     data = yield from open_data(
         config.source,
         recipe=config.image_recipe(),
         test_fraction=config.test_fraction,
-        seed=config.seed,
+        seed=config.split_seed,
         cases=config.cases,
+        transfer=config.transfer,
     )
-    manifold, latent = yield from learn_latent(
-        data, config.manifold_config(), compute, seed=config.manifold_seed
-    )
-    return Study(data, manifold, latent, config.segmentation_config(), compute, config.seed)
+    config.schedule(data.pool).check(config.rounds)
+    return data
+
+
+def prepare(config: RunConfig, compute: Compute, index: int = 0) -> Work[Study]:
+    """Open the cohort and learn its manifold: that of round `index`, if each has its own."""
+    data = yield from open_run_data(config)
+    seed = config.manifold_seed + (1000 * index if config.retrain_manifold else 0)
+    manifold, latent = yield from learn_latent(data, config.manifold_config(), compute, seed=seed)
+    segmentation = config.segmentation_config(index)
+    return Study(data, manifold, latent, segmentation, compute, config.seed)
+
+
+def first_model(study: Study) -> Work[nn.Module | None]:
+    """Train the U-Net on the other site, where there is one to begin from."""
+    other = study.data.pretraining
+    if other is None:
+        return None
+    model, _ = yield from train_model(replace(study, data=other), other.pool, 0)
+    return model
+
+
+def train_first_round(config: RunConfig, compute: Compute) -> Work[None]:
+    """Train what runs that differ in their strategy only have in common, and keep it."""
+    study = yield from prepare(config, compute)
+    pool = _first_pool(config, study.data.pool)
+    model = yield from first_model(study)
+    yield from train_model(study, pool, 0, model)
+
+
+def _first_pool(config: RunConfig, pool: Pool) -> Pool:
+    schedule = config.schedule(pool)
+    return pool.with_labeled(initial_rows(pool, schedule.initial, config.seed, schedule.unit), 0)
 
 
 def load_round_model(run: Run, index: int, study: Study) -> nn.Module:
@@ -80,6 +127,8 @@ def load_round_model(run: Run, index: int, study: Study) -> nn.Module:
 def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = None) -> Work[Run]:
     """Run the loop from where the folder stands to its last round.
 
+    A run that has all its rounds is returned as it is: nothing is opened or trained.
+
     Parameters
     ----------
     config : RunConfig
@@ -96,20 +145,28 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
     """
     chosen = strategy or config.query_strategy()
     run, compute = open_run(folder, config)
-    study = yield from prepare(config, compute)
+    if len(run.rounds) > config.rounds:
+        return run
+    study = yield from prepare(config, compute, len(run.rounds))
+    schedule = config.schedule(study.data.pool)
     pool: Pool = run.pool_after(study.data.pool)
-    model: nn.Module | None = None
+    first = yield from first_model(study)
+    model = first
     if run.rounds and config.continue_weights:
         model = load_round_model(run, len(run.rounds) - 1, study)
     for index in range(len(run.rounds), config.rounds + 1):
         if index == 0:
-            rows = initial_rows(pool, config.initial, config.seed)
+            pool = _first_pool(config, pool)
         else:
             rows = run.next_rows(pool)
-        if not len(rows):
-            break
-        pool = pool.with_labeled(rows, index)
-        round = yield from run_round(study, pool, chosen, Budget(config.budget), index, model)
+            if not len(rows):
+                break
+            pool = pool.with_labeled(rows, index)
+            if config.retrain_manifold:
+                study = yield from prepare(config, compute, index)
+            study = replace(study, segmentation=config.segmentation_config(index))
+        budget = Budget(schedule.budget(index))
+        round = yield from run_round(study, pool, chosen, budget, index, model)
         run = run.append(round)
-        model = round.model if config.continue_weights else None
+        model = round.model if config.continue_weights else first
     return run

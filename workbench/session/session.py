@@ -60,6 +60,11 @@ class Session(TuningSession):
         Gradient-guided sampling by default.
     **settings
         Fields of `RunConfig`, such as ``seed``, ``initial``, ``budget``, ``cases``.
+
+    Raises
+    ------
+    SettingError
+        If a setting is out of its range, or for simulated runs only.
     """
 
     def __init__(
@@ -77,7 +82,15 @@ class Session(TuningSession):
         self.folder = Path(folder) if folder is not None else Path("runs") / short
         self.name = short
         self.strategy = chosen
-        self.budget = self.config.budget
+        config = self.config
+        if config.transfer or config.retrain_manifold or isinstance(config.epochs, tuple):
+            raise SettingError(
+                "A session neither pre-trains on another site nor learns its manifold anew in "
+                "every round, and all its rounds train for the same epochs. Leave transfer, "
+                "retrain_manifold and lists of epochs to `workbench simulate`."
+            )
+        budget = config.budget
+        self.budget = budget if isinstance(budget, int) else 12  # a share is counted on opening
         self.z_dim = int(self.config.manifold.get("z_dim", 3))
         self.steps = dict.fromkeys(STEPS, Step())
         self._compute: Compute | None = None
@@ -100,7 +113,7 @@ class Session(TuningSession):
                 config.source,
                 recipe=config.image_recipe(),
                 test_fraction=config.test_fraction,
-                seed=config.seed,
+                seed=config.split_seed,
                 cases=config.cases,
             )
             pixels = yield from pixel_pca(data.images)
@@ -119,6 +132,8 @@ class Session(TuningSession):
         self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
         self.test_cases = tuple(data.test_images.cases)
         self.pool = run.pool_after(data.pool)
+        if not isinstance(self.config.budget, int):
+            self.budget = self.config.schedule(self.pool).budget(0)
         self.values = {"foreground area (mm²)": foreground_area(data.images, data.labels)}
         self.maps = {pixels.name: pixels}
         self.map_names = (pixels.name,)
@@ -212,7 +227,7 @@ class Session(TuningSession):
             self.data,
             manifold,
             latent,
-            self.config.segmentation_config(),
+            self.config.segmentation_config(0),
             self._compute,
             self.config.seed,
         )
@@ -248,7 +263,9 @@ class Session(TuningSession):
             return
         if not self.pool.labeled.any():
             try:
-                rows = initial_rows(self.pool, self.config.initial, self.config.seed)
+                schedule = self.config.schedule(self.pool)
+                schedule.check(1)
+                rows = initial_rows(self.pool, schedule.initial, self.config.seed, schedule.unit)
             except SettingError as error:
                 self._refuse(error)
                 return

@@ -1,0 +1,88 @@
+"""How much is labeled when."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from workbench.cohort.pool import Pool, SliceId
+from workbench.errors import SettingError
+from workbench.experiments.protocols import PROTOCOLS, protocol
+from workbench.experiments.schedule import make_schedule
+from workbench.study import initial_rows
+
+from .tiny import tiny_config
+
+
+def pool_of(cases: int, slices: int, without_label: int = 0) -> Pool:
+    """Make a pool of equal cases, the last ones without a label."""
+    ids = tuple(SliceId(f"c{c}", "axial", i) for c in range(cases) for i in range(slices))
+    case_of = np.repeat(np.arange(cases), slices)
+    eligible = case_of < cases - without_label
+    return Pool(ids, case_of, eligible, np.full(len(ids), -1))
+
+
+def test_shares_are_of_what_can_be_labeled():
+    pool = pool_of(cases=10, slices=100, without_label=2)
+    schedule = make_schedule(pool, "slices", "0.5 %", ["0.5%", "1 %", 7])
+    assert (schedule.count, schedule.initial, schedule.budgets) == (800, 4, (4, 8, 7))
+    by_case = make_schedule(pool, "cases", "25 %", 3)
+    assert (by_case.count, by_case.initial, by_case.budgets) == (8, 2, (3,))
+
+
+def test_the_iterative_protocol_is_that_of_the_paper():
+    config = tiny_config(**{k: v for k, v in protocol("iterative").items() if k != "strategy"})
+    schedule = config.schedule(pool_of(cases=260, slices=150))
+    assert schedule.initial == 195
+    assert schedule.budgets == (195, *[390] * 8)
+    schedule.check(config.rounds)
+
+
+def test_the_one_shot_protocol_by_cases_is_that_of_the_paper():
+    config = tiny_config(**protocol("one-shot-cases"))
+    schedule = config.schedule(pool_of(cases=260, slices=2))
+    assert (schedule.initial, schedule.budgets, config.rounds) == (10, (10,), 1)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_is_a_valid_run(name):
+    settings = protocol(name)
+    settings.pop("strategy", None)
+    config = tiny_config(**settings)
+    config.schedule(pool_of(cases=100, slices=10)).check(config.rounds)
+
+
+def test_an_unknown_protocol_is_refused_with_the_nearest_name():
+    with pytest.raises(SettingError, match="Did you mean 'iterative'"):
+        protocol("iteratif")
+
+
+def test_a_share_of_less_than_one_is_refused():
+    with pytest.raises(SettingError, match="'0.5 %' of 8 cases, which is less than one"):
+        make_schedule(pool_of(cases=8, slices=50), "cases", "0.5 %", 1)
+
+
+def test_a_schedule_whose_rounds_find_nothing_is_refused():
+    schedule = make_schedule(pool_of(cases=2, slices=10), "slices", 8, 6)
+    schedule.check(2)  # the second takes the last 6
+    with pytest.raises(SettingError, match="after 2 of 3 rounds"):
+        schedule.check(3)
+    with pytest.raises(SettingError, match="Choose between 1 and 19"):
+        make_schedule(pool_of(cases=2, slices=10), "slices", "100 %", 1).check(1)
+
+
+def test_all_may_be_labeled_where_nothing_is_to_be_suggested():
+    pool = pool_of(cases=3, slices=5, without_label=1)
+    schedule = make_schedule(pool, "slices", "100 %", 1)
+    schedule.check(0)
+    assert initial_rows(pool, schedule.initial, seed=0).tolist() == list(range(10))
+
+
+def test_an_initial_set_of_cases_has_all_their_slices_that_can_be_labeled():
+    pool = pool_of(cases=6, slices=4, without_label=3)
+    rows = initial_rows(pool, 2, 0, "cases")
+    assert len(rows) == 8
+    assert len(np.unique(pool.case_of[rows])) == 2
+    assert pool.eligible[rows].all()
+    with pytest.raises(SettingError, match="5 cases, but the pool has 3"):
+        initial_rows(pool, 5, 0, "cases")

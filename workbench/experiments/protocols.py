@@ -1,0 +1,75 @@
+"""The protocols of the papers, as settings of a run (method.md §6).
+
+A protocol says when how much is labeled and how a round trains. It is nothing
+but settings: choose one by name, and change any of them beside it. Under
+``strategy`` are parameters for strategies that have them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from workbench.errors import SettingError
+
+__all__ = ["PROTOCOLS", "protocol"]
+
+PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
+    # Dai 2020 §3.2, image-wise: of 39,000 slices 500 at random, then 500 suggested, 30 epochs each.
+    "one-shot": {
+        "initial": "1.3 %",
+        "budget": "1.3 %",
+        "rounds": 1,
+        "epochs": 30,
+        "continue_weights": True,
+    },
+    # Dai 2020 §3.2, patient-wise: of 260 patients 10 at random, then 10 suggested.
+    "one-shot-cases": {
+        "unit": "cases",
+        "initial": "3.85 %",
+        "budget": "3.85 %",
+        "rounds": 1,
+        "epochs": 30,
+        "continue_weights": True,
+    },
+    # Dai 2022 §3.2, BraTS: 0.5 % at random, 0.5 % suggested, then 8 × 1 %, 10 epochs each. All of
+    # L are sources: a round of 1 % needs more of them than the 0.5 % labeled before.
+    "iterative": {
+        "strategy": {"sources": "all"},
+        "initial": "0.5 %",
+        "budget": ["0.5 %", *["1 %"] * 8],
+        "rounds": 9,
+        "epochs": 10,
+        "continue_weights": True,
+    },
+    # Dai 2022 §3.2, MALC: a small pool, so 6 % at random and 9 × 6 % suggested.
+    "iterative-small": {
+        "strategy": {"sources": "all"},
+        "initial": "6 %",
+        "budget": "6 %",
+        "rounds": 9,
+        "epochs": 10,
+        "continue_weights": True,
+    },
+}
+
+#: The ceiling of every curve: everything is labeled, nothing is suggested.
+FULL_DATA: Mapping[str, Any] = {"initial": "100 %", "rounds": 0}
+
+
+def protocol(name: str) -> dict[str, Any]:
+    """Return the settings of a protocol.
+
+    Raises
+    ------
+    SettingError
+        If no protocol has that name.
+    """
+    if name not in PROTOCOLS:
+        close = difflib.get_close_matches(name, PROTOCOLS, n=1, cutoff=0.5)
+        raise SettingError(
+            f"No protocol is called {name!r}.{f' Did you mean {close[0]!r}?' if close else ''} "
+            f"Known protocols: {', '.join(PROTOCOLS)}."
+        )
+    return dict(PROTOCOLS[name])
