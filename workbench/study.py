@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
@@ -27,6 +27,7 @@ from workbench.cohort.store import ImageStore, build_store, first_pool
 from workbench.errors import CohortError, SettingError
 from workbench.files import cache_folder, replace_file
 from workbench.jobs import Work
+from workbench.strategies.base import Unit
 
 if TYPE_CHECKING:
     from workbench.latent.space import LatentSpace
@@ -182,9 +183,7 @@ def _read_latents(path: Path, n: int, d: int) -> LatentSpace | None:
         return None
 
 
-def initial_rows(
-    pool: Pool, n: int, seed: int, unit: Literal["slices", "cases"] = "slices"
-) -> NDArray[np.int64]:
+def initial_rows(pool: Pool, n: int, seed: int, unit: Unit = "slices") -> NDArray[np.int64]:
     """Draw the initial set, the same for every strategy at one seed.
 
     Parameters

@@ -15,13 +15,12 @@ from workbench.errors import RunError, SettingError
 from workbench.experiments.schedule import (
     Amount,
     Schedule,
-    Unit,
     check_amount,
     check_unit,
     make_schedule,
 )
 from workbench.strategies import from_record, record
-from workbench.strategies.base import QueryStrategy
+from workbench.strategies.base import QueryStrategy, Unit
 
 if TYPE_CHECKING:
     from workbench.cohort.pool import Pool

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from workbench.cohort.pool import Pool
 from workbench.errors import SettingError
+from workbench.strategies.base import Unit
 
 __all__ = [
     "Amount",
     "Schedule",
-    "Unit",
     "candidates",
     "check_amount",
     "check_unit",
@@ -28,7 +28,6 @@ __all__ = [
 
 #: A whole number, or a share of the candidates such as ``"0.5 %"``.
 Amount = int | str
-Unit = Literal["slices", "cases"]
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
             if config.retrain_manifold:
                 study = yield from prepare(config, compute, index)
             study = replace(study, segmentation=config.segmentation_config(index))
-        budget = Budget(schedule.budget(index))
+        budget = Budget(schedule.budget(index), schedule.unit)
         round = yield from run_round(study, pool, chosen, budget, index, model)
         run = run.append(round)
         model = round.model if config.continue_weights else first

@@ -89,6 +89,11 @@ class Session(TuningSession):
                 "every round, and all its rounds train for the same epochs. Leave transfer, "
                 "retrain_manifold and lists of epochs to `workbench simulate`."
             )
+        if config.unit != "slices":
+            raise SettingError(
+                "A session suggests slices, one by one. Leave unit = 'cases' to `workbench "
+                "simulate`."
+            )
         budget = config.budget
         self.budget = budget if isinstance(budget, int) else 12  # a share is counted on opening
         self.z_dim = int(self.config.manifold.get("z_dim", 3))
