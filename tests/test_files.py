@@ -32,6 +32,17 @@ def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["record.json"]
 
 
+def test_a_folder_that_cannot_be_made_is_told_like_a_full_disk(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match=r"could not be written .* choose another folder"):
+        write_json(tmp_path / "file" / "record.json", 1)
+
+
+def test_a_key_of_something_that_has_no_plain_value_is_refused():
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        content_key(object())
+
+
 def test_equal_content_has_equal_keys_and_any_difference_another():
     assert content_key({"a": 1, "b": 2}, (3,)) == content_key({"b": 2, "a": 1}, (3,))
     assert content_key({"a": 1}) != content_key({"a": 2})

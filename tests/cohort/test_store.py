@@ -97,12 +97,16 @@ def test_the_key_follows_recipe_cases_and_files_but_no_label(plain, tmp_path):
 def test_a_changed_label_file_changes_the_labels(plain, write, tmp_path):
     root = plain()
     cohort, store = built(root, tmp_path)
-    before = ReferenceLabels(store, cohort).foreground.sum()
+    labels = ReferenceLabels(store, cohort)
+    before, key = labels.foreground.sum(), labels.key
+    assert ReferenceLabels(store, cohort).key == key
     label = np.zeros((20, 18, 7), np.uint8)
     label[2, 2, 2] = 1
     write(root / "labels" / "case_1.nii.gz", label)
     again, store = built(root, tmp_path)
-    assert ReferenceLabels(store, again).foreground.sum() == before - 60 + 1
+    labels = ReferenceLabels(store, again)
+    assert labels.foreground.sum() == before - 60 + 1
+    assert labels.key != key
 
 
 def test_pool_and_test_stores_have_one_size(plain, write, tmp_path):

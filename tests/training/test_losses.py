@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from workbench.errors import SettingError
-from workbench.training.losses import dice_loss, vae_loss
+from workbench.training.losses import DiceLoss, dice_loss, vae_loss
 
 
 def logits_of(probability: list[list[float]]) -> torch.Tensor:
@@ -106,6 +106,18 @@ def test_labels_of_any_integer_type_give_the_same_loss():
 def test_an_unknown_form_is_named_with_those_there_are():
     with pytest.raises(SettingError, match=r"dai2022, dai2020"):
         dice_loss(logits_of(P), Y, form="dice")
+
+
+@pytest.mark.parametrize("wrong", [{"form": "dice"}, {"smooth": -1}, {"smooth": math.nan}])
+def test_settings_of_the_dice_loss_out_of_range_are_refused(wrong):
+    with pytest.raises(SettingError, match="Dice loss"):
+        DiceLoss(**wrong)
+
+
+def test_the_dice_loss_uses_all_of_its_settings():
+    found = DiceLoss("dai2020", include_background=False, smooth=0.5)(logits_of(P), Y)
+    assert found.equal(dice_loss(logits_of(P), Y, "dai2020", False, 0.5))
+    assert not found.equal(DiceLoss()(logits_of(P), Y))
 
 
 def test_one_class_alone_is_refused():

@@ -190,7 +190,14 @@ def test_a_loss_that_is_no_number_stops_the_training(compute):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"learning_rate": 0}, {"batch_size": 0}, {"epochs": 0, "min_steps": 0}]
+    "wrong",
+    [
+        {"learning_rate": 0},
+        {"batch_size": 0},
+        {"epochs": 0, "min_steps": 0},
+        {"loss": "dice"},
+        {"smooth": -1.0},
+    ],
 )
 def test_settings_out_of_range_are_said(wrong):
     with pytest.raises(SettingError):
