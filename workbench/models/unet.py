@@ -14,7 +14,7 @@ from torch import nn
 
 from workbench.errors import SettingError
 
-__all__ = ["PAPER_FEATURES", "build_unet", "seeded"]
+__all__ = ["PAPER_FEATURES", "build_unet", "levels", "seeded"]
 
 #: Widths of Dai 2020 and 2022; the last is the width before the final 1×1 convolution.
 PAPER_FEATURES = (32, 64, 128, 256, 512, 32)
@@ -92,6 +92,34 @@ def build_unet(
         )
     network.register_forward_pre_hook(_pad_where_needed)
     return network
+
+
+def levels(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Return what the network says of images, and the features that led to it.
+
+    Parameters
+    ----------
+    network : Module
+        As `build_unet` made it.
+    x : Tensor, shape (m, c, h, w)
+        Images.
+
+    Returns
+    -------
+    logits : Tensor, shape (m, k, h, w)
+        Those of ``network(x)``.
+    features : list of five Tensor
+        Those of the bottleneck, then of each level of the expanding path, upwards.
+    """
+    _pad_where_needed(network, (x,))
+    passed = [network.get_submodule("conv_0")(x)]
+    for name in ("down_1", "down_2", "down_3", "down_4"):
+        passed.append(network.get_submodule(name)(passed[-1]))
+    features = [passed.pop()]
+    for name in ("upcat_4", "upcat_3", "upcat_2", "upcat_1"):
+        features.append(network.get_submodule(name)(features[-1], passed.pop()))
+    logits: torch.Tensor = network.get_submodule("final_conv")(features[-1])
+    return logits, features
 
 
 def _pad_where_needed(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:

@@ -17,9 +17,49 @@ import torch
 
 from workbench.errors import SettingError
 
-__all__ = ["DICE", "DiceForm", "DiceLoss", "dice_loss", "kl_divergence", "vae_loss"]
+__all__ = [
+    "DICE",
+    "DiceForm",
+    "DiceLoss",
+    "dice_loss",
+    "kl_divergence",
+    "ranking_loss",
+    "vae_loss",
+]
 
 DiceForm = Literal["dai2022", "dai2020"]
+
+
+def ranking_loss(
+    predicted: torch.Tensor, losses: torch.Tensor, margin: float = 0.5
+) -> torch.Tensor:
+    """How badly predicted losses order pairs of samples (Yoo & Kweon 2019, eq. 2).
+
+    For a pair: ``max(0, margin − s (p_i − p_j))``, with s = 1 where l_i > l_j and −1 elsewhere.
+    The absolute loss falls while a network trains, so only its order is learned.
+
+    Parameters
+    ----------
+    predicted : Tensor, shape (m,)
+        p.
+    losses : Tensor, shape (m,)
+        l; no gradient reaches them.
+    margin : float
+        By how much the predictions must differ.
+
+    Returns
+    -------
+    Tensor, shape ()
+        Mean over the pairs, which are the first and the last sample, the second and the
+        last but one, and so on; 0 for a single sample.
+    """
+    pairs = len(predicted) // 2
+    if not pairs:
+        return predicted.sum() * 0.0
+    apart = (predicted - predicted.flip(0))[:pairs]
+    truth = losses.detach()
+    order = torch.where((truth - truth.flip(0))[:pairs] > 0, 1.0, -1.0)
+    return (margin - order * apart).clamp_min(0).mean()
 
 
 def _check_form(form: str) -> None:

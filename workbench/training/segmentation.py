@@ -9,15 +9,14 @@ at the ends of epochs, so a killed round resumes to the same weights.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from workbench.cohort.label_source import LabelSource
@@ -25,13 +24,23 @@ from workbench.errors import SettingError, TrainingError
 from workbench.files import content_key
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
-from workbench.models.unet import PAPER_FEATURES, build_unet
+from workbench.models.unet import PAPER_FEATURES
+from workbench.models.variants import (
+    PLAIN,
+    Ensemble,
+    UNetWithLossHead,
+    Variant,
+    build_network,
+    continue_from,
+    reseed_dropout,
+    variant_of,
+)
 from workbench.models.weights import fingerprint, load_checkpoint, save_checkpoint
 from workbench.training.augment import augment
 from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches
-from workbench.training.losses import DiceForm, DiceLoss
+from workbench.training.losses import DiceForm, DiceLoss, ranking_loss
 
-__all__ = ["PAPER", "SegmentationConfig", "train_segmentation"]
+__all__ = ["PAPER", "SegmentationConfig", "Trained", "train_network", "train_segmentation"]
 
 STAGE = "training the U-Net"
 
@@ -104,6 +113,25 @@ PAPER = SegmentationConfig(
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a training gives.
+
+    Parameters
+    ----------
+    network : Module
+        In eval mode, on the device it was trained on.
+    losses : tuple of float
+        Dice loss of every step, mean over the batch; of an ensemble, mean over its members.
+    head_losses : tuple of float
+        Ranking loss of every step; empty without a loss head.
+    """
+
+    network: nn.Module
+    losses: tuple[float, ...]
+    head_losses: tuple[float, ...] = ()
+
+
 def train_segmentation(
     images: Images,
     labels: LabelSource,
@@ -116,7 +144,45 @@ def train_segmentation(
     initial: nn.Module | None = None,
     checkpoint: Path | None = None,
 ) -> Work[tuple[nn.Module, tuple[float, ...]]]:
-    """Train a U-Net on labeled rows.
+    """Train one plain U-Net on labeled rows; parameters and errors as in `train_network`.
+
+    Returns
+    -------
+    network : Module
+        In eval mode, on the device of `compute`.
+    losses : tuple of float
+        The loss of every step.
+    """
+    work = train_network(
+        images, labels, np.unique(np.asarray(rows, dtype=np.int64)), config, compute,
+        seed=seed, round=round, initial=initial, checkpoint=checkpoint,
+    )  # fmt: skip
+
+    def plainly() -> Generator[Progress, None, tuple[nn.Module, tuple[float, ...]]]:
+        trained = yield from work
+        return trained.network, trained.losses
+
+    return plainly()
+
+
+def train_network(
+    images: Images,
+    labels: LabelSource,
+    rows: ArrayLike,
+    config: SegmentationConfig,
+    compute: Compute,
+    *,
+    variant: Variant = PLAIN,
+    seed: int,
+    round: int,
+    initial: nn.Module | None = None,
+    checkpoint: Path | None = None,
+) -> Work[Trained]:
+    """Train the network of a variant on labeled rows.
+
+    Each member of an ensemble is trained on a bootstrap: as many rows, drawn with replacement.
+    A loss head is trained together with its U-Net, by the ranking loss on pairs of the batch;
+    after a share of the steps its gradient ends at the head.
 
     Parameters
     ----------
@@ -125,37 +191,40 @@ def train_segmentation(
     labels : LabelSource
         Gives the label maps of the rows.
     rows : array of int, shape (m,)
-        Labeled rows to train on.
+        Labeled rows to train on; one that is given twice is visited twice in an epoch.
     config : SegmentationConfig
         How.
     compute : Compute
         Where and in which precision.
+    variant : Variant
+        What is trained.
     seed, round : int
-        Decide the order of slices and their augmentation; the seed also the first weights.
+        Decide the order of slices, their augmentation, bootstraps and dropout; the seed also
+        the first weights.
     initial : Module, optional
-        A trained network to go on from; it is not changed. Without one, training starts anew.
+        A trained network to go on from, of any variant (see `continue_from`); it is not
+        changed. Without one, training starts anew.
     checkpoint : Path, optional
         File that keeps the state at the ends of epochs. If it holds the state of this very
-        training, it goes on from there. The caller removes it when the result is safe.
+        training, it goes on from there. The caller removes it when the result is safe. The
+        members of an ensemble keep files of their own beside it, named by their number.
 
     Yields
     ------
     Progress
-        After every step, with the metric ``loss`` (mean over the batch).
+        After every step, with the metric ``loss`` (mean over the batch), and ``ranking loss``
+        where there is a loss head.
 
     Returns
     -------
-    network : Module
-        In eval mode, on the device of `compute`.
-    losses : tuple of float
-        The loss of every step.
+    Trained
 
     Raises
     ------
     TrainingError
         If no row is given, a row has no label, or the loss diverges.
     """
-    chosen = np.unique(np.asarray(rows, dtype=np.int64))
+    chosen = np.sort(np.asarray(rows, dtype=np.int64))
     if not len(chosen):
         raise TrainingError(
             "There is no labeled slice to train on. Label at least one slice, then start again."
@@ -165,35 +234,72 @@ def train_segmentation(
             f"{int((~labels.available[chosen]).sum())} of {len(chosen)} slices to train on have "
             f"no label. Train on labeled slices only."
         )
-    return _train(images, labels, chosen, config, compute, seed, round, initial, checkpoint)
+    network = build_network(
+        len(images.channels), len(labels.classes), config.features, variant, seed
+    )
+    if initial is not None:
+        continue_from(network, initial)
+    if not isinstance(network, Ensemble):
+        return _train(images, labels, chosen, config, compute, network, seed, round, checkpoint)
+    return _train_members(images, labels, chosen, config, compute, network, seed, round, checkpoint)
+
+
+def _train_members(
+    images: Images,
+    labels: LabelSource,
+    rows: NDArray[np.int64],
+    config: SegmentationConfig,
+    compute: Compute,
+    ensemble: Ensemble,
+    seed: int,
+    round: int,
+    checkpoint: Path | None,
+) -> Generator[Progress, None, Trained]:
+    trained: list[Trained] = []
+    count = len(ensemble.members)
+    for index, member in enumerate(ensemble.members):
+        rng = np.random.default_rng((seed, round, index))
+        bootstrap = np.sort(rng.choice(rows, len(rows)))
+        own = checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-{index}")
+        work = _train(images, labels, bootstrap, config, compute, member, seed, round, own)
+        while True:
+            try:
+                progress = next(work)
+            except StopIteration as stop:
+                trained.append(stop.value)
+                break
+            step = index * progress.total + progress.step
+            yield replace(progress, step=step, total=count * progress.total)
+    losses, head_losses = (
+        tuple(np.mean(curves, axis=0).tolist())
+        for curves in zip(*((each.losses, each.head_losses) for each in trained), strict=True)
+    )
+    return Trained(Ensemble([each.network for each in trained]).eval(), losses, head_losses)
 
 
 def _train(
     images: Images,
     labels: LabelSource,
-    rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+    rows: NDArray[np.int64],
     config: SegmentationConfig,
     compute: Compute,
+    network: nn.Module,
     seed: int,
     round: int,
-    initial: nn.Module | None,
     checkpoint: Path | None,
-) -> Generator[Progress, None, tuple[nn.Module, tuple[float, ...]]]:
-    network = (
-        build_unet(len(images.channels), len(labels.classes), config.features, seed)
-        if initial is None
-        else copy.deepcopy(initial)
-    )
-    start = "" if initial is None else fingerprint(initial)
+) -> Generator[Progress, None, Trained]:
+    variant = variant_of(network)
     key = content_key(
-        "unet", images.key, labels.key, labels.classes, rows.tolist(), asdict(config), seed, round,
-        start, dict(compute.record()),
+        "unet", images.key, labels.key, labels.classes, rows.tolist(), asdict(config),
+        asdict(variant), seed, round, fingerprint(network), dict(compute.record()),
     )  # fmt: skip
     network = compute.place(network).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
-    kept = load_checkpoint(checkpoint, key, network, optimizer) or {"epoch": 0, "losses": []}
+    kept = load_checkpoint(checkpoint, key, network, optimizer)
+    kept = kept or {"epoch": 0, "losses": [], "head_losses": []}
     epoch: int = kept["epoch"]
     losses: list[float] = kept["losses"]
+    head_losses: list[float] = kept["head_losses"]
 
     batch_count = math.ceil(max(len(rows), 2) / config.batch_size)
     total = max(config.min_steps, config.epochs * batch_count)
@@ -208,18 +314,32 @@ def _train(
             y = torch.from_numpy(labels.read(batch))
             if config.augment:
                 x, y = augment(x, y, batch, seed=seed, round=round, epoch=epoch)
-            with compute.autocast():
-                logits = network(compute.tensor(x))
-            loss = config.criterion(logits, compute.tensor(y)).mean()
+            x, y = compute.tensor(x), compute.tensor(y)
+            reseed_dropout(network, seed, round, len(losses))
+            told = {}
+            if isinstance(network, UNetWithLossHead):
+                settings = network.settings
+                with compute.autocast():
+                    logits, predicted = network.with_loss(x, len(losses) >= settings.stop * total)
+                each = config.criterion(logits, y)
+                ranking = ranking_loss(predicted, each, settings.margin)
+                dice, loss = each.mean(), each.mean() + settings.weight * ranking
+                head_losses.append(float(ranking.detach()))
+                told = {"ranking loss": head_losses[-1]}
+            else:
+                with compute.autocast():
+                    logits = network(x)
+                loss = dice = config.criterion(logits, y).mean()
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimizer.step()
-            losses.append(float(loss.detach()))
-            check_finite(losses[-1], "U-Net")
-            yield Progress(STAGE, len(losses), total, {"loss": losses[-1]})
+            losses.append(float(dice.detach()))
+            check_finite(losses[-1] + sum(told.values()), "U-Net")
+            yield Progress(STAGE, len(losses), total, {"loss": losses[-1], **told})
         epoch += 1
         due = len(losses) - saved >= CHECKPOINT_EVERY or len(losses) >= total
         if checkpoint is not None and due:
-            save_checkpoint(checkpoint, key, network, optimizer, {"epoch": epoch, "losses": losses})
+            counters = {"epoch": epoch, "losses": losses, "head_losses": head_losses}
+            save_checkpoint(checkpoint, key, network, optimizer, counters)
             saved = len(losses)
-    return network.eval(), tuple(losses)
+    return Trained(network.eval(), tuple(losses), tuple(head_losses))
