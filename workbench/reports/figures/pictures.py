@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cohort_figure",
+    "grey_window",
     "inspection_figure",
     "pictures_figure",
     "reconstructions_figure",
@@ -65,7 +66,7 @@ def inspection_figure(inspection: Inspection) -> go.Figure:
     titles = [[name for name, _ in cells] for cells in rows]
     letters = LETTERS.get(_axis_of(seen.suggested_id), ("", "", "", ""))
     panels = Panels(titles, seen.picture.shape, seen.spacing, letters=letters, columns=4)
-    window = _window(seen.picture if seen.x is None else seen.x)
+    window = grey_window(seen.picture if seen.x is None else seen.x)
     for row, cells in enumerate(rows):
         for column, (name, picture) in enumerate(cells):
             if picture is None:
@@ -139,7 +140,7 @@ def pictures_figure(
     """
     first = next(iter(pictures.values()))
     panels = Panels([list(pictures)], first.shape, spacing, columns=max(3, len(pictures)))
-    window = _window(first)
+    window = grey_window(first)
     for column, (name, picture) in enumerate(pictures.items()):
         if name in values:
             panels.values(0, column, picture)
@@ -172,7 +173,7 @@ def reconstructions_figure(
         return blank_figure("Reconstructions appear here once the manifold is trained.")
     m = len(originals)
     panels = Panels([[""] * m, [""] * m], originals.shape[1:], spacing, columns=m, tight=True)
-    window = _window(originals)
+    window = grey_window(originals)
     for column in range(m):
         panels.picture(0, column, originals[column], window)
         panels.picture(1, column, reconstructions[column], window)
@@ -211,7 +212,7 @@ def traversals_figure(
     panels = Panels(
         [names] + [[""] * t] * (d - 1), pictures.shape[2:], spacing, columns=t, tight=True
     )
-    window = _window(pictures)
+    window = grey_window(pictures)
     for row in range(d):
         for column in range(t):
             panels.picture(row, column, pictures[row, column], window)
@@ -264,7 +265,7 @@ def cohort_figure(
     letters = LETTERS[pool.ids[middle[0]].axis]
     panels = Panels(grid, pictures.shape[1:], spacing, letters=letters, columns=columns)  # type: ignore[arg-type]
     for index, picture in enumerate(pictures):
-        panels.picture(index // columns, index % columns, picture, _window(picture))
+        panels.picture(index // columns, index % columns, picture, grey_window(picture))
     heading = (
         f"{cohort.name}: {len(numbers):,} cases in the pool, {len(test_cases):,} held out for "
         f"testing · {thousands(len(pool))} slices, {thousands(int(pool.labeled.sum()))} labeled · "
@@ -277,7 +278,7 @@ def _short(name: str, most: int = 24) -> str:
     return name if len(name) <= most else "…" + name[1 - most :]
 
 
-def _window(pictures: NDArray[Any]) -> tuple[float, float]:
+def grey_window(pictures: NDArray[Any]) -> tuple[float, float]:
     """Grey window of pictures: the 1st to the 99th percentile of what is not background."""
     values = np.asarray(pictures, dtype=np.float64)
     inside = values[values != 0]

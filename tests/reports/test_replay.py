@@ -1,0 +1,73 @@
+"""Chains and latent maps come out of a run's folder, or a sentence does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+
+from tests.reports.runs import tiny_run
+from workbench.experiments.runs import Run, SavedRound
+from workbench.jobs import finish
+from workbench.reports.comparison.replay import find_chains, replay
+
+
+def saved(index, sources, picks):
+    return SavedRound(index, (), tuple(picks), {"source": sources}, {}, {}, (), {})
+
+
+def test_a_chain_leads_from_a_source_to_what_followed_from_it():
+    rounds = [
+        saved(0, ["a", "b", None], ["c", "d", "e"]),
+        saved(1, ["c", "c"], ["f", "g"]),
+        saved(2, ["g"], ["never labeled"]),
+    ]
+    assert find_chains(rounds) == [("a", "c", "f"), ("b", "d")]
+    assert find_chains(rounds, most=1) == [("a", "c", "f")]
+    assert find_chains(rounds, length=2) == [("a", "c"), ("b", "d")]
+
+
+def test_a_strategy_that_gives_no_source_has_no_chain():
+    assert find_chains([SavedRound(0, (), ("a",), {}, {}, {}, (), {})] * 3) == []
+
+
+def test_maps_show_the_sources_and_suggestions_that_were_saved():
+    run = Run.load(tiny_run("gradient-guided"))
+    seen = finish(replay(run, "gradient-guided, seed 0"))
+    assert seen.notes == ()
+    steps = seen.maps.layout.sliders[0].steps
+    assert [step.label for step in steps] == ["0", "1", "2"]
+    shown = [np.flatnonzero(step.args[0]["visible"]) for step in steps]
+    for saved_round, traces in zip(run.rounds, shown, strict=True):
+        marks = {seen.maps.data[i].meta: seen.maps.data[i] for i in traces}
+        assert len(marks["source"].x) == len(saved_round.labeled)
+        stars = [text for key in ("suggestion", "outside_cone") if key in marks
+                 for text in marks[key].text]  # fmt: skip
+        assert sorted(stars) == sorted(saved_round.suggested)
+    titles = {note.text.split("<br>")[0] for note in seen.chains.layout.annotations}
+    assert {"source, labeled in round 0", "→ suggested, labeled in round 1"} <= titles
+
+
+def test_a_strategy_without_gradients_has_maps_without_arrows():
+    seen = finish(replay(Run.load(tiny_run("random")), "random, seed 0"))
+    assert seen.chains is None
+    assert "source" not in {trace.meta for trace in seen.maps.data}
+
+
+def test_nothing_is_trained_for_a_picture(tmp_path, monkeypatch):
+    folder = tiny_run("gradient-guided")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    (note,) = finish(replay(Run.load(folder), "this run")).notes
+    assert note.startswith("No pictures of this run: its manifold is not in the cache folder")
+    assert not list(tmp_path.glob("manifolds/*/vae.safetensors"))
+
+
+def test_a_cohort_that_is_elsewhere_is_said_to_be(tmp_path):
+    folder = shutil.copytree(tiny_run("gradient-guided"), tmp_path / "run")
+    content = json.loads((folder / "run.json").read_text())
+    content["config"]["source"] = str(tmp_path / "gone")
+    (folder / "run.json").write_text(json.dumps(content))
+    seen = finish(replay(Run.load(folder), "this run"))
+    assert seen.maps is None
+    assert str(tmp_path / "gone") in seen.notes[0]
