@@ -8,6 +8,8 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 py
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # The URL of PyTorch's own wheels, as pytorch.org prints it for a CPU-only or a CUDA build.
 TORCH_INDEX ?=
+# The notebook that `make lab` opens a copy of.
+NOTEBOOK ?= 01_workbench
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-slow report bench notebooks check screenshot browser download-size clean
@@ -18,20 +20,26 @@ help:  ## list these commands
 $(VENV)/.lab: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "The workbench needs Python 3.11, 3.12 or 3.13, and none was found. Install one and run 'make $(MAKECMDGOALS)' again, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments. On Debian and Ubuntu: apt install python3-venv; then run 'make $(MAKECMDGOALS)' again."; exit 1; }
-	@echo "Setting up $(VENV) (some minutes the first time) …"
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) torch,)
-	$(INSTALL) -e .
+	@echo "Creating $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@echo "Installing the workbench: downloads about 0.45 GB with the CPU build of torch, several GB with CUDA (TORCH_INDEX chooses, see README); two to five minutes …"
+	@$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --disable-pip-version-check --index-url $(TORCH_INDEX) torch,:)
+	@$(INSTALL) -e .
 	@touch $@
+	@echo "Installed."
 
 $(VENV)/.test: $(VENV)/.lab
-	$(INSTALL) -e '.[test]'
+	@echo "Installing what the tests need: less than a minute …"
+	@$(INSTALL) -e '.[test]'
 	@touch $@
+	@echo "Installed."
 
 lab: $(VENV)/.lab  ## open the workbench on the embedded cohort in JupyterLab
-	@$(BIN)/workbench cohort phantom
-	@$(BIN)/workbench lab --notebook notebooks/01_workbench.ipynb
+	@echo "Making the embedded cohort, unless it is there: up to 20 seconds …"
+	@$(BIN)/workbench cohort phantom > /dev/null
+	@echo "Starting JupyterLab: some seconds …"
+	@$(BIN)/workbench lab --folder notebooks/my --notebook $(NOTEBOOK)
 
 browser: $(VENV)/.test
 	@$(BIN)/python -m tests.browser.find_browser

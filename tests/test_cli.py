@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from typer.testing import CliRunner
 
-from workbench.cli import app, copy_notebook, parse_settings
+from workbench.cli import app, parse_settings
+from workbench.cli.notebook import copy_notebook, notebooks_folder
+from workbench.cli.progress import Lines
 from workbench.errors import SettingError
 from workbench.experiments.runs import Run
+from workbench.jobs import Progress
+
+ROOT = Path(__file__).parent.parent
 
 TINY = [
     "--cases", "4", "--rounds", "1", "--budget", "3", "--initial", "4", "--threads", "1",
@@ -71,6 +84,41 @@ def test_a_simulation_is_saved_and_goes_on_when_it_is_run_again(tmp_path):
     assert (out / "rounds" / "001" / "round.json").read_text() == before
 
 
+def test_a_finished_simulation_says_so_and_runs_nothing(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    first = CliRunner().invoke(app, ["simulate", "--out", str(out), *TINY])
+    assert first.exit_code == 0, first.output
+    assert "already finished" not in first.output
+    monkeypatch.setattr("workbench.experiments.simulate.prepare", None)  # fails if it is called
+    again = CliRunner().invoke(app, ["simulate", "--out", str(out), *TINY])
+    assert again.exit_code == 0, again.output
+    assert "was already finished; nothing was run" in again.output
+    table = [line for line in first.output.splitlines() if re.match(r" +[01] ", line)]
+    assert len(table) == 2
+    assert all(line in again.output for line in table)
+
+
+def test_a_log_gets_a_line_for_a_stage_and_no_bars(tmp_path):
+    result = workbench("simulate", "--out", str(tmp_path / "run"), *TINY)
+    assert result.returncode == 0, result.stderr
+    assert "\r" not in result.stderr
+    stages = [line.partition(":")[0] for line in result.stderr.splitlines()]
+    assert "scoring the model" in stages
+    assert len(stages) < 40
+
+
+def test_a_long_stage_is_told_now_and_then(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("workbench.cli.progress.time.monotonic", lambda: now)
+    lines: list[str] = []
+    shown = Lines(every=30, write=lines.append)
+    for step in range(101):
+        shown.show(Progress("training", step, 100))
+        now += 1.0
+    shown.show(Progress("scoring", 0, 7))
+    assert lines == ["training", "training: 30%", "training: 60%", "training: 90%", "scoring"]
+
+
 def test_an_unknown_strategy_names_the_known_ones(tmp_path):
     result = workbench("simulate", "--out", str(tmp_path / "x"), "--strategy", "randm")
     assert result.returncode == 1
@@ -91,20 +139,179 @@ def test_a_setting_of_another_form_is_refused(text):
         parse_settings([text])
 
 
-def test_lab_opens_a_copy_that_names_the_cohort_and_keeps_one_that_is_there(tmp_path):
-    cohort = tmp_path / "my cohort"
-    cohort.mkdir()
-    copy = copy_notebook(str(cohort), tmp_path / "work")
+def parameters_of(copy: Path) -> dict[str, object]:
+    """Run the cells tagged ``parameters`` of a notebook and return what they assign."""
     notebook = nbformat.read(copy, as_version=4)
-    assert any(str(cohort) in cell.source for cell in notebook.cells)
-    copy.write_text(json.dumps({"mine": True}))
-    assert copy_notebook(str(cohort), tmp_path / "work") == copy
-    assert json.loads(copy.read_text()) == {"mine": True}
+    nbformat.validate(notebook)
+    values: dict[str, object] = {}
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            exec(cell.source, values)
+    return values
 
 
-def test_lab_refuses_a_cohort_that_is_not_there(tmp_path):
-    with pytest.raises(SettingError, match="There is no folder"):
-        copy_notebook(str(tmp_path / "none"), tmp_path)
+def edit(copy: Path, before: str, after: str) -> str:
+    text = copy.read_text(encoding="utf-8")
+    assert before in text
+    copy.write_text(text.replace(before, after), encoding="utf-8")
+    return copy.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def originals(tmp_path, monkeypatch) -> Path:
+    """Notebooks that a test may change."""
+    folder = tmp_path / "originals"
+    folder.mkdir()
+    for path in notebooks_folder().glob("*.ipynb"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr("workbench.cli.notebook.notebooks_folder", lambda: folder)
+    return folder
+
+
+def test_a_copy_holds_its_cohort_in_the_cell_of_parameters_and_nowhere_else(tmp_path):
+    cohort = tmp_path / 'my é "cohort"'
+    cohort.mkdir()
+    copy, said = copy_notebook(str(cohort), tmp_path / "work")
+    assert copy.name == f"workbench-{cohort.name}.ipynb"
+    assert "was made" in said
+    assert parameters_of(copy)["source"] == str(cohort)
+    cells = nbformat.read(copy, as_version=4).cells
+    assert sum("source =" in cell.source for cell in cells) == 1
+    assert '# "phantom", the embedded cohort' in cells[1].source  # the comments are kept
+    assert parameters_of(notebooks_folder() / "01_workbench.ipynb")["source"] == "phantom"
+
+
+def test_a_copy_leaves_labeling_to_the_person_and_the_original_turns_the_loop(tmp_path):
+    copy, _ = copy_notebook("phantom", tmp_path)
+    assert copy == tmp_path / "workbench.ipynb"
+    assert parameters_of(copy)["turn_loop"] is False
+    assert parameters_of(notebooks_folder() / "01_workbench.ipynb")["turn_loop"] is True
+
+
+def test_a_copy_that_a_person_edited_is_kept_and_a_newer_one_is_told(tmp_path, originals):
+    copy, _ = copy_notebook("phantom", tmp_path)
+    mine = edit(copy, "seed = 0", "seed = 7")
+    assert copy_notebook("phantom", tmp_path) == (copy, f"Opening your {copy}.")
+    edit(originals / "01_workbench.ipynb", "The cohort", "All the cases")
+    _, said = copy_notebook("phantom", tmp_path)
+    assert copy.read_text(encoding="utf-8") == mine
+    assert "You edited it, so it is kept" in said
+    assert "rename yours" in said
+
+
+def test_a_copy_that_was_only_run_follows_the_original(tmp_path, originals):
+    copy, _ = copy_notebook("phantom", tmp_path)
+    notebook = nbformat.read(copy, as_version=4)
+    notebook.cells[1].execution_count = 3
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="run")]
+    notebook.cells.append(nbformat.v4.new_code_cell(""))  # JupyterLab's, at the end
+    nbformat.write(notebook, copy)
+    run = copy.read_text(encoding="utf-8")
+    copy_notebook("phantom", tmp_path)
+    assert copy.read_text(encoding="utf-8") == run
+    edit(originals / "01_workbench.ipynb", "The cohort", "All the cases")
+    _, said = copy_notebook("phantom", tmp_path)
+    assert "was not edited, so it was replaced" in said
+    assert "All the cases" in copy.read_text(encoding="utf-8")
+
+
+def test_outputs_of_an_original_do_not_reach_a_copy(tmp_path, originals):
+    path = originals / "01_workbench.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="left behind")]
+    nbformat.write(notebook, path)
+    copy, _ = copy_notebook("phantom", tmp_path)
+    assert "left behind" not in copy.read_text(encoding="utf-8")
+
+
+def test_a_file_that_is_no_notebook_is_left_alone(tmp_path):
+    (tmp_path / "workbench.ipynb").write_text('{"mine": true}')
+    with pytest.raises(SettingError, match="Rename or remove it"):
+        copy_notebook("phantom", tmp_path)
+    assert (tmp_path / "workbench.ipynb").read_text() == '{"mine": true}'
+
+
+def test_the_teaching_notebook_is_copied_by_its_name(tmp_path):
+    copy, _ = copy_notebook("phantom", tmp_path, "02_gradient_guided")
+    assert copy == tmp_path / "gradient_guided.ipynb"
+    assert "cases" in parameters_of(copy)
+
+
+@pytest.mark.parametrize(
+    ("cohort", "name", "sentence"),
+    [
+        ("none", "01_workbench", "There is no folder"),
+        (".", "02_gradient_guided", "is about the embedded cohort"),
+        ("phantom", "workbench", "Name one of these: 01_workbench, 02_gradient_guided"),
+    ],
+)
+def test_lab_says_what_it_cannot_open(tmp_path, monkeypatch, cohort, name, sentence):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingError, match=sentence):
+        copy_notebook(cohort, tmp_path / "work", name)
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[tuple[subprocess.Popen[str], list[str], int]]:
+    """``workbench lab`` over SSH with its first port taken: process, what it said, that port."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        own = {
+            f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")
+        }
+        own["JUPYTERLAB_SETTINGS_DIR"] = str(tmp_path / "settings")
+        own["SSH_CONNECTION"] = "192.0.2.1 5000 192.0.2.2 22"
+        folder = str(tmp_path / "my work")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workbench.cli", "lab", f"--port={port}", "--folder", folder],
+            env={**os.environ, **own},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            said: list[str] = []
+            while not (said and "Open this" in said[-1]) and (line := process.stdout.readline()):
+                said.append(line)
+            yield process, said, port
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def test_lab_ends_with_an_address_that_opens_the_copy_and_stops_at_ctrl_c(server):
+    process, said, taken = server
+    found = re.fullmatch(r"Open this address: (http://127\.0\.0\.1:(\d+)/)(\S+)\n", said[-1])
+    assert found, said
+    host, port, rest = found.groups()
+    assert int(port) != taken
+    assert any(f"ssh -N -L {port}:127.0.0.1:{port} " in line for line in said)
+    page, query = rest.split("?")
+    assert page == "lab/tree/workbench.ipynb"
+    with urllib.request.urlopen(f"{host}{rest}", timeout=30) as answer:
+        assert answer.status == 200
+    with urllib.request.urlopen(f"{host}api/contents/workbench.ipynb?{query}") as answer:
+        assert json.load(answer)["type"] == "notebook"
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{host}api/contents/workbench.ipynb")
+    news = f"{host}lab/api/settings/@jupyterlab/apputils-extension:notification?{query}"
+    with urllib.request.urlopen(news) as answer:
+        assert json.load(answer)["schema"]["properties"]["fetchNews"]["default"] == "false"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert "JupyterLab was stopped." in process.stdout.read()
+
+
+def test_the_package_holds_the_notebooks_by_name():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    files = declared["data-files"]["share/suggestive-workbench/notebooks"]
+    tracked = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    assert files == [f"notebooks/{path.name}" for path in tracked]
 
 
 def test_importing_the_workbench_imports_no_heavy_package():
@@ -117,8 +324,5 @@ def test_importing_the_workbench_imports_no_heavy_package():
     assert found.stdout.strip() == "[]"
 
 
-def test_the_notebooks_are_found(monkeypatch):
-    from workbench.cli import notebooks_folder
-
-    assert isinstance(notebooks_folder(), Path)
+def test_the_notebooks_are_found():
     assert (notebooks_folder() / "01_workbench.ipynb").is_file()

@@ -7,19 +7,14 @@ printed as one sentence; anything else is a bug and shows where it happened.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
+from workbench.cli.progress import with_progress
 from workbench.errors import SettingError, WorkbenchError
-from workbench.jobs import Progress, Work, finish
+from workbench.jobs import Work
 
 __all__ = ["app", "main"]
 
@@ -50,33 +45,24 @@ def lab(
         Path, typer.Option(help="Folder that the notebook is copied to and runs are kept in.")
     ] = Path("."),
     notebook: Annotated[
-        Path | None, typer.Option(help="Open this notebook as it is instead of a copy.")
-    ] = None,
+        str, typer.Option(help="The notebook that is copied, such as 02_gradient_guided.")
+    ] = "01_workbench",
     browser: Annotated[
         bool, typer.Option(help="Open a browser; over SSH only the address is printed.")
     ] = True,
     port: Annotated[int, typer.Option(min=0, max=65535, help="First port that is tried.")] = 8888,
 ) -> None:
-    """Open JupyterLab on a copy of the workbench notebook.
+    """Open JupyterLab on your own copy of a notebook.
 
-    The server listens on this machine only and keeps Jupyter's token.
+    A copy that you edited is never changed; one that you did not edit follows the workbench's
+    version. The server listens on this machine only and keeps Jupyter's token; Ctrl-C stops it.
     """
-    target = notebook or copy_notebook(cohort, folder)
-    if not target.is_file():
-        raise SettingError(f"There is no notebook at {target}. Name an .ipynb file that exists.")
-    options = ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.append("--allow-root")
-    if not browser or "SSH_CONNECTION" in os.environ:
-        options.append("--no-browser")
-        typer.echo(
-            "JupyterLab prints its address below. From another computer, first forward the port: "
-            f"ssh -L {port}:127.0.0.1:{port} {os.environ.get('USER', 'you')}@this-machine"
-        )
-    options.append(f"--ServerApp.root_dir={target.resolve().parent}")
-    options.append(f"--LabApp.default_url=/lab/tree/{quote(target.name)}")
-    command = [sys.executable, "-m", "jupyterlab", *options]
-    raise typer.Exit(subprocess.call(command))
+    from workbench.cli.notebook import copy_notebook
+    from workbench.cli.server import serve
+
+    copy, said = copy_notebook(cohort, folder, notebook)
+    typer.echo(said)
+    serve(copy, port, browser=browser)
 
 
 @app.command()
@@ -91,7 +77,7 @@ def cohort(
         opened = yield from open_cohort(folder, cases)
         return (yield from check_cohort(opened))
 
-    report = with_bar(work())
+    report = with_progress(work())
     typer.echo(str(report))
     if not report.usable:
         raise typer.Exit(1)
@@ -122,6 +108,7 @@ def simulate(
     Interrupt it at any moment; the same command goes on from where it stopped.
     """
     from workbench.experiments.config import RunConfig
+    from workbench.experiments.runs import Run
     from workbench.experiments.simulate import simulate as run_simulation
     from workbench.strategies import get_strategy, record
 
@@ -140,42 +127,18 @@ def simulate(
             **given,
         }
     )
-    run = with_bar(run_simulation(config, out))
+    before = len(Run.load(out).rounds) if (out / "run.json").exists() else 0
+    run = with_progress(run_simulation(config, out))
     typer.echo(f"{'round':>5}  {'labeled':>7}  " + "  ".join(run.rounds[0].metrics))
     labeled = 0
     for saved in run.rounds:
         labeled += len(saved.labeled)
         dice = "  ".join(f"{value:>{len(key)}.3f}" for key, value in saved.metrics.items())
         typer.echo(f"{saved.index:>5}  {labeled:>7,}  {dice}")
-    typer.echo(f"Everything is in {out}.")
-
-
-def with_bar(work: Work[Any]) -> Any:
-    """Run work to its end with a progress bar on the error stream."""
-    from tqdm import tqdm
-
-    bar: tqdm[Any] | None = None
-
-    def show(progress: Progress) -> None:
-        nonlocal bar
-        if bar is None or bar.desc != progress.stage or bar.total != progress.total:
-            if bar is not None:
-                bar.close()
-            bar = tqdm(desc=progress.stage, total=progress.total, leave=False, mininterval=0.2)
-            bar.desc = progress.stage
-        bar.n = progress.step
-        bar.set_postfix({name: f"{value:.3g}" for name, value in progress.metrics.items()})
-
-    try:
-        return finish(work, show)
-    except KeyboardInterrupt:
-        work.close()
-        raise SystemExit(
-            "Stopped. What was finished is saved; run the same command to go on."
-        ) from None
-    finally:
-        if bar is not None:
-            bar.close()
+    if len(run.rounds) == before:
+        typer.echo(f"The run in {out} was already finished; nothing was run.")
+    else:
+        typer.echo(f"Everything is in {out}.")
 
 
 def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
@@ -208,53 +171,3 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
             parsed = value
         sections.setdefault(section, {})[name] = parsed
     return sections
-
-
-def notebooks_folder() -> Path:
-    """Find the notebooks: those of the checkout, or those that were installed."""
-    checkout = Path(__file__).parent.parent / "notebooks"
-    if checkout.is_dir():
-        return checkout
-    installed = Path(sysconfig.get_path("data")) / "share/suggestive-workbench/notebooks"
-    if installed.is_dir():
-        return installed
-    raise WorkbenchError(
-        f"The notebooks are neither in {checkout} nor in {installed}. Install the package "
-        f"suggestive-workbench again."
-    )
-
-
-def copy_notebook(cohort: str, folder: Path) -> Path:
-    """Copy the workbench notebook for a cohort into a folder; keep a copy that is there.
-
-    Returns
-    -------
-    Path
-        The copy, ``workbench.ipynb`` or ``workbench-NAME.ipynb``.
-    """
-    import nbformat
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
-
-    folder.mkdir(parents=True, exist_ok=True)
-    short = "" if cohort == "phantom" else f"-{Path(cohort).resolve().name}"
-    target = folder / f"workbench{short}.ipynb"
-    if target.exists():
-        return target
-    original = notebooks_folder() / "01_workbench.ipynb"
-    if cohort == "phantom":
-        shutil.copyfile(original, target)
-        return target
-    source = str(Path(cohort).expanduser().resolve())
-    if not Path(source).is_dir():
-        raise SettingError(
-            f"There is no folder {source}. Name the folder of a cohort, or 'phantom'."
-        )
-    parameterized = parameterize_notebook(load_notebook_node(str(original)), {"source": source})
-    parameterized.metadata.pop("papermill", None)
-    nbformat.write(parameterized, target)  # type: ignore[no-untyped-call]
-    return target
-
-
-if __name__ == "__main__":
-    main()
