@@ -18,8 +18,9 @@ __all__ = ["Job", "Outcome", "Progress", "Work", "finish"]
 
 R = TypeVar("R")
 
-#: Seconds between two progress reports that a job delivers (ten a second).
-REPORT_EVERY = 0.1
+#: Seconds between two progress reports that a job delivers: every report is drawn by several
+#: views, on the cores that training needs.
+REPORT_EVERY = 0.25
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Job(Generic[R]):
     work : generator of Progress
         What is to be done.
     on_progress : callable
-        Takes a `Progress`; called about ten times a second at most.
+        Takes a `Progress`; called a few times a second at most.
     on_outcome : callable
         Takes the `Outcome`; called exactly once, after every progress report.
     deliver : callable
