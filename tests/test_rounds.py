@@ -73,20 +73,20 @@ def stages(work):
 
 
 def test_a_trained_network_is_kept_and_opened_with_its_losses(study, pool):
-    (first, losses), did = stages(train_model(study, pool, 0))
+    first, did = stages(train_model(study, pool, 0))
     assert "training the U-Net" in did
-    (second, again), did = stages(train_model(study, pool, 0))
+    second, did = stages(train_model(study, pool, 0))
     assert did == {"loading the U-Net"}
-    assert again == losses
-    assert fingerprint(second) == fingerprint(first)
-    assert not second.training
+    assert second.losses == first.losses
+    assert fingerprint(second.network) == fingerprint(first.network)
+    assert not second.network.training
     assert len(kept_networks()) == 1
     assert [each.name for each in kept_networks()[0].parent.iterdir()] == ["weights.safetensors"]
 
 
 @pytest.mark.parametrize("changed", ["labels", "rows", "settings", "seed", "round", "initial"])
 def test_whatever_decides_a_network_decides_its_key(study, pool, changed, monkeypatch):
-    model, _ = finish(train_model(study, pool, 0))
+    trained = finish(train_model(study, pool, 0))
     other, index, initial = study, 0, None
     if changed == "labels":
         monkeypatch.setattr(study.data.labels, "key", "labels of another day")
@@ -99,26 +99,26 @@ def test_whatever_decides_a_network_decides_its_key(study, pool, changed, monkey
     elif changed == "round":
         index = 1
     else:
-        initial = model
+        initial = trained.network
     _, did = stages(train_model(other, pool, index, initial))
     assert "training the U-Net" in did
     assert len(kept_networks()) == 2
 
 
 def test_a_damaged_network_is_trained_anew_to_the_same_weights(study, pool):
-    first, _ = finish(train_model(study, pool, 0))
+    first = finish(train_model(study, pool, 0))
     (path,) = kept_networks()
     path.write_bytes(path.read_bytes()[:200])
-    (second, _), did = stages(train_model(study, pool, 0))
+    second, did = stages(train_model(study, pool, 0))
     assert "training the U-Net" in did
-    assert fingerprint(second) == fingerprint(first)
+    assert fingerprint(second.network) == fingerprint(first.network)
     assert stages(train_model(study, pool, 0))[1] == {"loading the U-Net"}
 
 
 @pytest.fixture
 def source(study, pool):
-    model, _ = finish(train_model(study, pool, 1))
-    return EvidenceSource(study, pool, model, 1)
+    trained = finish(train_model(study, pool, 1))
+    return EvidenceSource(study, pool, trained.network, 1)
 
 
 def test_sources_are_those_of_the_latest_round_or_all(source, pool):

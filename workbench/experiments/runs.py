@@ -49,7 +49,8 @@ class SavedRound:
     ``labeled`` names the slices that were labeled for this round, ``suggested``
     those that were asked for next; ``metrics`` are Dice by region; ``cases`` are the
     scores of every test case and ``annotated`` what was annotated so far, both empty in
-    runs of versions that did not save them.
+    runs of versions that did not save them; ``head_losses`` are the ranking loss of every
+    step, empty where no loss head was trained.
     """
 
     index: int
@@ -62,6 +63,7 @@ class SavedRound:
     seconds: Mapping[str, float]
     cases: CaseScores = field(default_factory=dict)
     annotated: Mapping[str, int] = field(default_factory=dict)
+    head_losses: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ def _saved(round: Round) -> SavedRound:
         strategy=record(round.strategy),
         metrics=dict(round.metrics),
         losses=tuple(round.losses),
+        head_losses=tuple(round.head_losses),
         seconds=dict(round.seconds),
         cases=round.cases,
         annotated=round.annotated,
@@ -225,8 +228,8 @@ def _read_rounds(folder: Path) -> list[SavedRound]:
     rounds: list[SavedRound] = []
     while (path := folder / f"{len(rounds):03d}" / "round.json").is_file():
         content = read_json(path)
-        for name in ("labeled", "suggested", "losses"):
-            content[name] = tuple(content[name])
+        for name in ("labeled", "suggested", "losses", "head_losses"):
+            content[name] = tuple(content.get(name, ()))
         rounds.append(SavedRound(**content))
     return rounds
 

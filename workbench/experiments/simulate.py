@@ -15,7 +15,8 @@ from workbench.errors import RunError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.jobs import Work
-from workbench.rounds import run_round, train_model
+from workbench.rounds import build_model, run_round, train_model
+from workbench.strategies import from_record
 from workbench.strategies.base import Budget, QueryStrategy
 from workbench.study import Data, Study, initial_rows, learn_latent, open_data
 
@@ -95,8 +96,8 @@ def first_model(study: Study) -> Work[nn.Module | None]:
     other = study.data.pretraining
     if other is None:
         return None
-    model, _ = yield from train_model(replace(study, data=other), other.pool, 0)
-    return model
+    trained = yield from train_model(replace(study, data=other), other.pool, 0)
+    return trained.network
 
 
 def train_first_round(config: RunConfig, compute: Compute) -> Work[None]:
@@ -104,7 +105,7 @@ def train_first_round(config: RunConfig, compute: Compute) -> Work[None]:
     study = yield from prepare(config, compute)
     pool = _first_pool(config, study.data.pool)
     model = yield from first_model(study)
-    yield from train_model(study, pool, 0, model)
+    yield from train_model(study, pool, 0, model, config.query_strategy().needs())
 
 
 def _first_pool(config: RunConfig, pool: Pool) -> Pool:
@@ -113,14 +114,8 @@ def _first_pool(config: RunConfig, pool: Pool) -> Pool:
 
 
 def load_round_model(run: Run, index: int, study: Study) -> nn.Module:
-    """Load the U-Net of a finished round."""
-    from workbench.models.unet import build_unet
-
-    model = build_unet(
-        len(study.data.images.channels),
-        len(study.data.labels.classes),
-        study.segmentation.features,
-    )
+    """Load the network of a finished round, of the variant that its strategy trained."""
+    model = build_model(study, from_record(run.rounds[index].strategy).needs())
     return study.compute.place(run.load_model(index, model)).eval()
 
 

@@ -7,8 +7,10 @@ sample the gradient that it would have alone.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,10 +21,50 @@ from workbench.cohort.label_source import LabelSource
 from workbench.errors import TrainingError
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
+from workbench.models.variants import reseed_dropout, sampling
+from workbench.training.augment import Augmentation, augment
 from workbench.training.loop import Images, in_order
 from workbench.training.losses import DICE, DiceLoss
 
-__all__ = ["input_gradients", "lengths", "scale_gradients"]
+__all__ = ["Variation", "input_gradients", "lengths", "scale_gradients"]
+
+#: Contrast and brightness as in training, and nothing that would move a pixel.
+INTENSITY = Augmentation(flip=0.0, elastic=0.0)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Ask for the gradient at a variation of the image or of the network.
+
+    Parameters
+    ----------
+    kind : {"intensity", "dropout"}
+        Whether the image's contrast and brightness are varied, or dropout draws.
+    number : int
+        Which of several variations, from 0.
+    seed, round : int
+        Decide, with the number, what is varied.
+    """
+
+    kind: Literal["intensity", "dropout"]
+    number: int
+    seed: int
+    round: int
+
+    def image(self, x: torch.Tensor, target: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
+        """Return the images at which to take the gradient, shape (m, c, h, w)."""
+        if self.kind == "dropout":
+            return x
+        return augment(
+            x, target, rows, seed=self.seed, round=self.round, epoch=self.number, strength=INTENSITY
+        )[0]
+
+    def network(self, model: nn.Module) -> contextlib.AbstractContextManager[None]:
+        """Context in which the network is as it should be."""
+        if self.kind == "intensity":
+            return contextlib.nullcontext()
+        reseed_dropout(model, self.seed, self.round, self.number)
+        return sampling(model)
 
 
 def input_gradients(
@@ -33,6 +75,7 @@ def input_gradients(
     *,
     compute: Compute,
     criterion: DiceLoss = DICE,
+    variation: Variation | None = None,
     batch: int = 32,
 ) -> Work[tuple[NDArray[np.float32], NDArray[np.float64]]]:
     """Compute the input gradient of each sample's Dice loss.
@@ -49,6 +92,8 @@ def input_gradients(
         Device, threads and precision.
     criterion : DiceLoss
         The loss whose gradient it is; that of the training.
+    variation : Variation, optional
+        Where to take the gradient, if not at the images and the network as they are.
     batch : int
         Samples of one backward pass.
 
@@ -68,9 +113,13 @@ def input_gradients(
     losses = np.empty(len(sources))
     model = compute.place(model).eval()
     for part, done in in_order(len(sources), batch):
-        x = compute.tensor(images.read(sources[part])).requires_grad_(True)
+        x = compute.tensor(images.read(sources[part]))
         target = compute.tensor(torch.from_numpy(labels.read(sources[part])))
-        with compute.autocast():
+        if variation is not None:
+            x = variation.image(x, target, sources[part])
+        x = x.requires_grad_(True)
+        as_asked = variation.network(model) if variation else contextlib.nullcontext()
+        with as_asked, compute.autocast():
             logits = model(x)
         per_sample = criterion(logits, target)
         (gradient,) = torch.autograd.grad(per_sample.sum(), x)

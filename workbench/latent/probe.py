@@ -26,7 +26,7 @@ from workbench.cohort.label_source import LabelSource
 from workbench.errors import SettingError
 from workbench.jobs import Progress, Work, finish
 from workbench.latent.calibration import find_step
-from workbench.latent.gradients import input_gradients, lengths, scale_gradients
+from workbench.latent.gradients import Variation, input_gradients, lengths, scale_gradients
 from workbench.latent.space import encode_batch
 from workbench.models.compute import Compute
 from workbench.models.vae import VAE
@@ -296,6 +296,7 @@ def compute_probe(
     *,
     compute: Compute,
     criterion: DiceLoss = DICE,
+    variation: Variation | None = None,
     neighbor_distance: float | None = None,
     grid: Sequence[str] = (),
     batch: int = 32,
@@ -304,7 +305,7 @@ def compute_probe(
 
     Parameters
     ----------
-    model, images, labels, rows, compute, criterion, batch
+    model, images, labels, rows, compute, criterion, variation, batch
         As in `workbench.latent.gradients.input_gradients`.
     vae : VAE
         The manifold; in eval mode afterwards.
@@ -331,6 +332,7 @@ def compute_probe(
         sources,
         compute=compute,
         criterion=criterion,
+        variation=variation,
         batch=batch,
     )
     vae = compute.place(vae).eval()

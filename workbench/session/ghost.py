@@ -40,15 +40,17 @@ def random_curve(
     """
     pool = rounds[0].pool
     points = [(int(pool.labeled.sum()), float(rounds[0].metrics["mean"]))]
-    model, _ = yield from train_model(study, pool, rounds[0].index)  # from the cache
+    trained = yield from train_model(study, pool, rounds[0].index)  # from the cache if plain
     for done in rounds[1:]:
         count = int((done.pool.labeled_in == done.index).sum())
         rng = np.random.default_rng((study.seed, done.index))
         rows = np.sort(rng.choice(np.flatnonzero(pool.free), count, replace=False))
         pool = pool.with_labeled(rows, done.index)
-        initial = model if continue_weights else None
-        model, _ = yield from train_model(study, pool, done.index, initial)
+        initial = trained.network if continue_weights else None
+        trained = yield from train_model(study, pool, done.index, initial)
         data = study.data
-        metrics = yield from evaluate(model, data.test_images, data.test_labels, study.compute)
+        metrics = yield from evaluate(
+            trained.network, data.test_images, data.test_labels, study.compute
+        )
         points.append((int(pool.labeled.sum()), float(metrics["mean"])))
     return tuple(points)

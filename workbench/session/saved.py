@@ -69,6 +69,7 @@ def restore(run: Run, study: Study, budget: int) -> Restored:
                 seconds=saved.seconds,
                 cases=saved.cases,
                 annotated=saved.annotated,
+                head_losses=saved.head_losses,
             )
         )
     last = rounds[-1]
