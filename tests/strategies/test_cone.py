@@ -104,6 +104,15 @@ def test_each_pass_serves_every_source_once_in_ascending_order(problem):
 
 
 @pytest.mark.usefixtures("search")
+def test_arrays_that_cannot_be_written_are_searched_too():
+    problem = scattered(n=300, m=6)
+    expected = choose(*problem, 60, 200)  # queues are fetched again and again
+    for array in problem:
+        array.flags.writeable = False
+    assert choose(*problem, 60, 200).rows.tolist() == expected.rows.tolist()
+
+
+@pytest.mark.usefixtures("search")
 def test_a_taken_sample_is_passed_over():
     z = np.array([[1.0], [2.0], [3.0], [4.0]])
     sources, shifted = np.zeros((2, 1)), np.full((2, 1), 0.5)

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from workbench.errors import SettingError
 from workbench.strategies.search import (
+    ANYWHERE,
     FALLBACK,
-    LONGEST_QUEUE,
     CompiledSearch,
+    Cone,
     PlainSearch,
     Queue,
     Search,
@@ -37,6 +38,7 @@ __all__ = [
     "TOLERANCE",
     "Picks",
     "axes_of",
+    "cones_of",
     "described",
     "inside_cone",
     "least_cosine",
@@ -116,7 +118,7 @@ def select_in_passes(
     SettingError
         If the angle is out of range, or a latent code is not finite.
     """
-    cos_max = least_cosine(max_angle)
+    limit = least_cosine(max_angle)
     z = np.ascontiguousarray(z, dtype=np.float64)
     source_z = np.asarray(source_z, dtype=np.float64).reshape(-1, z.shape[1])
     shifted = np.ascontiguousarray(shifted, dtype=np.float64).reshape(-1, z.shape[1])
@@ -133,6 +135,7 @@ def select_in_passes(
     if m == 0 or budget == 0:
         return described(z, shifted, axes, directed, [], [], [])
 
+    cones = cones_of(shifted, axes, directed, limit)
     search: Search
     warm = "workbench.strategies.scan" in sys.modules
     if len(served) * int(free.sum()) >= (COMPILED_FROM_ONCE_WARM if warm else COMPILED_FROM):
@@ -140,16 +143,9 @@ def select_in_passes(
     else:
         search = PlainSearch(z, free)
     passes = -(-budget // len(served))
-    queues = [
-        Queue(search, z, shifted[i], axes[i], cos_max if directed[i] else None, passes + 1)
-        for i in served
-    ]
+    queues = [Queue(search, z, cones[i], passes + 1) for i in served]
     if isinstance(search, CompiledSearch):
-        wanted = min(passes + 1, LONGEST_QUEUE)
-        limit, conical = (0.0, False) if cos_max is None else (cos_max, True)
-        search.prefetch(
-            queues, shifted[served], axes[served], limit, directed[served] & conical, wanted
-        )
+        search.prefetch(queues)
     rows: list[int] = []
     source: list[int] = []
     outside: list[bool] = []
@@ -186,13 +182,11 @@ def inside_cone(
     ndarray of bool, shape (n,)
         All true without a condition or a direction (z' = z); a point at z' is inside.
     """
-    cos_max = least_cosine(max_angle)
-    apex = np.asarray(shifted, dtype=np.float64)
-    axes, directed = axes_of(np.asarray(source_z, dtype=np.float64)[None], apex[None])
-    if cos_max is None or not directed[0]:
-        return np.ones(len(z), dtype=bool)
-    squared, dot = measure(np.asarray(z, dtype=np.float64), apex, axes[0])
-    inside: NDArray[np.bool_] = dot >= cos_max * np.sqrt(squared)
+    apex = np.asarray(shifted, dtype=np.float64)[None]
+    axes, directed = axes_of(np.asarray(source_z, dtype=np.float64)[None], apex)
+    (cone,) = cones_of(apex, axes, directed, least_cosine(max_angle))
+    squared, dot = measure(np.asarray(z, dtype=np.float64), cone)
+    inside: NDArray[np.bool_] = dot >= cone.least_cosine * np.sqrt(squared)
     return inside
 
 
@@ -201,18 +195,20 @@ def warm_up() -> None:
 
     Takes under a second when numba's cache is filled, a few seconds when it is not.
     """
-    import workbench.strategies.scan  # noqa: F401
+    from workbench.strategies import scan
+
+    scan.warm_up()
 
 
 # ---------------------------------------------------------------- measuring
-def least_cosine(max_angle: float) -> float | None:
-    """The cosine from which a direction is inside, None for no condition."""
+def least_cosine(max_angle: float) -> float:
+    """The cosine from which a direction is inside; `ANYWHERE` for no condition."""
     if not 0.0 <= max_angle <= 180.0:  # also false for NaN
         raise SettingError(
             f"The cone's half-angle is {max_angle!r}. It is an angle in degrees from 0 to 180; "
             f"60 is the papers' choice and 180 switches the condition off."
         )
-    return None if max_angle == 180.0 else math.cos(math.radians(max_angle)) - TOLERANCE
+    return ANYWHERE if max_angle == 180.0 else math.cos(math.radians(max_angle)) - TOLERANCE
 
 
 def axes_of(
@@ -225,6 +221,19 @@ def axes_of(
     scaled = steps / np.where(directed, largest, 1.0)[:, None]  # no underflow in the squares
     length = np.sqrt((scaled * scaled).sum(axis=1))
     return np.ascontiguousarray(scaled / np.where(directed, length, 1.0)[:, None]), directed
+
+
+def cones_of(
+    shifted: NDArray[np.float64],
+    axes: NDArray[np.float64],
+    directed: NDArray[np.bool_],
+    limit: float,
+) -> list[Cone]:
+    """A cone at each z', shape (m, d); open where there is no direction."""
+    return [
+        Cone(apex, axis, limit if has_direction else ANYWHERE)
+        for apex, axis, has_direction in zip(shifted, axes, directed, strict=True)
+    ]
 
 
 def _check_finite(values: NDArray[np.float64], what: str) -> None:

@@ -26,10 +26,17 @@ from workbench.strategies.base import (
     Sources,
     Suggestions,
 )
-from workbench.strategies.cone import FALLBACK, Picks, axes_of, described, least_cosine
+from workbench.strategies.cone import (
+    FALLBACK,
+    Picks,
+    axes_of,
+    cones_of,
+    described,
+    least_cosine,
+)
 from workbench.strategies.gradient_guided import GradientGuided
 from workbench.strategies.needs import Dropout, Variation, VariedShifts
-from workbench.strategies.search import PlainSearch, measure
+from workbench.strategies.search import PlainSearch, least_angle
 
 __all__ = ["GradientVoting", "select_by_votes"]
 
@@ -162,8 +169,9 @@ def select_by_votes(
         the `FALLBACK` nearest to its plain z', marked ``outside_cone``; ``no_direction`` marks
         sources whose plain z' is z.
     """
-    cos_max = least_cosine(max_angle)
+    limit = least_cosine(max_angle)
     axes, directed = zip(*(axes_of(source_z, each) for each in shifted), strict=True)
+    cones = [cones_of(*each, limit) for each in zip(shifted, axes, directed, strict=True)]
     m = shifted.shape[1]
     budget = min(budget, int(free.sum()))
     served = np.arange(m) if budget >= m else np.sort(rng.permutation(m)[:budget])
@@ -173,20 +181,12 @@ def select_by_votes(
     outside: list[bool] = []
     while len(rows) < budget:
         for i in served[: budget - len(rows)].tolist():
-            nominated = np.concatenate(
-                [
-                    search.nearest(
-                        shifted[t, i], axes[t][i], cos_max if directed[t][i] else None, nominees
-                    )
-                    for t in range(len(shifted))
-                ]
-            )
+            nominated = np.concatenate([search.nearest(each[i], nominees) for each in cones])
             if len(nominated):
                 row = _elected(nominated, z, shifted[:, i].mean(axis=0))
             else:
-                near = search.nearest(shifted[0, i], axes[0][i], None, FALLBACK)
-                squared, dot = measure(z[near], shifted[0, i], axes[0][i])
-                row = int(near[np.argmax(dot / np.sqrt(squared))])
+                cone = cones[0][i]
+                row = least_angle(z, search.nearest(cone.opened(), FALLBACK), cone)
             search.take(row)
             rows.append(row)
             source.append(i)
@@ -200,5 +200,4 @@ def _elected(
     """The row with most votes, of several the nearest to a point, of those the lowest."""
     candidates, votes = np.unique(nominated, return_counts=True)
     best = candidates[votes == votes.max()]
-    squared, _ = measure(z[best], middle, middle)
-    return int(best[np.argmin(squared)])
+    return int(best[np.argmin(((z[best] - middle) ** 2).sum(axis=1))])

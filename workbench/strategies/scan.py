@@ -1,186 +1,57 @@
 """Find the nearest points in a cone, compiled.
 
-Points are kept in tiles of neighbors: halves of halves, each split across its
-widest dimension, down to `TILE` points. A search first bounds each tile by its
-box: no point in it is nearer than the box, and none has a larger component
-along the cone's axis than the box's farthest corner. It opens the nearest tiles
-first, and of the others only those whose box is not farther than the worst
-distance kept and reaches into the cone. Within a tile distances and
-angles are measured together, without branches.
+A search first bounds each tile (see `tiles`) by its box: no point in it is
+nearer than the box, and none has a larger component along the cone's axis than
+the box's farthest corner. It opens the nearest tiles first, and of the others
+only those whose box is not farther than the worst distance kept and reaches
+into the cone. Within a tile distances and angles are measured together, without
+branches.
 
 A box is measured dimension by dimension as its points are, and rounding keeps
 order, so that what is bounded away would not have been found.
 
-Importing this module imports numba and compiles (or reads from numba's cache),
-so it is imported by those who have enough to search: see `cone`.
+Importing this module imports numba, and its first use compiles (or reads from
+numba's cache): only those who have enough to search do it (see `cone`).
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["TILE", "Tiles", "first_nearest", "nearest", "tile"]
+from workbench.strategies.search import ANYWHERE
+from workbench.strategies.tiles import TILE, Tiles, tile
 
-#: Points in a tile: few, so that boxes are small; a multiple of what a processor adds at once.
-TILE = 64
+__all__ = ["first_nearest", "nearest", "warm_up"]
+
 #: Tiles opened nearest first; the others follow as they are stored.
 _BEST_FIRST = 8
-#: Points of a node, evenly spread, that tell which dimension is its widest.
-_PROBES = 32
-
-
-class Tiles(NamedTuple):
-    """Points in tiles; the last tile is filled up with points that are not free.
-
-    Parameters
-    ----------
-    points : ndarray of float64, shape (t, d, TILE)
-        Coordinates; point p is ``points[p // TILE, :, p % TILE]``.
-    rows : ndarray of int64, shape (t · TILE,)
-        The row that each point stands for, −1 for filling; the lower row wins a tie in distance.
-    free : ndarray of bool, shape (t · TILE,)
-        Points that may be found; to be changed by the caller.
-    low, high : ndarray of float64, shape (d, t)
-        The box around each tile.
-    """
-
-    points: NDArray[np.float64]
-    rows: NDArray[np.int64]
-    free: NDArray[np.bool_]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-
-@njit("int64[::1](float64[:,::1])", cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _order(samples: Any) -> Any:  # pragma: no cover - compiled
-    """Order in which each run of `TILE` samples is a tile."""
-    n, dims = samples.shape
-    order = np.arange(n)
-    value = np.empty(n)
-    waiting = [(0, n)]
-    while len(waiting) > 0:
-        begin, end = waiting.pop()
-        tiles = (end - begin + TILE - 1) // TILE
-        if tiles < 2:
-            continue
-        step = max((end - begin) // _PROBES, 1)
-        widest, width = 0, -1.0
-        for k in range(dims):
-            total, squares, count = 0.0, 0.0, 0
-            origin = samples[order[begin], k]
-            for p in range(begin, end, step):
-                difference = samples[order[p], k] - origin
-                total += difference
-                squares += difference * difference
-                count += 1
-            spread = squares - total * total / count
-            if spread > width:
-                widest, width = k, spread
-        for p in range(begin, end):
-            value[p] = samples[order[p], widest]
-        middle = begin + tiles // 2 * TILE
-        low, high = begin, end - 1
-        while low < high:  # Hoare's selection
-            pivot = value[(low + high) // 2]
-            i, j = low, high
-            while i <= j:
-                while value[i] < pivot:
-                    i += 1
-                while value[j] > pivot:
-                    j -= 1
-                if i <= j:
-                    value[i], value[j] = value[j], value[i]
-                    order[i], order[j] = order[j], order[i]
-                    i += 1
-                    j -= 1
-            if middle <= j:
-                high = j
-            elif middle >= i:
-                low = i
-            else:
-                break
-        waiting.append((begin, middle))
-        waiting.append((middle, end))
-    return order
-
-
-@njit(
-    "void(float64[:,::1], int64[::1], float64[:,:,::1], float64[:,::1], float64[:,::1])",
-    cache=True,
-    nogil=True,
-)  # type: ignore[untyped-decorator]
-def _fill(
-    samples: Any, order: Any, points: Any, lows: Any, highs: Any
-) -> Any:  # pragma: no cover - compiled
-    """Copy the samples into their tiles, the last one again to the end; draw the boxes."""
-    n, dims = samples.shape
-    for t in range(len(points)):
-        for j in range(TILE):
-            sample = samples[order[min(t * TILE + j, n - 1)]]
-            for k in range(dims):
-                points[t, k, j] = sample[k]
-        for k in range(dims):
-            low = high = points[t, k, 0]
-            for j in range(1, TILE):
-                low = min(low, points[t, k, j])
-                high = max(high, points[t, k, j])
-            lows[k, t], highs[k, t] = low, high
 
 
 # What follows is compiled apart so that each loop over a tile becomes vector instructions.
-@njit(  # type: ignore[untyped-decorator]
-    "void(float64[:,::1], float64[::1], float64[::1])", cache=True, nogil=True
-)
-def _distances(tile: Any, apex: Any, squared: Any) -> Any:  # pragma: no cover - compiled
-    """Squared distances, summed in order of the dimensions."""
-    dims = len(apex)
-    for j in range(TILE):
-        squared[j] = 0.0
-    for k in range(dims):
-        at = apex[k]
-        for j in range(TILE):
-            difference = tile[k, j] - at
-            squared[j] += difference * difference
-
-
-@njit(
-    "void(float64[:,::1], float64[::1], float64[::1], float64[::1], float64[::1])",
-    cache=True,
-    nogil=True,
-)  # type: ignore[untyped-decorator]
-def _distances_and_angles(
-    tile: Any, apex: Any, axis: Any, squared: Any, dot: Any
-) -> Any:  # pragma: no cover - compiled
-    """Squared distances and components along the axis, likewise."""
-    dims = len(apex)
+# These two are compiled apart so that each loop over a tile becomes vector instructions.
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _measure(
+    points: Any, apex: Any, axis: Any, squared: Any, dot: Any
+) -> None:  # pragma: no cover - compiled
+    """Squared distances and components along the axis, summed in order of the dimensions."""
     for j in range(TILE):
         squared[j] = 0.0
         dot[j] = 0.0
-    for k in range(dims):
+    for k in range(len(apex)):
         at, direction = apex[k], axis[k]
         for j in range(TILE):
-            difference = tile[k, j] - at
+            difference = points[k, j] - at
             squared[j] += difference * difference
             dot[j] += difference * direction
 
 
-@njit("boolean(float64[::1], float64)", cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _any_near(squared: Any, worst: Any) -> Any:  # pragma: no cover - compiled
-    near = 0
-    for j in range(TILE):
-        near += squared[j] <= worst
-    return near > 0
-
-
-@njit(  # type: ignore[untyped-decorator]
-    "boolean(float64[::1], float64[::1], float64, float64)", cache=True, nogil=True
-)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _any_inside(
     squared: Any, dot: Any, worst: Any, least_ratio: Any
 ) -> Any:  # pragma: no cover - compiled
@@ -192,200 +63,108 @@ def _any_inside(
     return near > 0
 
 
-_SIGNATURE = (
-    "int64(float64[:,:,::1], int64[::1], boolean[::1], float64[:,::1], float64[:,::1],"
-    " float64[::1], float64[::1], float64, boolean, int64[::1], float64[::1])"
-)
-
-
-@njit(_SIGNATURE, cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _nearest(
-    points: Any,
-    rows: Any,
-    open_: Any,
-    lows: Any,
-    highs: Any,
-    apex: Any,
-    axis: Any,
-    cos_max: Any,
-    conical: Any,
-    found: Any,
-    found_squared: Any,
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _bounds(
+    tiles: Any, apex: Any, axis: Any, least_cosine: Any
 ) -> Any:  # pragma: no cover - compiled
-    tiles, dims = points.shape[:2]
-    wanted = len(found)
-    squared = np.empty(TILE)
-    dot = np.empty(TILE)
-    count = 0
-    worst = np.inf
-
-    bound = np.zeros(tiles)
-    for k in range(dims):
-        at, low, high = apex[k], lows[k], highs[k]
-        for t in range(tiles):
+    """Squared distance to each tile's box; infinite where nothing of it is inside."""
+    d, count = tiles.low.shape
+    bound = np.zeros(count)
+    for k in range(d):
+        at, low, high = apex[k], tiles.low[k], tiles.high[k]
+        for t in range(count):
             gap = max(max(low[t] - at, at - high[t]), 0.0)
             bound[t] += gap * gap
-    if conical and cos_max >= 0.0:
-        reach = np.zeros(tiles)
-        for k in range(dims):
+    if least_cosine >= 0.0:
+        reach = np.zeros(count)
+        for k in range(d):
             at, direction = apex[k], axis[k]
-            corner = highs[k] if direction >= 0.0 else lows[k]
-            for t in range(tiles):
+            corner = tiles.high[k] if direction >= 0.0 else tiles.low[k]
+            for t in range(count):
                 reach[t] += (corner[t] - at) * direction
-        for t in range(tiles):
-            if reach[t] < cos_max * np.sqrt(bound[t]):
-                bound[t] = np.inf  # nothing of it inside
+        for t in range(count):
+            if reach[t] < least_cosine * np.sqrt(bound[t]):
+                bound[t] = np.inf
+    return bound
 
-    least_ratio = cos_max * abs(cos_max)
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _nearest(
+    tiles: Any, apex: Any, axis: Any, least_cosine: Any, found: Any
+) -> Any:  # pragma: no cover - compiled
+    """Fill `found` with points, nearest first, and tell how many there are; see `nearest`."""
+    bound = _bounds(tiles, apex, axis, least_cosine)
+    least_ratio = least_cosine * abs(least_cosine)
     least_ratio -= 1e-9 * abs(least_ratio)
-    opened = 0
-    following = 0
+    squared, dot = np.empty(TILE), np.empty(TILE)
+    wanted, count = len(found), 0
+    kept = np.empty(wanted)  # squared distance of each of `found`
+    worst = np.inf
+    opened = following = 0
     while True:
         if opened < _BEST_FIRST:
-            chosen = 0
-            least = np.inf
-            for t in range(tiles):
-                if bound[t] < least:
-                    least = bound[t]
-                    chosen = t
+            chosen = bound.argmin()
             opened += 1
-            if least > worst or least == np.inf:
+            if bound[chosen] > worst or bound[chosen] == np.inf:
                 break
         else:
-            while following < tiles and (bound[following] > worst or bound[following] == np.inf):
+            while following < len(bound) and (
+                bound[following] > worst or bound[following] == np.inf
+            ):
                 following += 1
-            if following == tiles:
+            if following == len(bound):
                 break
             chosen = following
         bound[chosen] = np.inf
-        tile = points[chosen]
-        first = chosen * TILE
-        if conical:
-            _distances_and_angles(tile, apex, axis, squared, dot)
-            near = _any_inside(squared, dot, worst, least_ratio)
-        else:
-            _distances(tile, apex, squared)
-            near = _any_near(squared, worst)
-        if not near:
+        _measure(tiles.points[chosen], apex, axis, squared, dot)
+        if not _any_inside(squared, dot, worst, least_ratio):
             continue
-        if conical:  # an impossible distance for what lies outside
-            for j in range(TILE):
-                if dot[j] < cos_max * np.sqrt(squared[j]):
-                    squared[j] = np.inf
+        for j in range(TILE):  # an impossible distance for what lies outside
+            if dot[j] < least_cosine * np.sqrt(squared[j]):
+                squared[j] = np.inf
+        first = chosen * TILE
         for j in range(TILE):
-            if squared[j] > worst or not open_[first + j] or squared[j] == np.inf:
+            if squared[j] > worst or not tiles.free[first + j] or squared[j] == np.inf:
                 continue
-            row = rows[first + j]
+            row = tiles.rows[first + j]
             # insert by (distance, row)
             if count < wanted:
                 place = count
                 count += 1
-            elif squared[j] < found_squared[count - 1] or row < rows[found[count - 1]]:
+            elif squared[j] < kept[count - 1] or row < tiles.rows[found[count - 1]]:
                 place = count - 1
             else:
                 continue
             while place > 0 and (
-                found_squared[place - 1] > squared[j]
-                or (found_squared[place - 1] == squared[j] and rows[found[place - 1]] > row)
+                kept[place - 1] > squared[j]
+                or (kept[place - 1] == squared[j] and tiles.rows[found[place - 1]] > row)
             ):
-                found_squared[place] = found_squared[place - 1]
+                kept[place] = kept[place - 1]
                 found[place] = found[place - 1]
                 place -= 1
-            found_squared[place] = squared[j]
+            kept[place] = squared[j]
             found[place] = first + j
             if count == wanted:
-                worst = found_squared[count - 1]
+                worst = kept[count - 1]
     return count
 
 
-@njit(
-    "void(float64[:,:,::1], int64[::1], boolean[::1], float64[:,::1], float64[:,::1],"
-    " float64[:,::1], float64[:,::1], float64, boolean[::1], int64[:,::1], int64[::1],"
-    " int64[:,::1], int64[::1])",
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _first(
-    points: Any,
-    rows: Any,
-    open_: Any,
-    lows: Any,
-    highs: Any,
-    apexes: Any,
-    axes: Any,
-    cos_max: Any,
-    conical: Any,
-    inside: Any,
-    inside_counts: Any,
-    around: Any,
-    around_counts: Any,
-) -> Any:  # pragma: no cover - compiled
-    kept = np.empty(max(inside.shape[1], around.shape[1]))
+    tiles: Any, apexes: Any, axes: Any, least_cosines: Any, inside: Any, around: Any, counts: Any
+) -> None:  # pragma: no cover - compiled
+    """Fill a row of `inside`, or else of `around`, for each apex; see `first_nearest`."""
     for i in range(len(apexes)):
-        inside_counts[i] = _nearest(
-            points,
-            rows,
-            open_,
-            lows,
-            highs,
-            apexes[i],
-            axes[i],
-            cos_max,
-            conical[i],
-            inside[i],
-            kept[: inside.shape[1]],
-        )
-        if inside_counts[i] == 0:
-            around_counts[i] = _nearest(
-                points,
-                rows,
-                open_,
-                lows,
-                highs,
-                apexes[i],
-                axes[i],
-                cos_max,
-                False,
-                around[i],
-                kept[: around.shape[1]],
-            )
-        else:
-            around_counts[i] = -1
-
-
-def tile(samples: NDArray[np.float64], rows: NDArray[np.int64]) -> Tiles:
-    """Put points into tiles, all free.
-
-    Parameters
-    ----------
-    samples : ndarray of float64, shape (n, d)
-        Points, at least one.
-    rows : ndarray of int64, shape (n,)
-        The row that each stands for.
-
-    Returns
-    -------
-    Tiles
-    """
-    n, dims = samples.shape
-    count = -(-n // TILE)
-    points = np.empty((count, dims, TILE))
-    low, high = np.empty((dims, count)), np.empty((dims, count))
-    order = _order(samples)
-    _fill(samples, order, points, low, high)
-    free = np.arange(count * TILE) < n
-    row = np.full(count * TILE, -1, dtype=np.int64)
-    row[:n] = rows[order]
-    return Tiles(points, row, free, low, high)
+        counts[i, 0] = _nearest(tiles, apexes[i], axes[i], least_cosines[i], inside[i])
+        if counts[i, 0] == 0:
+            counts[i, 1] = _nearest(tiles, apexes[i], axes[i], ANYWHERE, around[i])
 
 
 def nearest(
     tiles: Tiles,
     apex: NDArray[np.float64],
     axis: NDArray[np.float64],
-    cos_max: float,
-    conical: bool,
+    least_cosine: float,
     wanted: int,
 ) -> NDArray[np.int64]:
     """Find the free points nearest to an apex, inside a cone or anywhere.
@@ -396,10 +175,8 @@ def nearest(
         Where to search.
     apex, axis : ndarray of float64, shape (d,)
         Tip of the cone, and its direction of length 1.
-    cos_max : float
-        Least cosine that is inside.
-    conical : bool
-        False: `axis` and `cos_max` are ignored.
+    least_cosine : float
+        Least cosine that is inside; `ANYWHERE` for any direction.
     wanted : int
         How many to find, at least 1.
 
@@ -409,17 +186,15 @@ def nearest(
         Points of `tiles`, nearest first.
     """
     found = np.empty(wanted, dtype=np.int64)
-    squared = np.empty(wanted)
-    count = _nearest(*tiles, apex, axis, cos_max, conical, found, squared)
-    return found[:count]
+    # Copies: arrays that cannot be written would be another type, and compiled for again.
+    return found[: _nearest(tiles, apex.copy(), axis.copy(), least_cosine, found)]
 
 
 def first_nearest(
     tiles: Tiles,
     apexes: NDArray[np.float64],
     axes: NDArray[np.float64],
-    cos_max: float,
-    conical: NDArray[np.bool_],
+    least_cosines: NDArray[np.float64],
     wanted: int,
     around: int,
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64] | None]]:
@@ -427,12 +202,12 @@ def first_nearest(
 
     Parameters
     ----------
-    tiles, cos_max
-        As in `nearest`.
+    tiles : Tiles
+        Where to search.
     apexes, axes : ndarray of float64, shape (m, d)
         Tip and direction of each cone.
-    conical : ndarray of bool, shape (m,)
-        Apexes that have a cone at all.
+    least_cosines : ndarray of float64, shape (m,)
+        As in `nearest`, for each cone.
     wanted, around : int
         How many to find inside each cone; and in any direction, where a cone is empty.
 
@@ -444,25 +219,31 @@ def first_nearest(
     m = len(apexes)
     inside = np.empty((m, wanted), dtype=np.int64)
     nearby = np.empty((m, around), dtype=np.int64)
-    counts, nearby_counts = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
+    counts = np.zeros((m, 2), dtype=np.int64)
 
     def search(part: slice) -> None:
         _first(
-            *tiles,
+            tiles,
             apexes[part],
             axes[part],
-            cos_max,
-            conical[part],
+            least_cosines[part],
             inside[part],
-            counts[part],
             nearby[part],
-            nearby_counts[part],
+            counts[part],
         )
 
     parts = [slice(low, low + 16) for low in range(0, m, 16)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
         list(threads.map(search, parts))
     return [
-        (inside[i, : counts[i]], None if counts[i] else nearby[i, : nearby_counts[i]])
-        for i in range(m)
+        (inside[i, :found], None if found else nearby[i, :near])
+        for i, (found, near) in enumerate(counts.tolist())
     ]
+
+
+def warm_up() -> None:
+    """Compile all that searches use, by one of each."""
+    tiles = tile(np.zeros((1, 1)), np.zeros(1, dtype=np.int64))
+    one = np.ones((1, 1))
+    first_nearest(tiles, one, one, one[0], 1, 1)
+    nearest(tiles, one[0], one[0], 1.0, 1)

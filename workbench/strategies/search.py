@@ -9,12 +9,25 @@ Both sum in the same order and so find the same rows.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FALLBACK", "CompiledSearch", "PlainSearch", "Queue", "Search", "measure"]
+__all__ = [
+    "ANYWHERE",
+    "FALLBACK",
+    "CompiledSearch",
+    "Cone",
+    "PlainSearch",
+    "Queue",
+    "Search",
+    "least_angle",
+    "measure",
+]
+
+#: The least cosine that asks for no direction: every cosine is above it.
+ANYWHERE = -2.0
 
 #: Nearest free samples among which the fallback looks for the smallest angle.
 FALLBACK = 50
@@ -24,17 +37,31 @@ LONGEST_QUEUE = 256
 NEAREST_AT_ONCE = FALLBACK + 14
 
 
+class Cone(NamedTuple):
+    """Where one source looks for samples.
+
+    Parameters
+    ----------
+    apex, axis : ndarray of float64, shape (d,)
+        z', and the direction of z' − z, of length 1 (0 where there is none).
+    least_cosine : float
+        Least cosine to the axis that is inside; `ANYWHERE` for any direction.
+    """
+
+    apex: NDArray[np.float64]
+    axis: NDArray[np.float64]
+    least_cosine: float
+
+    def opened(self) -> Cone:
+        """The same apex, in any direction."""
+        return self._replace(least_cosine=ANYWHERE)
+
+
 class Search(Protocol):
     """The free samples of one selection; `take` makes one of them unfree."""
 
-    def nearest(
-        self,
-        apex: NDArray[np.float64],
-        axis: NDArray[np.float64],
-        cos_max: float | None,
-        wanted: int,
-    ) -> NDArray[np.int64]:
-        """Return up to `wanted` free rows inside a cone (or anywhere), nearest first."""
+    def nearest(self, cone: Cone, wanted: int) -> NDArray[np.int64]:
+        """Return up to `wanted` free rows inside a cone, nearest first."""
         ...
 
     def is_free(self, rows: Any) -> Any:
@@ -54,18 +81,11 @@ class PlainSearch:
         self._columns = np.ascontiguousarray(z[self._rows].T)
         self._free = free
 
-    def nearest(
-        self,
-        apex: NDArray[np.float64],
-        axis: NDArray[np.float64],
-        cos_max: float | None,
-        wanted: int,
-    ) -> NDArray[np.int64]:
-        """Return up to `wanted` free rows inside a cone (or anywhere), nearest first."""
-        squared, dot = measure(self._columns.T, apex, axis)
+    def nearest(self, cone: Cone, wanted: int) -> NDArray[np.int64]:
+        """Return up to `wanted` free rows inside a cone, nearest first."""
+        squared, dot = measure(self._columns.T, cone)
         inside = self._free[self._rows]
-        if cos_max is not None:
-            inside &= dot >= cos_max * np.sqrt(squared)
+        inside &= dot >= cone.least_cosine * np.sqrt(squared)
         candidates = np.flatnonzero(inside)
         distances = squared[candidates]
         if len(candidates) > wanted:
@@ -88,7 +108,8 @@ class CompiledSearch:
     """Search samples in tiles with `scan.nearest`."""
 
     def __init__(self, z: NDArray[np.float64], free: NDArray[np.bool_]) -> None:
-        from workbench.strategies.scan import first_nearest, nearest, tile
+        from workbench.strategies.scan import first_nearest, nearest
+        from workbench.strategies.tiles import tile
 
         self._scan, self._scan_many = nearest, first_nearest
         rows = np.flatnonzero(free)
@@ -97,17 +118,9 @@ class CompiledSearch:
         self._place = np.full(len(z), -1, dtype=np.int64)
         self._place[self._rows[self._open]] = np.flatnonzero(self._open)
 
-    def nearest(
-        self,
-        apex: NDArray[np.float64],
-        axis: NDArray[np.float64],
-        cos_max: float | None,
-        wanted: int,
-    ) -> NDArray[np.int64]:
-        """Return up to `wanted` free rows inside a cone (or anywhere), nearest first."""
-        limit, conical = (0.0, False) if cos_max is None else (cos_max, True)
-        found = self._scan(self._tiles, apex, axis, limit, conical, wanted)
-        return self._rows[found]
+    def nearest(self, cone: Cone, wanted: int) -> NDArray[np.int64]:
+        """Return up to `wanted` free rows inside a cone, nearest first."""
+        return self._rows[self._scan(self._tiles, *cone, wanted)]
 
     def is_free(self, rows: Any) -> Any:
         """Tell of one row, or of each, whether it can still be taken."""
@@ -117,18 +130,12 @@ class CompiledSearch:
         """Let nobody find this row again."""
         self._open[self._place[row]] = False
 
-    def prefetch(
-        self,
-        queues: list[Queue],
-        apexes: NDArray[np.float64],
-        axes: NDArray[np.float64],
-        cos_max: float,
-        conical: NDArray[np.bool_],
-        wanted: int,
-    ) -> None:
-        """Fill all queues at once, before anything is taken."""
+    def prefetch(self, queues: list[Queue]) -> None:
+        """Fill all queues at once, before anything is taken; all want as many."""
+        cones = [queue.cone for queue in queues]
+        apexes, axes, cosines = (np.array(part) for part in zip(*cones, strict=True))
         found = self._scan_many(
-            self._tiles, apexes, axes, cos_max, conical, wanted, NEAREST_AT_ONCE
+            self._tiles, apexes, axes, cosines, queues[0].wanted, NEAREST_AT_ONCE
         )
         for queue, (inside, nearest) in zip(queues, found, strict=True):
             queue.offer(self._rows[inside], None if nearest is None else self._rows[nearest])
@@ -137,18 +144,9 @@ class CompiledSearch:
 class Queue:
     """The candidates of one source, nearest first, fetched a few at a time."""
 
-    def __init__(
-        self,
-        search: Search,
-        z: NDArray[np.float64],
-        apex: NDArray[np.float64],
-        axis: NDArray[np.float64],
-        cos_max: float | None,
-        wanted: int,
-    ) -> None:
-        self._search, self._z, self._apex, self._axis = search, z, apex, axis
-        self._cos_max = cos_max
-        self._wanted = min(wanted, LONGEST_QUEUE)
+    def __init__(self, search: Search, z: NDArray[np.float64], cone: Cone, wanted: int) -> None:
+        self.cone, self.wanted = cone, min(wanted, LONGEST_QUEUE)
+        self._search, self._z = search, z
         self._inside: list[int] = []  # nearest last
         self._inside_all = False  # nothing beyond what was fetched
         self._nearest: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -177,42 +175,37 @@ class Queue:
                     return row
             if self._inside_all:
                 return None
-            self._fetch_inside()
-
-    def _fetch_inside(self) -> None:
-        self._accept_inside(
-            self._search.nearest(self._apex, self._axis, self._cos_max, self._wanted)
-        )
+            self._accept_inside(self._search.nearest(self.cone, self.wanted))
 
     def _accept_inside(self, found: NDArray[np.int64]) -> None:
-        self._inside_all = len(found) < self._wanted
-        self._wanted = min(4 * self._wanted, LONGEST_QUEUE)
+        self._inside_all = len(found) < self.wanted
+        self.wanted = min(4 * self.wanted, LONGEST_QUEUE)
         self._inside = found[::-1].tolist()
 
     def _least_angle(self) -> int:
         near = self._nearest[self._search.is_free(self._nearest)]
         if len(near) < FALLBACK and not self._nearest_all:
-            self._accept_nearest(
-                self._search.nearest(self._apex, self._axis, None, NEAREST_AT_ONCE)
-            )
+            self._accept_nearest(self._search.nearest(self.cone.opened(), NEAREST_AT_ONCE))
             near = self._nearest
-        near = near[:FALLBACK]
-        squared, dot = measure(self._z[near], self._apex, self._axis)
-        return int(near[np.argmax(dot / np.sqrt(squared))])
+        return least_angle(self._z, near[:FALLBACK], self.cone)
 
     def _accept_nearest(self, found: NDArray[np.int64]) -> None:
         self._nearest = found
         self._nearest_all = len(found) < NEAREST_AT_ONCE
 
 
-def measure(
-    z: NDArray[np.float64], apex: NDArray[np.float64], axis: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def least_angle(z: NDArray[np.float64], rows: NDArray[np.int64], cone: Cone) -> int:
+    """Return the row of smallest angle to the axis; none of them lies at the apex."""
+    squared, dot = measure(z[rows], cone)
+    return int(rows[np.argmax(dot / np.sqrt(squared))])
+
+
+def measure(z: NDArray[np.float64], cone: Cone) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Squared distance to the apex and component along the axis, summed in order."""
     squared = np.zeros(len(z))
     dot = np.zeros(len(z))
     for k in range(z.shape[1]):
-        difference = z[:, k] - apex[k]
-        dot += difference * axis[k]
+        difference = z[:, k] - cone.apex[k]
+        dot += difference * cone.axis[k]
         squared += difference * difference
     return squared, dot
