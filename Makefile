@@ -20,10 +20,11 @@ help:  ## list these commands
 $(VENV)/.lab: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "The workbench needs Python 3.11, 3.12 or 3.13, and none was found. Install one and run 'make $(MAKECMDGOALS)' again, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments. On Debian and Ubuntu: apt install python3-venv; then run 'make $(MAKECMDGOALS)' again."; exit 1; }
-	@echo "Creating $(VENV) …"
-	@$(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || echo "Creating $(VENV) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@echo "Installing the workbench: downloads about 0.45 GB with the CPU build of torch, several GB with CUDA (TORCH_INDEX chooses, see README); two to five minutes …"
+	@echo "Installing the workbench: two to five minutes the first time, for about 0.45 GB with the CPU build of torch"
+	@echo "or several GB with CUDA (README says how to choose) …"
 	@$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --disable-pip-version-check --index-url $(TORCH_INDEX) torch,:)
 	@$(INSTALL) -e .
 	@touch $@
