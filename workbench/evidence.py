@@ -112,7 +112,7 @@ class EvidenceSource:
                 f"({', '.join(str(need) for need in _conditions(needs))}). It is from the next "
                 f"round on."
             )
-        missing = [need for need in sorted(needs, key=repr) if not self.knows({need})]
+        missing = [need for need in sorted(needs, key=repr) if need not in self._values]
         found = yield from self._look(missing)
         for need, value in found.items():
             self._keep(need, value)
