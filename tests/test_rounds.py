@@ -177,7 +177,7 @@ def test_the_same_round_suggests_the_same_and_another_round_draws_anew(study, po
 
 @pytest.mark.parametrize("strategy", [GradientGuided(), Oracle()])
 def test_what_needs_a_model_says_so_where_there_is_none(study, pool, strategy):
-    with pytest.raises(StrategyError, match="needs? a trained model; train a round first"):
+    with pytest.raises(StrategyError, match="needs a trained network.*Train a round first"):
         finish(select(EvidenceSource(study, pool, None, 0), strategy, Budget(1)))
 
 

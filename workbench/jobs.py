@@ -90,7 +90,7 @@ class Job(Generic[R]):
     work : generator of Progress
         What is to be done.
     on_progress : callable
-        Takes a `Progress`; called a few times a second at most.
+        Takes a `Progress`; called a few times a second at most, and for every snapshot.
     on_outcome : callable
         Takes the `Outcome`; called exactly once, after every progress report.
     deliver : callable

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from workbench.training.manifold import Manifold, ManifoldConfig
     from workbench.training.segmentation import SegmentationConfig
 
-__all__ = ["Data", "Study", "initial_rows", "learn_latent", "open_data"]
+__all__ = ["Data", "Study", "initial_rows", "learn_latent", "open_data", "rows_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ def open_data(
     seed : int
         Decides which contiguous blocks of cases are held out.
     cases : int, optional
-        Number of cases of the phantom; for other cohorts, use only the first so many.
+        Number of cases of the phantom, or of a cohort's to use, spread evenly over all.
     transfer : mapping, optional
         Pool and test set are the cases of site ``transfer["pool"]``, divided as without it; all
         labeled cases of site ``transfer["pretrain"]`` are there to pre-train on.
@@ -126,8 +126,13 @@ def open_data(
     pool = first_pool(images, labels)
     if not pool.eligible.any():
         raise CohortError(
-            f"No case of the pool of {cohort.name} has a label file. A simulated run needs "
-            f"references to label from; add label files to some cases and open it again."
+            f"No case of the pool of {cohort.name} has a label that can be used, and a simulated "
+            f"run needs references to label from. {_first_problem(labels, cohort)}"
+        )
+    if not test_labels.available.any():
+        raise CohortError(
+            f"No case held out for testing from {cohort.name} has a label that can be used, so no "
+            f"model could be scored. {_first_problem(test_labels, cohort)}"
         )
     data = Data(cohort, images, labels, test_images, test_labels, pool)
     if transfer is None:
@@ -139,6 +144,14 @@ def open_data(
     pool = first_pool(images, labels)
     pool = pool.with_labeled(np.flatnonzero(pool.eligible), 0)
     return replace(data, pretraining=replace(data, images=images, labels=labels, pool=pool))
+
+
+def _first_problem(labels: ReferenceLabels, cohort: Cohort) -> str:
+    if labels.problems:
+        return (
+            f"{labels.problems[0].sentence} 'workbench cohort {cohort.root}' tells every problem."
+        )
+    return "Add label files to some cases, or choose others, and open it again."
 
 
 def _site(cohort: Cohort, name: str) -> tuple[str, ...]:
@@ -222,6 +235,19 @@ def initial_rows(pool: Pool, n: int, seed: int, unit: Unit = "slices") -> NDArra
 
 
 def rows_of(pool: Pool, names: Sequence[str]) -> NDArray[np.int64]:
-    """Find the rows of slices by their names, in the order given."""
+    """Find the rows of slices by their names, in the order given.
+
+    Raises
+    ------
+    CohortError
+        If the pool has no such slice.
+    """
     row_of = {str(slice_id): row for row, slice_id in enumerate(pool.ids)}
+    gone = [name for name in names if name not in row_of]
+    if gone:
+        raise CohortError(
+            f"The pool has no slice {gone[0]}{f' and {len(gone) - 1} more' if gone[1:] else ''}, "
+            f"which a saved run names: the data set has changed since. Restore its files, or start "
+            f"again in another folder."
+        )
     return np.array([row_of[name] for name in names], dtype=np.int64)

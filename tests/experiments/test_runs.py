@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from workbench.errors import RunError, SettingError
 from workbench.experiments.config import RunConfig
@@ -24,6 +25,8 @@ def test_settings_come_back_from_json():
     ("change", "words"),
     [
         ({"rounds": -1}, "rounds is -1"),
+        ({"seed": -1}, "seed is -1"),
+        ({"manifold_seed": 0.5}, "manifold_seed is 0.5"),
         ({"budget": -2}, "budget is -2"),
         ({"initial": 0}, "initial is 0"),
         ({"test_fraction": 1.5}, "between 0 and 1"),
@@ -62,6 +65,20 @@ def test_a_folder_with_other_settings_is_refused_naming_the_first(tmp_path):
     assert more.rounds == ()
 
 
+def test_settings_written_as_tuples_are_the_same_after_a_restart(tmp_path):
+    config = tiny_config(recipe={"size": (64, 64)}, segmentation={"features": (4,) * 6})
+    Run.create(tmp_path / "run", config, Compute())
+    assert Run.open(tmp_path / "run", config, Compute()).rounds == ()
+
+
+def test_damaged_weights_tell_which_round_to_run_again(tmp_path):
+    run = Run.create(tmp_path, tiny_config(), Compute())
+    run.weights(2).parent.mkdir(parents=True)
+    run.weights(2).write_bytes(b"half")
+    with pytest.raises(RunError, match=r"round 2 cannot be used.*Delete .*002: the run then"):
+        run.load_model(2, torch.nn.Linear(1, 1))
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"no run\.json"):
         Run.load(tmp_path)
@@ -70,6 +87,9 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 def test_a_damaged_run_is_refused_in_a_sentence(tmp_path):
     Run.create(tmp_path, tiny_config(), Compute())
     (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RunError, match="damaged after it was written"):
+        Run.load(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps({"config": tiny_config().to_json()}))
     with pytest.raises(RunError, match="damaged after it was written"):
         Run.load(tmp_path)
 

@@ -60,7 +60,7 @@ class RunConfig:
     manifold_seed : int
         Seed of the VAE, apart from that of the run.
     cases : int or None
-        Number of phantom cases, or use only the first so many of a cohort.
+        Number of phantom cases, or of a cohort's to use, spread evenly over all of them.
     test_fraction : float
         Share of the cases held out for testing.
     continue_weights : bool
@@ -102,7 +102,8 @@ class RunConfig:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        _check_whole("rounds", self.rounds, 0)
+        for name in ("rounds", "seed", "split_seed", "manifold_seed"):
+            _check_whole(name, getattr(self, name), 0)
         check_unit(self.unit)
         check_amount("initial", self.initial)
         if isinstance(self.budget, (int, str)):

@@ -13,6 +13,7 @@ from the last of them and suggests the same.
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import RunError
+from workbench.errors import RunError, StoreError
 from workbench.experiments.config import RunConfig
 from workbench.files import read_json, write_json
 from workbench.strategies import record
@@ -127,12 +128,12 @@ class Run:
             begun = read_json(folder / "run.json")
             config = RunConfig.from_json(begun["config"])
             rounds = tuple(_read_rounds(folder / "rounds"))
+            return cls(folder, config, begun["environment"], rounds)
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"{folder} holds a run that cannot be read ({error}). It was damaged after it was "
                 f"written; restore it from a copy, or start again in another folder."
             ) from error
-        return cls(folder, config, begun["environment"], rounds)
 
     @classmethod
     def open(cls, folder: Path, config: RunConfig, compute: Compute) -> Run:
@@ -172,10 +173,24 @@ class Run:
         return self.folder / "rounds" / f"{index:03d}" / "weights.safetensors"
 
     def load_model(self, index: int, model: nn.Module) -> nn.Module:
-        """Fill `model` with the weights of a round."""
+        """Fill `model` with the weights of a round.
+
+        Raises
+        ------
+        RunError
+            If they are damaged, or those of another network.
+        """
         from workbench.models.weights import load_weights
 
-        load_weights(model, self.weights(index))
+        path = self.weights(index)
+        try:
+            load_weights(model, path)
+        except StoreError as error:
+            raise RunError(
+                f"The weights of round {index} cannot be used: {path} is absent, damaged or those "
+                f"of another network. Delete {path.parent}: the run then goes on from the round "
+                f"before it, to the same result."
+            ) from error
         return model
 
     def pool_after(self, pool: Pool, rounds: int | None = None) -> Pool:
@@ -236,7 +251,7 @@ def _read_rounds(folder: Path) -> list[SavedRound]:
 
 def _comparable(config: RunConfig) -> dict[str, Any]:
     """Settings that must agree to go on: all but how many rounds there are to be."""
-    content = config.to_json()
+    content: dict[str, Any] = json.loads(json.dumps(config.to_json()))  # tuples, too, as saved
     del content["rounds"]
     return content
 

@@ -131,14 +131,16 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
     folder : Path
         Where the run is kept; made if absent.
     strategy : QueryStrategy, optional
-        A strategy object that has no registered name; default: the one of `config`.
+        A strategy object, in place of the one of `config`; the run records it.
 
     Raises
     ------
     RunError
         If the folder holds a run with other settings.
     """
-    chosen = strategy or config.query_strategy()
+    if strategy is not None:
+        config = config.with_strategy(strategy)
+    chosen = strategy if strategy is not None else config.query_strategy()
     run, compute = open_run(folder, config)
     if len(run.rounds) > config.rounds:
         return run
