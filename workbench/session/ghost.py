@@ -1,8 +1,8 @@
 """What random choice would have reached with as many labels: the honest yardstick.
 
 The first round is common to every strategy. For each later one the same number
-of slices is drawn at random, and the U-Net trained on them in the background,
-so that a person sees whether the suggestions help *their* data.
+of slices is drawn at random, and the network of that round's strategy trained on
+them in the background, so that a person sees whether the suggestions help *their* data.
 """
 
 from __future__ import annotations
@@ -38,16 +38,18 @@ def random_curve(
     tuple of (int, float)
         Labeled slices and mean Dice of the test cases, a pair for each round.
     """
-    pool = rounds[0].pool
-    points = [(int(pool.labeled.sum()), float(rounds[0].metrics["mean"]))]
-    trained = yield from train_model(study, pool, rounds[0].index)  # from the cache if plain
+    first = rounds[0]
+    pool = first.pool
+    points = [(int(pool.labeled.sum()), float(first.metrics["mean"]))]
+    needs = first.strategy.needs()
+    trained = yield from train_model(study, pool, first.index, needs=needs)  # from the cache
     for done in rounds[1:]:
         count = int((done.pool.labeled_in == done.index).sum())
         rng = np.random.default_rng((study.seed, done.index))
         rows = np.sort(rng.choice(np.flatnonzero(pool.free), count, replace=False))
         pool = pool.with_labeled(rows, done.index)
         initial = trained.network if continue_weights else None
-        trained = yield from train_model(study, pool, done.index, initial)
+        trained = yield from train_model(study, pool, done.index, initial, done.strategy.needs())
         data = study.data
         metrics = yield from evaluate(
             trained.network, data.test_images, data.test_labels, study.compute

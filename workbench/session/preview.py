@@ -15,7 +15,7 @@ from workbench.strategies.base import (
     Shift,
     ShiftedLatents,
     Suggestions,
-    check_suggestions,
+    choose,
 )
 
 __all__ = ["Preview", "exact_preview", "gradient_need", "interpolated_preview"]
@@ -64,9 +64,10 @@ def gradient_need(strategy: QueryStrategy) -> ShiftedLatents | None:
 
 
 def exact_preview(source: EvidenceSource, strategy: QueryStrategy, found: Suggestions) -> Preview:
-    """Describe settled suggestions; everything they need has been computed."""
+    """Describe settled suggestions; what they need has been computed, and nothing else is."""
     need = gradient_need(strategy)
-    shift = finish(source.gather(frozenset({need})))[need] if need is not None else None
+    known = need is not None and source.knows({need})
+    shift = finish(source.gather(frozenset({need})))[need] if need and known else None
     return _described(source, need, shift, found, found, exact=True)
 
 
@@ -78,7 +79,8 @@ def interpolated_preview(
     Returns
     -------
     Preview or None
-        None if the gradients of these sources or α are not known yet.
+        None if something is to be computed first: the gradients of these sources, α, or
+        whatever else the strategy needs.
     """
     values: dict[Need, object] = {}
     need = gradient_need(strategy)
@@ -91,10 +93,12 @@ def interpolated_preview(
         shift = Shift(need.alpha, probe.sources, probe.z, z)
         values[need] = shift
     others = strategy.needs() - frozenset(values)
+    if not (source.knows(others) and source.fits(others)):
+        return None
     values.update(finish(source.gather(others)).values)
     evidence = source.evidence(values)
     rng = np.random.default_rng((source.study.seed, evidence.round))
-    found = check_suggestions(strategy.select(evidence, budget, rng), evidence, budget, strategy)
+    found = choose(strategy, evidence, budget, rng)
     return _described(source, need, shift, found, settled, exact=False)
 
 

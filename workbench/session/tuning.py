@@ -17,7 +17,8 @@ from workbench.session.looking import LookingSession
 from workbench.session.preview import exact_preview, interpolated_preview
 from workbench.session.saved import save
 from workbench.session.words import count
-from workbench.strategies.base import Budget, Suggestions
+from workbench.strategies import get_strategy
+from workbench.strategies.base import Budget, QueryStrategy, Suggestions
 
 __all__ = ["TuningSession"]
 
@@ -58,6 +59,31 @@ class TuningSession(LookingSession):
             if settled or preview is None:
                 self._refine()
 
+    def use(self, strategy: str | QueryStrategy, **parameters: Any) -> None:
+        """Suggest with another strategy from now on.
+
+        One that trains its network in a way of its own (an ensemble, dropout, a loss head)
+        takes over with the next round; until then the suggestions stay as they are.
+
+        Parameters
+        ----------
+        strategy : str or QueryStrategy
+            A name that `workbench strategies` lists, or a strategy.
+        **parameters
+            Its fields.
+        """
+        self._background.drain()
+        try:
+            chosen = get_strategy(strategy, **parameters)
+        except WorkbenchError as error:
+            self._refuse(error)
+            return
+        with self._background.lock:
+            self.problem = ""
+            self.strategy = chosen
+            if self.round is not None and self.suggestions is not None:
+                self._refine()
+
     def calibrate(self, displacement: float = 2.0) -> None:
         """Choose α so that the median displacement is so many neighbor distances."""
         self.tune(settled=True, alpha=None, displacement=displacement)
@@ -82,8 +108,20 @@ class TuningSession(LookingSession):
             self._refine()
 
     def _refine(self) -> None:
-        """Compute the exact suggestions of the current settings; the latest call wins."""
+        """Compute the exact suggestions of the current settings; the latest call wins.
+
+        Where the network is not the one that the strategy trains, those of the round stay.
+        """
         evidence, strategy, budget = self.round.evidence, self.strategy, Budget(self.budget)
+        if not evidence.fits(strategy.needs()):
+            self._background.cancel("exact")
+            self._note(
+                f"{type(strategy).__name__} trains the network in its own way, so it suggests "
+                f"from the next round on."
+            )
+            self._publish(self.suggestions or self.round.suggestions)
+            self._save()
+            return
 
         def ended(outcome: Outcome[Suggestions]) -> None:
             if outcome.value is not None:
