@@ -31,7 +31,9 @@ def test_shares_are_of_what_can_be_labeled():
 
 
 def test_the_iterative_protocol_is_that_of_the_paper():
-    config = tiny_config(**{k: v for k, v in protocol("iterative").items() if k != "strategy"})
+    settings, parameters = protocol("iterative")
+    assert parameters == {"sources": "all"}
+    config = tiny_config(**settings)
     schedule = config.schedule(pool_of(cases=260, slices=150))
     assert schedule.initial == 195
     assert schedule.budgets == (195, *[390] * 8)
@@ -39,16 +41,20 @@ def test_the_iterative_protocol_is_that_of_the_paper():
 
 
 def test_the_one_shot_protocol_by_cases_is_that_of_the_paper():
-    config = tiny_config(**protocol("one-shot-cases"))
+    config = tiny_config(**protocol("one-shot-cases")[0])
     schedule = config.schedule(pool_of(cases=260, slices=2))
     assert (schedule.initial, schedule.budgets, config.rounds) == (10, (10,), 1)
 
 
+@pytest.mark.parametrize(("rounds", "budgets"), [(2, 2), (12, 12), (0, 1)])
+def test_a_protocol_follows_the_rounds_that_are_asked_for(rounds, budgets):
+    settings, _ = protocol("iterative", {"rounds": rounds})
+    assert len(tiny_config(**settings).budget) == budgets
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_every_protocol_is_a_valid_run(name):
-    settings = protocol(name)
-    settings.pop("strategy", None)
-    config = tiny_config(**settings)
+    config = tiny_config(**protocol(name)[0])
     config.schedule(pool_of(cases=100, slices=10)).check(config.rounds)
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from workbench.cli.progress import with_progress
+from workbench.cli.sweep import list_strategies, run_sweep_file
 from workbench.errors import SettingError, WorkbenchError
 from workbench.jobs import Work
 
@@ -25,6 +26,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command("sweep")(run_sweep_file)
+app.command("strategies")(list_strategies)
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
 
@@ -88,10 +92,24 @@ def simulate(
     out: Annotated[Path, typer.Option(help="Folder of the run; a run that is there goes on.")],
     cohort: Annotated[str, typer.Option(help="'phantom' or the folder of a cohort.")] = "phantom",
     strategy: Annotated[str, typer.Option(help="Query strategy.")] = "gradient-guided",
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds after the initial set.")] = 3,
-    budget: Annotated[int, typer.Option(min=1, help="Slices suggested in a round.")] = 12,
-    initial: Annotated[int, typer.Option(min=1, help="Slices of the random initial set.")] = 24,
-    seed: Annotated[int, typer.Option(help="Split, initial set, weights, augmentation.")] = 0,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Schedule of a paper, such as one-shot or iterative; see ARCHITECTURE."),
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=0, help="Rounds after the initial set [default: 3].")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Suggested in a round: 12, or a share such as '1 %' [default: 12]."),
+    ] = None,
+    initial: Annotated[
+        str | None, typer.Option(help="Random initial set, likewise [default: 24].")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="What is suggested: slices, or whole cases.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Initial set, weights, augmentation, draws.")] = 0,
     cases: Annotated[int | None, typer.Option(min=2, help="Use so many cases only.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
     setting: Annotated[
@@ -108,21 +126,32 @@ def simulate(
     Interrupt it at any moment; the same command goes on from where it stopped.
     """
     from workbench.experiments.config import RunConfig
+    from workbench.experiments.protocols import protocol as find_protocol
     from workbench.experiments.runs import Run
+    from workbench.experiments.simulate import open_run_data
     from workbench.experiments.simulate import simulate as run_simulation
-    from workbench.strategies import get_strategy, record
+    from workbench.strategies import describe, get_strategy, record
 
     given = parse_settings(setting or [])
-    chosen = record(get_strategy(strategy, **given.pop("strategy", {})))
+    amounts = {"budget": budget, "initial": initial}
+    options = {
+        name: int(text) if text.isdigit() else text for name, text in amounts.items() if text
+    }
+    options |= {
+        name: value
+        for name, value in (("rounds", rounds), ("unit", unit), ("cases", cases))
+        if value is not None
+    }
+    settings, parameters = find_protocol(protocol, options)
+    known = describe(strategy)["parameters"]
+    own = {name: value for name, value in parameters.items() if name in known}
+    own |= given.pop("strategy", {})
     config = RunConfig.from_json(
         {
+            **settings,
             "source": cohort,
-            "strategy": chosen,
-            "rounds": rounds,
-            "budget": budget,
-            "initial": initial,
+            "strategy": record(get_strategy(strategy, **own)),
             "seed": seed,
-            "cases": cases,
             "threads": threads,
             **given,
         }
@@ -138,6 +167,11 @@ def simulate(
     if len(run.rounds) == before:
         typer.echo(f"The run in {out} was already finished; nothing was run.")
     else:
+        pool = with_progress(open_run_data(config)).pool
+        typer.echo(
+            f"The pool has {len(pool):,} slices; {int((~pool.eligible).sum()):,} of them have no "
+            f"reference and were no candidates."
+        )
         typer.echo(f"Everything is in {out}.")
 
 

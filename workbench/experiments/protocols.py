@@ -55,21 +55,44 @@ PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
 }
 
 #: The ceiling of every curve: everything is labeled, nothing is suggested.
-FULL_DATA: Mapping[str, Any] = {"initial": "100 %", "rounds": 0}
+FULL_DATA: Mapping[str, Any] = {"initial": "100 %", "budget": 1, "rounds": 0}
 
 
-def protocol(name: str) -> dict[str, Any]:
-    """Return the settings of a protocol.
+def protocol(
+    name: str | None, given: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings of a protocol, with those given beside it.
+
+    Parameters
+    ----------
+    name : str or None
+        A key of `PROTOCOLS`; None for no protocol.
+    given : mapping, optional
+        Settings that go before those of the protocol. Fewer or more rounds leave out the
+        protocol's last ones, or repeat them.
+
+    Returns
+    -------
+    settings : dict
+        Settings of a run.
+    parameters : dict
+        Parameters for strategies that have them.
 
     Raises
     ------
     SettingError
         If no protocol has that name.
     """
-    if name not in PROTOCOLS:
-        close = difflib.get_close_matches(name, PROTOCOLS, n=1, cutoff=0.5)
+    if name is not None and name not in PROTOCOLS:
+        close = difflib.get_close_matches(str(name), PROTOCOLS, n=1, cutoff=0.5)
         raise SettingError(
             f"No protocol is called {name!r}.{f' Did you mean {close[0]!r}?' if close else ''} "
             f"Known protocols: {', '.join(PROTOCOLS)}."
         )
-    return dict(PROTOCOLS[name])
+    settings = dict(PROTOCOLS[name]) if name is not None else {}
+    parameters = settings.pop("strategy", {})
+    settings |= given or {}
+    budget, rounds = settings.get("budget"), settings.get("rounds")
+    if isinstance(budget, list) and isinstance(rounds, int) and "budget" not in (given or {}):
+        settings["budget"] = [*budget, *[budget[-1]] * rounds][: max(rounds, 1)]
+    return settings, parameters

@@ -147,15 +147,25 @@ class Run:
         if not (folder / "run.json").exists():
             return cls.create(folder, config, compute)
         run = cls.load(folder)
-        ours, theirs = _comparable(config), _comparable(run.config)
+        run.check_settings(config)
+        return run
+
+    def check_settings(self, config: RunConfig) -> None:
+        """Refuse to go on with other settings; more rounds are not other settings.
+
+        Raises
+        ------
+        RunError
+            If a setting differs; it is named.
+        """
+        ours, theirs = _comparable(config), _comparable(self.config)
         differing = sorted(name for name in ours if ours[name] != theirs[name])
         if differing:
             name = differing[0]
             raise RunError(
-                f"{folder} holds a run with other settings: {name} is {theirs[name]!r} there and "
-                f"{ours[name]!r} here. Choose another folder, or use the settings of the run."
+                f"{self.folder} holds a run with other settings: {name} is {theirs[name]!r} there "
+                f"and {ours[name]!r} here. Choose another folder, or use the settings of the run."
             )
-        return run
 
     def append(self, round: Round) -> Run:
         """Write a finished round and return the run that has it."""
