@@ -189,13 +189,10 @@ def _predict(evidence: EvidenceSource | None, row: int) -> NDArray[np.uint8] | N
 
 def _decode(study: Study, shifted: NDArray[np.float32]) -> NDArray[np.float32]:
     """Decode the latent code of a shifted image, shape (c, h, w)."""
-    import torch
+    from workbench.latent.space import reconstruct
 
-    vae = study.manifold.vae.eval()
-    device = next(vae.parameters()).device
-    with torch.inference_mode():
-        mean, _ = vae.encode(torch.as_tensor(shifted[None], dtype=torch.float32, device=device))
-        return np.asarray(vae.decode(mean)[0].float().cpu().numpy())
+    decoded: NDArray[np.float32] = reconstruct(study.manifold.vae, shifted[None])[0]
+    return decoded
 
 
 def _reason(

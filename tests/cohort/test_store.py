@@ -316,6 +316,18 @@ def test_a_damaged_store_is_told(plain, tmp_path):
         open_store(store.folder)
 
 
+@pytest.mark.parametrize("file", ["labels.npy", "foreground.npy", "problems.json"])
+def test_damaged_label_maps_are_told_and_built_again(plain, tmp_path, file):
+    cohort, store = built(plain(), tmp_path)
+    labels = ReferenceLabels(store, cohort)
+    before = labels.read(range(len(store)))
+    (store.folder / labels.key / file).write_bytes(b"{")
+    with pytest.raises(StoreError, match="Delete that folder"):
+        ReferenceLabels(store, cohort)
+    shutil.rmtree(store.folder / labels.key)
+    np.testing.assert_array_equal(ReferenceLabels(store, cohort).read(range(len(store))), before)
+
+
 def test_cases_that_are_not_there_or_named_twice_are_refused(plain, tmp_path):
     root = plain()
     for cases, said in (

@@ -35,7 +35,7 @@ class ToyImages:
         noise = 0.1 * rng.standard_normal((self.count, 2, 16, 16))
         self.arrays = (noise + np.stack([self.maps, 1.0 - self.maps], axis=1)).astype(np.float32)
         self.case_of = (np.arange(self.count) // 4).astype(np.int32)
-        self.cases = tuple(f"case_{number}" for number in range(self.case_of.max() + 1))
+        self.cases = tuple(f"case_{number}" for number in range(self.case_of.max(initial=-1) + 1))
         self.ids = tuple(
             SliceId(self.cases[case], "axial", 5 + row % 4)
             for row, case in enumerate(self.case_of.tolist())

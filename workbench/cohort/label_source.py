@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.cohort.cohort import Cohort, Problem
 from workbench.cohort.label_maps import build_labels
 from workbench.cohort.pool import SliceId
+from workbench.errors import StoreError
 from workbench.files import read_json
 from workbench.jobs import finish
 
@@ -69,6 +70,11 @@ class ReferenceLabels:
     cohort : Cohort
         The cohort that the store was built from.
 
+    Raises
+    ------
+    StoreError
+        If the label maps cannot be written, or were damaged.
+
     Attributes
     ----------
     key, classes, regions, available
@@ -84,10 +90,16 @@ class ReferenceLabels:
         self.key = folder.name
         self.classes = cohort.classes
         self.regions: Mapping[str, tuple[int, ...]] = dict(cohort.region_classes)
-        self.foreground: NDArray[np.int64] = np.load(folder / "foreground.npy")
+        try:
+            self.foreground: NDArray[np.int64] = np.load(folder / "foreground.npy")
+            self.problems = tuple(Problem(**each) for each in read_json(folder / "problems.json"))
+            self._maps = np.load(folder / "labels.npy", mmap_mode="r")
+        except (OSError, EOFError, ValueError, TypeError) as error:
+            raise StoreError(
+                f"{folder} does not hold whole label maps ({error}). Delete that folder: it is "
+                f"built again from the label files when it is next needed."
+            ) from error
         self.available: NDArray[np.bool_] = self.foreground >= 0
-        self.problems = tuple(Problem(**each) for each in read_json(folder / "problems.json"))
-        self._maps = np.load(folder / "labels.npy", mmap_mode="r")
         self.foreground.flags.writeable = self.available.flags.writeable = False
 
     def read(self, rows: ArrayLike) -> NDArray[np.uint8]:
