@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ __all__ = ["COSTS", "LeftOut", "Results", "read_results"]
 COSTS = ("slices", "shown", "cases", "pixels")
 
 #: Settings that every run of a comparison shares, the full-data reference too.
-COMMON = ("cases", "split_seed", "test_fraction", "transfer", "recipe", "segmentation")
-#: Settings of the schedule, which the full-data reference has of its own.
-SCHEDULE = ("rounds", "budget", "initial", "unit", "epochs", "continue_weights")
+COMMON = ("cases", "split_seed", "test_fraction", "transfer")
+#: Settings of the schedule: one for all runs, and one for all full-data references.
+SCHEDULE = ("rounds", "budget", "initial", "unit", "epochs")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Results:
         As `scores`, of the full-data references; empty if there are none.
     runs : DataFrame
         One run in a row, references too: ``run, label, seed, manifold_seed, parameters, rounds,
-        device, precision, threads``.
+        device, precision, threads, folder``.
     members : mapping of str to tuple of Run
         The runs of each label, references left out.
     left_out : tuple of LeftOut
@@ -87,6 +87,20 @@ class Results:
         """Regions that were scored, ``"mean"`` last."""
         return tuple(dict.fromkeys(self.scores["region"]))
 
+    def penalties(self) -> pd.DataFrame:
+        """Count the distances that are penalties, because exactly one mask was empty.
+
+        Returns
+        -------
+        DataFrame
+            ``label, round, region, penalties, of``: of so many scored volumes, over all runs.
+        """
+        counted = self.scores[self.scores["metric"] == "one_empty"]
+        counted = counted[counted["region"] != "mean"]
+        groups = counted.groupby(["label", "round", "region"], sort=False)["value"]
+        table = groups.agg(["sum", "count"]).astype(int)
+        return table.set_axis(["penalties", "of"], axis=1).reset_index()
+
 
 def read_results(folders: Iterable[str | Path]) -> Results:
     """Read runs into tables.
@@ -100,13 +114,15 @@ def read_results(folders: Iterable[str | Path]) -> Results:
     -------
     Results
         Of the runs that are finished. A label is the name of a strategy, with those
-        parameters of it and of its manifold in which the given runs of that strategy differ.
+        parameters of it and of its manifold in which the given runs of that strategy differ,
+        and those settings of training in which any of the runs do.
 
     Raises
     ------
     RunError
-        If the runs do not belong together (another cohort, other test cases, settings or
-        initial sets, two different runs of the same settings), or none is finished.
+        If the runs do not belong together (other cohorts, test cases, schedules or initial
+        sets; different ceilings; two runs of the same settings that differ), or none is
+        finished.
     """
     found, left_out = _find(folders)
     runs: dict[str, Run] = {}
@@ -125,8 +141,8 @@ def read_results(folders: Iterable[str | Path]) -> Results:
     if not any(run.config.rounds for run in runs.values()):
         raise RunError(_nothing(len(runs), left_out))
     _check_together(runs)
-    notes = [*_differing_hardware(runs)]
-    labels = _labels(runs)
+    notes = _differing_hardware(runs)
+    labels = _labels(runs, notes)
     kept = _without_doubles(runs, labels, notes)
     scores = {name: _scores(name, labels[name], runs[name]) for name in kept}
     compared = [name for name in kept if runs[name].config.rounds]
@@ -216,6 +232,8 @@ def _check_together(runs: Mapping[str, Run]) -> None:
     _refuse_other_cases(runs)
     for setting in COMMON:
         _refuse_unless_same(setting, {n: getattr(run.config, setting) for n, run in runs.items()})
+    recipes = {name: asdict(run.config.image_recipe()) for name, run in runs.items()}
+    _refuse_unless_same("the recipe of the images", recipes)
     compared = {name: run for name, run in runs.items() if run.config.rounds}
     full = {name: run for name, run in runs.items() if not run.config.rounds}
     for group in (compared, full):
@@ -223,6 +241,9 @@ def _check_together(runs: Mapping[str, Run]) -> None:
             values = {name: getattr(run.config, setting) for name, run in group.items()}
             of = " of the full-data references" if group is full else ""
             _refuse_unless_same(setting + of, values)
+    _refuse_unless_same(
+        "the training of the full-data references", {n: _training(run) for n, run in full.items()}
+    )
     for seed in dict.fromkeys(run.config.seed for run in compared.values()):
         same = {n: run for n, run in compared.items() if run.config.seed == seed}
         first = {n: sorted(run.rounds[0].labeled) for n, run in same.items()}
@@ -252,15 +273,18 @@ def _refuse_unless_same(
     for name, value in values.items():
         groups.setdefault(keys[name] if keys else _text(value), []).append(name)
     if len(groups) > 1:
-        told = [
-            f"{values[names[0]] if isinstance(values[names[0]], str) else _text(values[names[0]])} "
-            f"in {_few(names)}"
-            for names in groups.values()
-        ]
+        told = [f"{_said(values[names[0]], values)} in {_few(names)}" for names in groups.values()]
         raise RunError(
             f"These runs cannot be compared, because {what} is not the same: {'; '.join(told)}. "
             f"Name only the folders of runs that belong together, and report each group apart."
         )
+
+
+def _said(value: Any, values: Mapping[str, Any]) -> str:
+    """Write a value; of settings those that are not the same in all values."""
+    if not isinstance(value, dict):
+        return _short(value)
+    return ", ".join(f"{key}={_short(value.get(key))}" for key in _differing(values.values()))
 
 
 def _differing_hardware(runs: Mapping[str, Run]) -> list[str]:
@@ -297,33 +321,51 @@ def _without_doubles(
 
 
 # ------------------------------------------------------------------------ labels
-def _labels(runs: Mapping[str, Run]) -> dict[str, str]:
-    """Name each run by its strategy and the parameters that tell it from others of that name."""
-    parameters: dict[str, dict[str, Any]] = {}
+def _labels(runs: Mapping[str, Run], notes: list[str]) -> dict[str, str]:
+    """Name each run by its strategy and by what tells it from others."""
+    compared = {name: run for name, run in runs.items() if run.config.rounds}
+    labels = {name: "full data" for name in runs if name not in compared}
+    training = {name: _training(run) for name, run in compared.items()}
+    trained = _differing(training.values())
+    if trained:
+        notes.append(
+            f"Not all runs were trained alike: they differ in {', '.join(trained)}. The names of "
+            f"the strategies say how each was trained; a full-data reference fits some of them."
+        )
     strategies: dict[str, list[str]] = {}
-    labels = {}
-    for name, run in runs.items():
-        if not run.config.rounds:
-            labels[name] = "full data"
-            continue
-        strategy = run.rounds[0].strategy
-        parameters[name] = {
-            **run.config.manifold,
-            **({"retrain_manifold": True} if run.config.retrain_manifold else {}),
-            **strategy.get("parameters", {}),
-        }
-        strategies.setdefault(str(strategy["name"]).rpartition(":")[2], []).append(name)
-    for strategy_name, members in strategies.items():
-        known = dict.fromkeys(key for name in members for key in parameters[name])
-        differ = [key for key in known if len({_text(parameters[n].get(key)) for n in members}) > 1]
+    for name, run in compared.items():
+        title = str(run.rounds[0].strategy["name"]).rpartition(":")[2]
+        strategies.setdefault(title, []).append(name)
+    for title, members in strategies.items():
+        own = {name: _parameters(compared[name]) for name in members}
         for name in members:
-            told = ", ".join(
-                f"{key}={_short(parameters[name][key])}"
-                for key in differ
-                if key in parameters[name]
-            )
-            labels[name] = f"{strategy_name} ({told})" if told else strategy_name
+            told = {key: own[name][key] for key in _differing(own.values()) if key in own[name]}
+            told |= {key: training[name][key] for key in trained}
+            inside = ", ".join(f"{key}={_short(value)}" for key, value in told.items())
+            labels[name] = f"{title} ({inside})" if inside else title
     return labels
+
+
+def _training(run: Run) -> dict[str, Any]:
+    """How the networks of a run are trained, defaults included."""
+    settings = asdict(run.config.segmentation_config())
+    return {**settings, "continue_weights": run.config.continue_weights}
+
+
+def _parameters(run: Run) -> dict[str, Any]:
+    """What a strategy was given, its manifold included."""
+    return {
+        **run.rounds[0].strategy.get("parameters", {}),
+        **asdict(run.config.manifold_config()),
+        "retrain_manifold": run.config.retrain_manifold,
+    }
+
+
+def _differing(settings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names whose values are not the same in all settings."""
+    given = list(settings)
+    names = dict.fromkeys(name for each in given for name in each)
+    return [name for name in names if len({_text(each.get(name)) for each in given}) > 1]
 
 
 def _short(value: Any) -> str:
@@ -395,6 +437,7 @@ def _row(name: str, label: str, run: Run) -> dict[str, Any]:
         "parameters": _text(run.rounds[0].strategy.get("parameters", {})),
         "rounds": len(run.rounds) - 1,
         **{key: compute.get(key) for key in ("device", "precision", "threads")},
+        "folder": str(run.folder),
     }
 
 

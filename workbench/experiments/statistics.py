@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.errors import SettingError
 
 __all__ = [
-    "NEEDED",
+    "NEEDED_CASES",
+    "NEEDED_SEEDS",
     "Comparison",
     "area",
     "bootstrap_interval",
@@ -31,8 +32,8 @@ __all__ = [
     "win_matrix",
 ]
 
-#: With fewer pairs, even a strategy that wins every time has p > 0.05 (five of five: 0.0625).
-NEEDED = 6
+#: With fewer, even a strategy that wins every time has p > 0.05 (five of five: 0.0625).
+NEEDED_SEEDS = NEEDED_CASES = 6
 #: The level below which a p-value counts.
 LEVEL = 0.05
 #: Up to so many differences the signed-rank distribution is counted out.
@@ -245,8 +246,8 @@ class Comparison:
         Seeds at which the first is better, and worse; the others are ties.
     p_seeds, p_cases : float
         Signed-rank p-values: over seeds (each averaged over cases), and over test cases
-        (each averaged over seeds first). Both NaN below `NEEDED` seeds, for then the cases
-        would speak of these few networks alone; the second also below as many cases.
+        (each averaged over seeds first). Both NaN below `NEEDED_SEEDS` seeds, for then
+        the cases would speak of these few networks alone; the second also below `NEEDED_CASES`.
     holm_seeds, holm_cases : float
         The same, corrected for `family` comparisons that were made together.
     family : int
@@ -319,8 +320,9 @@ def compare_scores(
     rng = np.random.default_rng(0)
     drawn = _resamplings(seeds, 10_000, rng) @ difference * _resamplings(cases, 10_000, rng)
     low, high = np.quantile(drawn.sum(axis=1), [0.025, 0.975])
-    p_seeds = signed_rank(of_seeds) if seeds >= NEEDED else math.nan
-    p_cases = signed_rank(of_cases) if min(seeds, cases) >= NEEDED else math.nan
+    p_seeds = signed_rank(of_seeds) if seeds >= NEEDED_SEEDS else math.nan
+    enough = seeds >= NEEDED_SEEDS and cases >= NEEDED_CASES
+    p_cases = signed_rank(of_cases) if enough else math.nan
     sign = -1 if metric in LESS_IS_BETTER else 1
     return Comparison(
         **told,
@@ -368,11 +370,15 @@ def sentence(found: Comparison) -> str:
     )
     side = "better" if found.better else "worse" if size else "different"
     if not (math.isfinite(found.holm_seeds) and math.isfinite(found.holm_cases)):
-        counts = ((found.seeds, "seed"), (found.cases, "test case"))
-        few = [f"{n} {what}{'s' * (n != 1)}" for n, what in counts if n < NEEDED]
+        counts = (
+            (found.seeds, NEEDED_SEEDS, "seed"),
+            (found.cases, NEEDED_CASES, "test case"),
+        )
+        few = [f"{n} {what}{'s' * (n != 1)}" for n, needed, what in counts if n < needed]
+        needs = [f"{needed} {what}s" for n, needed, what in counts if n < needed]
         return (
             f"Whether {one} beats {other} cannot be said from {' and '.join(few)}: it is {amount} "
-            f"{side} ({interval}; p-values need {NEEDED} of both seeds and test cases)."
+            f"{side} ({interval}; a p-value needs {' and '.join(needs)})."
         )
     corrected = f", Holm-corrected for {found.family} comparisons" if found.family > 1 else ""
     p = (
