@@ -58,29 +58,36 @@ def max_cover(
     """
     rows = np.sort(np.asarray(candidates, dtype=np.int64))
     covered = np.full(len(unit), -1.0) if covered is None else covered
-    gains = _gains(unit, rows, covered)
+    # Where they are few, similarities are computed once and held.
+    held = unit[rows] @ unit.T if len(rows) * len(unit) <= BLOCK else None
+    gains = _gains(unit, rows, held, covered)
     known = np.zeros(len(rows), dtype=np.int64)  # the number of picks when a gain was computed
     for number in range(len(rows)):
         while known[best := int(np.argmax(gains))] < number:
             again = np.argpartition(-gains, min(AGAIN, len(gains)) - 1)[:AGAIN]
             again = again[(known[again] < number) & (gains[again] > -np.inf)]
             again = np.union1d(again, best)
-            gains[again] = _gains(unit, rows[again], covered)
+            gains[again] = _gains(unit, rows[again], None if held is None else held[again], covered)
             known[again] = number
         gains[best] = -np.inf
-        np.maximum(covered, unit @ unit[rows[best]], out=covered)
+        similar = unit @ unit[rows[best]] if held is None else held[best]
+        np.maximum(covered, similar, out=covered)
         yield int(rows[best])
 
 
 def _gains(
-    unit: NDArray[np.floating], rows: NDArray[np.int64], covered: NDArray[np.float64]
+    unit: NDArray[np.floating],
+    rows: NDArray[np.int64],
+    held: NDArray[np.floating] | None,
+    covered: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """How much each row would add to what is covered; rounded, so that equal rows tie."""
     gains = np.empty(len(rows))
     size = max(BLOCK // max(len(unit), 1), 1)
     for start in range(0, len(rows), size):
-        more = unit[rows[start : start + size]] @ unit.T - covered
-        gains[start : start + size] = np.maximum(more, 0.0, out=more).sum(axis=1)
+        part = slice(start, start + size)
+        more = (unit[rows[part]] @ unit.T if held is None else held[part]) - covered
+        gains[part] = np.maximum(more, 0.0, out=more).sum(axis=1)
     return np.round(gains, 9)
 
 
