@@ -90,10 +90,10 @@ class ForegroundRandom:
             some = evidence[PredictedShare()][:, 1:].sum(axis=1) > 0
         else:
             some = evidence[ReferenceForeground()] > 0
-        shuffled = rng.permutation(np.flatnonzero(evidence.free))
+        free = np.flatnonzero(evidence.free)
         wanted = budget.within(evidence)
-        first = shuffled[some[shuffled]][: round(self.share * wanted)]
-        rest = shuffled[~np.isin(shuffled, first)][: wanted - len(first)]
+        first = rng.permutation(free[some[free]])[: round(self.share * wanted)]
+        rest = rng.permutation(free[~np.isin(free, first)])[: wanted - len(first)]
         return Suggestions(rows=np.concatenate([first, rest]).astype(np.int64))
 
 
