@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import RunError
+from workbench.experiments import summaries
 from workbench.experiments.results import COSTS, read_results
 from workbench.experiments.runs import Run
 from workbench.experiments.statistics import area, compare_scores
@@ -97,7 +98,7 @@ def test_a_region_that_was_missed_is_counted_as_a_penalty(tmp_path):
     missed = {case: {region: scores(0.8) for region in REGIONS} for case in CASES}
     missed["case_2"]["posterior"] = scores(0.0)
     change_round(run, 2, cases=missed)
-    penalties = read_results([tmp_path]).penalties()
+    penalties = summaries.penalties(read_results([tmp_path]))
     assert penalties[penalties["penalties"] > 0].to_dict("records") == [
         {"label": "random", "round": 2, "region": "posterior", "penalties": 1, "of": 4}
     ]

@@ -87,20 +87,6 @@ class Results:
         """Regions that were scored, ``"mean"`` last."""
         return tuple(dict.fromkeys(self.scores["region"]))
 
-    def penalties(self) -> pd.DataFrame:
-        """Count the distances that are penalties, because exactly one mask was empty.
-
-        Returns
-        -------
-        DataFrame
-            ``label, round, region, penalties, of``: of so many scored volumes, over all runs.
-        """
-        counted = self.scores[self.scores["metric"] == "one_empty"]
-        counted = counted[counted["region"] != "mean"]
-        groups = counted.groupby(["label", "round", "region"], sort=False)["value"]
-        table = groups.agg(["sum", "count"]).astype(int)
-        return table.set_axis(["penalties", "of"], axis=1).reset_index()
-
 
 def read_results(folders: Iterable[str | Path]) -> Results:
     """Read runs into tables.
