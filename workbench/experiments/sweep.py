@@ -36,7 +36,7 @@ from workbench.cohort.opening import PHANTOM
 from workbench.errors import SettingError, WorkbenchError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.protocols import FULL_DATA, protocol
-from workbench.strategies import from_record, record
+from workbench.strategies import describe, from_record, record
 
 __all__ = ["PlannedRun", "Sweep", "read_sweep"]
 
@@ -187,8 +187,7 @@ class _Reader:
         if not isinstance(name, str):
             raise self._mistake(key, "every [[strategies]] needs a name, such as name = 'random'.")
         with self._at((*key, "name")):
-            made = type(from_record({"name": name}))
-        own = [field.name for field in fields(made) if field.init]  # type: ignore[arg-type]
+            own = list(describe(name)["parameters"])
         self._know(key, given, [*own, *FREE, "seeds"], f"the strategy {name!r} takes", own)
         seeds = self._seeds((*key, "seeds"), given.pop("seeds", None))
         settings = {each: given.pop(each) for each in FREE if each in given}
@@ -294,7 +293,11 @@ class _Where:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (WorkbenchError, TypeError, ValueError)):
             # Our sentences name the setting that is wrong: look for it among those written here.
-            named = [name for name in _names(self.given) if re.search(rf"\b{name}\b", str(error))]
+            named = [
+                name
+                for name in _names(self.given)
+                if re.search(rf"\b{name.rpartition('.')[2]}\b", str(error))
+            ]
             key = (*self.key, *named[0].split(".")) if named else self.key
             raise self.reader._mistake(key, str(error)) from error
 
@@ -410,12 +413,20 @@ def _word(value: Any) -> str:
 
 def _identity(config: RunConfig) -> str:
     """Write all settings out, so that a default and the same value given are equal."""
-    return json.dumps(
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(each) for each in value]
+        return float(value) if type(value) is int else value  # 60 and 60.0 are one angle
+
+    settings = plain(
         {
             **config.to_json(),
             "recipe": asdict(config.image_recipe()),
             "manifold": asdict(config.manifold_config()),
             "segmentation": asdict(config.segmentation_config()),
-        },
-        sort_keys=True,
+        }
     )
+    return json.dumps(settings, sort_keys=True)

@@ -108,6 +108,7 @@ def get_strategy(strategy: str | QueryStrategy, /, **parameters: Any) -> QuerySt
     if isinstance(strategy, str):
         made = _class_of(strategy)
         _check_parameters(strategy, made, parameters)
+        _check_complete(strategy, made, parameters)
         return made(**parameters)
     problem = _problem_of(type(strategy))
     if isinstance(strategy, type) or problem is not None:
@@ -179,21 +180,7 @@ def from_record(saved: Mapping[str, Any]) -> QueryStrategy:
     UnknownStrategyError
         If the strategy, or the module it came from, is no longer there.
     """
-    name, parameters = str(saved["name"]), dict(saved.get("parameters", {}))
-    if ":" not in name:
-        return get_strategy(name, **parameters)
-    module_name, _, qualified = name.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-        for part in qualified.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise UnknownStrategyError(
-            f"The strategy {name!r} of a saved run cannot be found ({error}). Run the cell or "
-            f"install the package that defines it, or hand the strategy in as an object."
-        ) from error
-    _check_parameters(name, found, parameters)
-    return found(**parameters)  # type: ignore[no-any-return]
+    return get_strategy(str(saved["name"]), **saved.get("parameters", {}))
 
 
 def _section(made: type, title: str) -> str:
@@ -205,6 +192,8 @@ def _section(made: type, title: str) -> str:
 
 
 def _class_of(name: str) -> type[QueryStrategy]:
+    if ":" in name:
+        return _imported(name)
     known = strategies()
     if name not in known:
         raise UnknownStrategyError(
@@ -213,6 +202,27 @@ def _class_of(name: str) -> type[QueryStrategy]:
             f"declare an entry point in {GROUP!r}."
         )
     return known[name]
+
+
+def _imported(name: str) -> type[QueryStrategy]:
+    """Find the class of a strategy that is named ``module:Class``."""
+    module_name, _, qualified = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in qualified.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnknownStrategyError(
+            f"The strategy {name!r} cannot be found ({error}). Run the cell or install the "
+            f"package that defines it, or hand the strategy in as an object."
+        ) from error
+    problem = _problem_of(found)
+    if problem is not None:
+        raise StrategyError(
+            f"{name!r} is no query strategy: {problem}. A strategy is a frozen dataclass with "
+            f"needs() and select()."
+        )
+    return found  # type: ignore[no-any-return]
 
 
 def _fields(made: type) -> tuple[dataclasses.Field[Any], ...]:
@@ -242,6 +252,16 @@ def _check_parameters(name: str, made: type, parameters: Mapping[str, Any]) -> N
             raise SettingError(
                 f"The strategy {name!r} has no parameter {given!r}.{_did_you_mean(given, known)} "
                 f"{takes}"
+            )
+
+
+def _check_complete(name: str, made: type, parameters: Mapping[str, Any]) -> None:
+    for field in _fields(made):
+        plain = field.default is field.default_factory is dataclasses.MISSING
+        if plain and field.name not in parameters:
+            raise SettingError(
+                f"The strategy {name!r} needs a value for its parameter {field.name!r}, which has "
+                f"no default."
             )
 
 

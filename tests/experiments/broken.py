@@ -1,0 +1,25 @@
+"""A plug-in that raises, and keeps count of its attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from workbench.strategies.base import Budget, Evidence, Need, Suggestions
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Divide by zero."""
+
+    log: str
+
+    def needs(self) -> frozenset[Need]:
+        return frozenset()
+
+    def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
+        with Path(self.log).open("a") as file:
+            file.write("tried\n")
+        raise ZeroDivisionError("the plug-in divides by zero")
