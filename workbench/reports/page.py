@@ -79,6 +79,9 @@ th, td { border: 1px solid var(--edge); padding: 4px 10px; text-align: left; }
 .scroll th, .scroll td { border-width: 0 0 1px; padding: 3px 10px 3px 4px; }
 .scroll thead th { vertical-align: bottom; border-bottom-color: var(--quiet); }
 .scroll td.number, .scroll th.number { text-align: right; white-space: nowrap; }
+.scroll td:first-child { white-space: nowrap; }
+details.table { color: inherit; }
+details.table > summary { font-size: 15px; font-weight: 600; margin: 22px 0 2px; }
 .caption { font-weight: 600; margin: 22px 0 2px; }
 .note { color: var(--quiet); font-size: 13px; margin: 2px 0 14px; }
 .finding { border-left: 3px solid var(--link); padding: 2px 14px; margin: 10px 0; }
@@ -87,7 +90,7 @@ math[display="block"] { margin: 14px 0; font-size: 1.15em; }
 @media screen and (prefers-color-scheme: dark) {
   .updatemenu-item-rect[style*="244, 250, 255"] { fill: #1f3347 !important; }
 }
-@media print { details { display: none; } .figure, tr { break-inside: avoid; } }
+@media print { details:not(.table) { display: none; } .figure, tr { break-inside: avoid; } }
 """
 
 #: Draws every figure of the page in the reader's color scheme, again when that changes.

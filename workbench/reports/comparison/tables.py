@@ -35,6 +35,8 @@ class Table:
         The same as it is read; its columns are the headings.
     note : str
         How to read it: what ± means, what is counted.
+    folded : bool
+        Whether a page shows it on demand only, because it is long.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Table:
     numbers: pd.DataFrame
     text: pd.DataFrame
     note: str = ""
+    folded: bool = False
 
     def _repr_html_(self) -> str:
         """Show the table at the end of a notebook's cell and on a page."""
@@ -60,11 +63,14 @@ class Table:
             for row in self.text.itertuples(index=False)
         )
         note = f'<p class="note">{html.escape(self.note)}</p>' if self.note else ""
-        return (
-            f'<p class="caption">{html.escape(self.caption)}</p>'
+        table = (
             f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div>{note}"
         )
+        caption = html.escape(self.caption)
+        if self.folded:
+            return f'<details class="table"><summary>{caption}</summary>{table}</details>'
+        return f'<p class="caption">{caption}</p>{table}'
 
     def latex(self) -> str:
         """Return the table for a paper; it needs the package booktabs."""

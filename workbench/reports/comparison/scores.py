@@ -1,0 +1,365 @@
+"""The tables of a comparison, from its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from workbench.experiments.results import COSTS, Results
+from workbench.experiments.statistics import NEEDED_CASES, NEEDED_SEEDS, Comparison
+from workbench.experiments.summaries import comparison_table, repetitions
+from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, needs_of
+from workbench.reports.comparison.tables import Table, number, p_value, plus_minus
+from workbench.reports.figures.strategies import COSTS as COST_TITLES
+from workbench.reports.figures.strategies import UNITS
+from workbench.strategies.needs import Latents, RepresentativeOrder, ShiftedLatents, VariedShifts
+
+__all__ = [
+    "annotated_table",
+    "area_table",
+    "needed_table",
+    "penalties_table",
+    "reached_table",
+    "rounds_table",
+    "seconds_table",
+    "strategies_table",
+    "tests_tables",
+    "wins_table",
+]
+
+#: Needs that stand on the manifold.
+_ON_THE_MAP = (Latents, RepresentativeOrder, ShiftedLatents, VariedShifts)
+#: What the runs that label everything are called.
+FULL = "full data"
+
+_SPREAD = (
+    "Mean ± sd over runs; in brackets the 95 % bootstrap interval of the mean over runs, which "
+    "is too narrow where runs are few."
+)
+
+
+def strategies_table(results: Results) -> Table:
+    """List the strategies: how many seeds, runs and VAEs stand behind each."""
+    frame = repetitions(results)
+    which, vaes = [], []
+    for place, label in enumerate(frame["label"]):
+        runs = results.members[label]
+        which.append(_seeds(sorted({run.config.seed for run in runs})))
+        needs = needs_of(results, label)
+        if needs is not None and not any(isinstance(need, _ON_THE_MAP) for need in needs):
+            frame.loc[place, "manifolds"] = 0
+        elif any(run.config.retrain_manifold for run in runs):
+            frame.loc[place, "manifolds"] *= max(len(run.rounds) for run in runs)
+        count = int(frame.loc[place, "manifolds"])
+        told = "none used" if not count else str(count)
+        vaes.append(f"{told} or none" if needs is None else told)
+    text = pd.DataFrame(
+        {
+            "strategy": frame["label"],
+            "runs": frame["runs"],
+            "seeds": which,
+            "VAEs": vaes,
+        }
+    )
+    return Table(
+        "strategies",
+        "What stands behind each curve and its band",
+        frame,
+        text,
+        note="A run is a seed with its VAE. The seed decides initial set, initial weights, "
+        "augmentation and what a strategy draws. Where one VAE stands behind a band, the band "
+        "does not show how results differ between manifolds.",
+    )
+
+
+def _seeds(seeds: list[int]) -> str:
+    """Write ``0 to 9`` where seeds follow each other, else every one."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def reached_table(numbers: Numbers, metric: str) -> Table:
+    """Tell each region's score in the last round, mean ± sd and interval."""
+    lines = numbers.curves[
+        (numbers.curves["round"] == numbers.last) & (numbers.curves["metric"] == metric)
+    ]
+    full = numbers.ceiling[numbers.ceiling["metric"] == metric].assign(label=FULL)
+    columns = ["label", "region", "mean", "sd", "low", "high", "n"]
+    frame = pd.concat([each[columns] for each in (lines, full) if len(each)], ignore_index=True)
+    regions = sorted(dict.fromkeys(frame["region"]), key=lambda region: region != "mean")
+    digits = 3 if metric == "dice" else 2
+    rows = []
+    for label in [*numbers.ranked, *([FULL] if len(full) else [])]:
+        own = frame[frame["label"] == label].set_index("region")
+        cells = {_place(region): _spread(own.loc[region], digits) for region in regions}
+        rows.append({"strategy": label, "n": str(int(own["n"].max())), **cells})
+    slices = number(numbers.slices(numbers.last), 0)
+    return Table(
+        f"scores-{metric}",
+        f"{UNITS[metric]} in round {numbers.last}, {slices} slices annotated",
+        frame,
+        pd.DataFrame(rows),
+        note=f"{_SPREAD} n counts runs; test cases are averaged first.",
+    )
+
+
+def _place(region: str) -> str:
+    return "mean of the regions" if region == "mean" else region
+
+
+def _spread(row: pd.Series, digits: int) -> str:
+    told = plus_minus(row["mean"], row["sd"], digits)
+    if pd.isna(row["low"]):
+        return told
+    return f"{told} [{number(row['low'], digits)}, {number(row['high'], digits)}]"
+
+
+def rounds_table(numbers: Numbers) -> Table:
+    """Tell the mean Dice of every round, mean ± sd."""
+    lines = numbers.curves[
+        (numbers.curves["metric"] == "dice") & (numbers.curves["region"] == "mean")
+    ]
+    rounds = sorted(dict.fromkeys(lines["round"]))
+    rows = []
+    for label in numbers.ranked:
+        own = lines[lines["label"] == label].set_index("round")
+        cells = {
+            f"round {index} ({number(numbers.slices(index), 0)} slices)": (
+                plus_minus(own.loc[index, "mean"], own.loc[index, "sd"])
+                if index in own.index
+                else "–"
+            )
+            for index in rounds
+        }
+        rows.append({"strategy": label, **cells})
+    return Table(
+        "dice-by-round",
+        "Mean Dice of the regions, round by round",
+        lines.reset_index(drop=True),
+        pd.DataFrame(rows),
+        note="Mean ± sd over runs. At one seed round 0 is the same for strategies that train "
+        "the same network.",
+    )
+
+
+def area_table(numbers: Numbers) -> Table:
+    """Tell the area under the budget curve against each cost."""
+    chosen = numbers.areas[
+        (numbers.areas["metric"] == "dice") & (numbers.areas["region"] == "mean")
+    ]
+    rows = []
+    for label in numbers.ranked:
+        own = chosen[chosen["label"] == label].set_index("cost")
+        cells = {f"against {_cost(cost)}": _spread(own.loc[cost], 3) for cost in COSTS}
+        rows.append({"strategy": label, **cells})
+    return Table(
+        "area",
+        "Area under the budget curve of the mean Dice",
+        numbers.areas[numbers.areas["metric"].isin(numbers.metrics)],
+        pd.DataFrame(rows),
+        note="Normalized by the length of the budget axis, so that a constant Dice scores itself. "
+        f"{_SPREAD}",
+    )
+
+
+def _cost(cost: str) -> str:
+    return COST_TITLES[cost].split(" (")[0]
+
+
+def needed_table(numbers: Numbers) -> Table | None:
+    """Tell the budget for 99 % of the full-data Dice; None without a full-data run."""
+    if numbers.needed.empty:
+        return None
+    rows = []
+    for label in numbers.ranked:
+        own = numbers.needed[numbers.needed["label"] == label].set_index("cost")
+        cells = {
+            _cost(cost): f"{number(own.loc[cost, 'budget'], 0)} ({own.loc[cost, 'of_all']:.1%})"
+            if math.isfinite(own.loc[cost, "budget"])
+            else "not reached"
+            for cost in COSTS
+        }
+        reached, n = (int(own[key].iloc[0]) for key in ("reached", "n"))
+        rows.append({"strategy": label, **cells, "runs that reach it": f"{reached} of {n}"})
+    return Table(
+        "needed",
+        f"Budget for {TARGET:.0%} of the full-data Dice".replace("%", " %"),
+        numbers.needed,
+        pd.DataFrame(rows),
+        note="Where the curve of the mean over runs crosses it, straight lines between rounds; in "
+        "brackets the share of what the full-data runs cost.",
+    )
+
+
+def tests_tables(numbers: Numbers) -> list[Table]:
+    """Tell every strategy against the reference, the two best, and all pairs."""
+    found = []
+    measures = dict.fromkeys((each.metric, each.at) for each in numbers.against)
+    for metric, at in measures:
+        chosen = [each for each in numbers.against if (each.metric, each.at) == (metric, at)]
+        name = "area" if at == "area" else metric
+        caption = f"Every strategy against {REFERENCE}: {_measured(chosen[0])}"
+        found.append(_tests(chosen, f"against-{REFERENCE}-{name}", caption))
+    if numbers.best:
+        left_out = ""
+        if numbers.peeking:
+            names = ", ".join(numbers.peeking)
+            left_out = f"Left out, as they see references that nobody drew: {names}. "
+        found.append(
+            _tests(numbers.best, "best-two", "The two best, by each measure", left_out, full=True)
+        )
+    if len(numbers.ranked) > 2:
+        caption = "All pairs: area under the mean Dice"
+        found.append(_tests(numbers.pairs, "pairs", caption, full=True, folded=True))
+    return found
+
+
+def _tests(
+    comparisons: Sequence[Comparison],
+    name: str,
+    caption: str,
+    before: str = "",
+    *,
+    full: bool = False,
+    folded: bool = False,
+) -> Table:
+    """Tell differences, intervals, wins and p-values; `full` tells against what, measured how."""
+    rows = []
+    for each in comparisons:
+        digits = 3 if each.metric == "dice" else 2
+        more = {"against": each.second, "measured": _measured(each)} if full else {}
+        rows.append(
+            {
+                "strategy": each.first,
+                **more,
+                "difference": number(each.difference, digits),
+                "95 % interval": f"{number(each.low, digits)} to {number(each.high, digits)}",
+                "wins–losses": f"{each.wins}–{each.losses}",
+                "seeds": str(each.seeds),
+                "p, seeds": p_value(each.p_seeds),
+                "Holm, seeds": p_value(each.holm_seeds),
+                "p, cases": p_value(each.p_cases),
+                "Holm, cases": p_value(each.holm_cases),
+            }
+        )
+    note = before + TESTS_NOTE
+    frame = comparison_table(comparisons)
+    return Table(name, caption, frame, pd.DataFrame(rows), note=note, folded=folded)
+
+
+def _measured(comparison: Comparison) -> str:
+    if comparison.at == "area":
+        return "area under the mean Dice"
+    return f"{UNITS[comparison.metric]}, round {comparison.at}"
+
+
+TESTS_NOTE = (
+    "Difference of the means at shared seeds; its interval draws seeds and test cases anew. "
+    "Wilcoxon signed-rank tests over seeds (each averaged over test cases) and over test cases "
+    "(each averaged over seeds first), corrected by Holm's method for the strategies that are "
+    f"compared at once; none with fewer than {NEEDED_SEEDS} seeds or {NEEDED_CASES} test cases. "
+    "Above 0 is better for Dice, below 0 for distances."
+)
+
+
+def wins_table(numbers: Numbers) -> Table:
+    """Tell how much more often each strategy wins than it loses, pair by pair."""
+    marks = [str(place) for place in range(1, len(numbers.ranked) + 1)]
+    rows = []
+    for mark, (label, row) in zip(marks, numbers.wins.iterrows(), strict=True):
+        cells = {
+            other: "·" if other == mark else "–" if np.isnan(value) else _signed(value)
+            for other, value in zip(marks, row, strict=True)
+        }
+        rows.append({"": mark, "strategy": label, **cells})
+    return Table(
+        "wins",
+        "Win matrix: area under the mean Dice, seed by seed",
+        numbers.wins.rename_axis("strategy").reset_index(),
+        pd.DataFrame(rows),
+        note="Seeds at which the strategy of the row is above that of the column, minus those at "
+        "which it is below, as a share of the seeds that both have: 1 always wins, −1 always "
+        "loses. A dash: no seed in common.",
+    )
+
+
+def _signed(value: float) -> str:
+    return "0" if value == 0 else f"{value:+.2f}".replace("-", "−")
+
+
+def annotated_table(numbers: Numbers) -> Table:
+    """Tell what was annotated, and how much of it was foreground."""
+    frame = numbers.annotated
+    at_last = frame[frame["round"] == numbers.last].set_index("label").loc[list(numbers.ranked)]
+    first = frame[frame["round"] == 0].set_index("label").loc[list(numbers.ranked)]
+    text = pd.DataFrame(
+        {
+            "strategy": at_last.index,
+            **{_cost(cost): [number(each, 0) for each in at_last[cost]] for cost in COSTS},
+            "foreground, initial set": [_share(each) for each in first["foreground"]],
+            "foreground, suggested": [_share(each) for each in at_last["foreground_suggested"]],
+            "foreground, all": [_share(each) for each in at_last["foreground"]],
+        }
+    )
+    return Table(
+        "annotated",
+        f"What was annotated up to round {numbers.last}",
+        frame,
+        text,
+        note="Means over runs. Slices shown count each suggested slice with its two neighbors. "
+        "Foreground: share of the annotated pixels whose reference is not background.",
+    )
+
+
+def _share(value: float) -> str:
+    return "–" if pd.isna(value) else f"{100 * value:.2f} %"
+
+
+def seconds_table(numbers: Numbers) -> Table:
+    """Tell the wall time of a round."""
+    frame = numbers.seconds.set_index("label").loc[list(numbers.ranked)].reset_index()
+    text = pd.DataFrame(
+        {
+            "strategy": frame["label"],
+            "training (s)": _spreads(frame, "training", 1),
+            "suggesting (s)": _spreads(frame, "suggesting", 2),
+            "rounds": [str(n) for n in frame["n"]],
+        }
+    )
+    return Table(
+        "seconds",
+        "Wall time of a round",
+        frame,
+        text,
+        note="Mean ± sd over the rounds of all runs. Round 0 is left out, because strategies share "
+        "its network; training the VAE is not in it.",
+    )
+
+
+def _spreads(frame: pd.DataFrame, name: str, digits: int) -> list[str]:
+    pairs = zip(frame[name], frame[f"{name}_sd"], strict=True)
+    return [plus_minus(mean, sd, digits) for mean, sd in pairs]
+
+
+def penalties_table(numbers: Numbers) -> Table | None:
+    """Tell how many Hausdorff distances are penalties; None where none is."""
+    at_last = numbers.penalties[numbers.penalties["round"] == numbers.last]
+    if not len(at_last) or not at_last["penalties"].any():
+        return None
+    rows = []
+    for label in numbers.ranked:
+        own = at_last[at_last["label"] == label].set_index("region")
+        cells = {r: f"{own.loc[r, 'penalties']} of {own.loc[r, 'of']}" for r in own.index}
+        rows.append({"strategy": label, **cells})
+    return Table(
+        "penalties",
+        f"Hausdorff distances of round {numbers.last} that are penalties",
+        numbers.penalties,
+        pd.DataFrame(rows),
+        note="Where exactly one of prediction and reference is empty, there is no distance: the "
+        "diagonal of the volume stands for it. Where both are empty, it is 0.",
+    )

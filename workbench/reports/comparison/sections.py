@@ -1,0 +1,391 @@
+"""The sections of a comparison, in reading order: findings first, settings last.
+
+The command writes them all on one page; the notebook shows them one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from workbench.errors import SettingError
+from workbench.experiments.results import Results, read_results
+from workbench.experiments.statistics import sentence
+from workbench.jobs import Work
+from workbench.reports.comparison import scores, settings
+from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, summarize
+from workbench.reports.comparison.parts import Part, Section, Text
+from workbench.reports.comparison.replay import Replayed, replay
+from workbench.reports.comparison.tables import number
+from workbench.reports.comparison.writing import write_comparison
+from workbench.reports.figures.strategies import (
+    UNITS,
+    each_strategy_figure,
+    loss_by_round_figure,
+    seconds_figure,
+    strategy_curves_figure,
+    structures_figure,
+)
+from workbench.reports.palette import LineStyle, line_styles
+
+__all__ = ["Report", "make_report"]
+
+#: Strategies beyond which curves get panels of their own: seven are told apart in one plot.
+SEVEN = 7
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A comparison, ready to be shown.
+
+    Parameters
+    ----------
+    numbers : Numbers
+        Everything that was computed.
+    styles : mapping of str to LineStyle
+        How each strategy looks, on every figure.
+    pictures : tuple of Replayed
+        Maps and chains of some runs.
+    """
+
+    numbers: Numbers
+    styles: Mapping[str, LineStyle]
+    pictures: tuple[Replayed, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Heading of the page."""
+        return f"Query strategies compared on {_cohort(self.numbers.results)}"
+
+    def sections(self) -> tuple[Section, ...]:
+        """Every section, in reading order."""
+        return (
+            self.findings(),
+            self.curves(),
+            self.scores(),
+            self.tests(),
+            self.structures(),
+            self.annotated(),
+            self.training(),
+            self.time(),
+            self.maps(),
+            self.settings(),
+        )
+
+    def write(self, page: Path | str) -> Path:
+        """Write everything as one page that works offline, and the tables beside it.
+
+        Returns
+        -------
+        Path
+            The folder of the tables.
+        """
+        runs = _count(len(self.numbers.results.runs), "run")
+        return write_comparison(
+            self.sections(), Path(page), title=self.title, source=f"the folders of {runs}"
+        )
+
+    def findings(self) -> Section:
+        """Say what was compared, what was found, and what was left out."""
+        numbers = self.numbers
+        results = numbers.results
+        parts: list[Part] = [
+            Text(_overview(numbers)),
+            _list(_findings(numbers)),
+            scores.strategies_table(results),
+        ]
+        if results.notes:
+            parts += [Text("To be known:"), _list(results.notes)]
+        if results.left_out:
+            told = [f"{each.folder.name}: {each.why}" for each in results.left_out]
+            parts += [Text(f"Left out: {_count(len(told), 'folder')}."), _list(told)]
+        else:
+            parts.append(Text("Every run that was found is finished and is in the tables."))
+        return Section("findings", "What was found", tuple(parts))
+
+    def curves(self) -> Section:
+        """Learning curves with bands; with many strategies, a panel for each too."""
+        numbers = self.numbers
+        told = (
+            "Lines are means over runs, bands ± 1 sd over runs (n in the legend); the test cases "
+            "of a run are averaged first. The buttons choose the cost, the menu metric and region. "
+            "The vertical axis does not begin at 0. A click in the legend hides a curve, a double "
+            "click shows it alone."
+        )
+        if numbers.ceiling.empty:
+            told += " No full-data run was given, so there is no line for training on everything."
+        else:
+            told += " The dotted line is training on everything."
+        figures: list[Part] = [
+            strategy_curves_figure(numbers.curves, self.styles, ceiling=numbers.ceiling)
+        ]
+        if len(numbers.ranked) > SEVEN:
+            told += (
+                f" Seven of {len(numbers.ranked)} strategies have a color: the six largest areas "
+                f"under the curve and {REFERENCE}; below, each has a panel of its own."
+            )
+        if len(numbers.ranked) > 3:
+            figures.append(
+                each_strategy_figure(
+                    numbers.curves,
+                    self.styles,
+                    reference=REFERENCE,
+                    title="Each strategy by itself, mean Dice of the regions",
+                )
+            )
+        return Section("curves", "Learning curves", (Text(told), *figures))
+
+    def scores(self) -> Section:
+        """Scores of the last round, of every round, areas and budgets."""
+        numbers = self.numbers
+        parts: list[Part] = [scores.reached_table(numbers, metric) for metric in numbers.metrics]
+        penalties = scores.penalties_table(numbers)
+        if penalties is not None:
+            parts.append(penalties)
+        parts += [scores.rounds_table(numbers), scores.area_table(numbers)]
+        needed = scores.needed_table(numbers)
+        parts.append(
+            needed
+            or Text(
+                f"The budget for {100 * TARGET:.0f} % of the full-data Dice is not known, because "
+                f"no full-data run was given. `workbench sweep` makes one with `full_data = true`."
+            )
+        )
+        return Section("scores", "Scores", tuple(parts))
+
+    def tests(self) -> Section:
+        """Differences, p-values and wins."""
+        parts: list[Part] = [*scores.tests_tables(self.numbers), scores.wins_table(self.numbers)]
+        return Section("tests", "Differences and tests", tuple(parts))
+
+    def structures(self) -> Section:
+        """Boxes over test cases, structure by structure."""
+        numbers = self.numbers
+        at_last = numbers.results.scores
+        at_last = at_last[at_last["round"] == numbers.last]
+        keys = ["label", "metric", "region", "case"]
+        cases = at_last.groupby(keys, sort=False, as_index=False)["value"].mean()
+        parts: list[Part] = [
+            Text(
+                f"Test cases in round {numbers.last}, each averaged over runs: the box spans the "
+                f"quartiles, its line is the median, whiskers reach to the last case within 1.5 "
+                f"times the box, and dots are cases beyond."
+            )
+        ]
+        for metric in numbers.metrics:
+            if metric != "hd":  # HD95 says the same of fewer outliers
+                chosen = cases[cases["metric"] == metric]
+                parts.append(
+                    structures_figure(chosen, self.styles, metric=metric, title=UNITS[metric])
+                )
+        return Section("structures", "Structures", tuple(parts))
+
+    def annotated(self) -> Section:
+        """What the budget was spent on."""
+        return Section("annotated", "What was annotated", (scores.annotated_table(self.numbers),))
+
+    def training(self) -> Section:
+        """Training losses, and the curve of a loss head where there is one."""
+        members = self.numbers.results.members
+        parts: list[Part] = [
+            Text(
+                "Training loss by strategy, round by round, mean over runs, as in figure 8 of Dai "
+                "et al. (2022). Each round trains on more slices than the one before."
+            ),
+            loss_by_round_figure(
+                {
+                    name: [[saved.losses for saved in run.rounds] for run in runs]
+                    for name, runs in members.items()
+                },
+                self.styles,
+            ),
+        ]
+        heads = {
+            name: [[saved.head_losses for saved in run.rounds] for run in runs]
+            for name, runs in members.items()
+            if any(saved.head_losses for run in runs for saved in run.rounds)
+        }
+        if heads:
+            parts.append(
+                loss_by_round_figure(
+                    heads,
+                    self.styles,
+                    what="ranking loss",
+                    title="The head that predicts the loss (learning loss)",
+                )
+            )
+        return Section("training", "Training loss", tuple(parts))
+
+    def time(self) -> Section:
+        """Wall time of a round."""
+        return Section(
+            "time",
+            "Time",
+            (seconds_figure(self.numbers.seconds, self.styles), scores.seconds_table(self.numbers)),
+        )
+
+    def maps(self) -> Section:
+        """Chains of suggestions and the latent map of each round."""
+        parts: list[Part] = [
+            Text(
+                "Chains lead from a labeled slice to the one that was suggested from it, and on, "
+                "as in figure 5 of Dai et al. (2022). On the maps the slider chooses the round."
+            )
+        ]
+        for each in self.pictures:
+            parts += [figure for figure in (each.chains, each.maps) if figure is not None]
+            parts += [Text(Text.plain(note)) for note in each.notes]
+        if not self.pictures:
+            parts = [Text("No pictures were asked for.")]
+        return Section("maps", "Chains and latent maps", tuple(parts))
+
+    def settings(self) -> Section:
+        """Every setting, seed and version."""
+        results = self.numbers.results
+        runs = [run for members in results.members.values() for run in members]
+        return Section(
+            "settings",
+            "Settings, seeds and versions",
+            (
+                settings.settings_table(runs),
+                settings.runs_table(results),
+                settings.versions_table(runs),
+            ),
+        )
+
+
+def make_report(
+    folders: Iterable[Path | str], pictures: Sequence[str] | None = None
+) -> Work[Report]:
+    """Read runs and compute all that a report shows.
+
+    Parameters
+    ----------
+    folders : iterable of Path or str
+        Folders of runs, or folders that hold some.
+    pictures : sequence of str, optional
+        Labels whose first run is opened again for its chains and latent maps; by default those
+        of the strategies that follow gradients, and of the reference. An empty sequence opens none.
+
+    Raises
+    ------
+    RunError
+        If the runs do not belong together, or none is finished.
+    SettingError
+        If a label of `pictures` is not among the runs.
+    """
+    results = read_results(folders)
+    numbers = summarize(results)
+    names = _pictured(numbers) if pictures is None else list(pictures)
+    unknown = [name for name in names if name not in results.members]
+    if unknown:
+        raise SettingError(
+            f"Pictures were asked of {unknown[0]!r}, which is not among these runs. There are: "
+            f"{', '.join(results.labels)}."
+        )
+    replayed = []
+    for name in names:
+        run = results.members[name][0]
+        replayed.append((yield from replay(run, f"{name}, seed {run.config.seed}")))
+    return Report(numbers, line_styles(numbers.ranked, REFERENCE), tuple(replayed))
+
+
+def _pictured(numbers: Numbers) -> list[str]:
+    """Strategies whose suggestions have sources, the best two, and the reference."""
+    members = numbers.results.members
+    guided = [
+        name
+        for name in numbers.ranked
+        if any("source" in saved.details for saved in members[name][0].rounds)
+    ]
+    return [*guided[:2], *(name for name in numbers.ranked if name == REFERENCE)]
+
+
+# ---------------------------------------------------------------------- sentences
+def _overview(numbers: Numbers) -> str:
+    results = numbers.results
+    cases = results.scores["case"].nunique()
+    first, last = numbers.slices(0), numbers.slices(numbers.last)
+    full = results.runs["run"].nunique() - results.rounds["run"].nunique()
+    runs = _count(results.rounds["run"].nunique(), "run")
+    if full:
+        runs += f" and {_count(full, 'full-data run')}"
+    return (
+        f"{_count(len(numbers.ranked), 'strategy', 'strategies')} in {runs}, from "
+        f"{number(first, 0)} to "
+        f"{number(last, 0)} annotated slices over {_count(numbers.last, 'round')} of suggestions, "
+        f"scored on {_count(cases, 'test case')} of {Text.plain(_cohort(results))}."
+    )
+
+
+def _findings(numbers: Numbers) -> list[str]:
+    found = [each for each in numbers.against if each.at == "area"]
+    if not found:
+        return [
+            f"No run of {REFERENCE} is among these, so it cannot be said whether a strategy beats "
+            f"it. Add one.",
+            *_ends(numbers),
+        ]
+    tested = [each for each in found if np.isfinite(each.holm_seeds)]
+    open_ones = [each for each in found if each not in tested]
+    said = [sentence(each) for each in tested]
+    if len(open_ones) < 3:
+        said += [sentence(each) for each in open_ones]
+    else:
+        told = "; ".join(
+            f"{each.first} {_signed(each.difference)} ({_signed(each.low)} to {_signed(each.high)})"
+            for each in open_ones
+        )
+        said.append(
+            f"Whether these beat {REFERENCE} cannot be said from so few seeds or test cases; "
+            f"difference of the area under the mean Dice, with its 95 % interval: {told}."
+        )
+    if numbers.peeking:
+        names = ", ".join(numbers.peeking)
+        said.append(f"To be read as a bound, because it sees references nobody drew: {names}.")
+    return [*said, *_ends(numbers)]
+
+
+def _ends(numbers: Numbers) -> list[str]:
+    """The two best, and what it takes to come near to training on everything."""
+    said = []
+    best = next((each for each in numbers.best if each.at == "area"), None)
+    if best is not None and REFERENCE not in (best.first, best.second):
+        said.append(f"The two best: {best.first} and {best.second}. {sentence(best)}")
+    if not numbers.needed.empty:
+        said.append(_reaching(numbers))
+    return said
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _reaching(numbers: Numbers) -> str:
+    """Say which strategies reach 99 % of training on everything, and with how many slices."""
+    table = numbers.needed[numbers.needed["cost"] == "slices"].set_index("label")["budget"]
+    reached = [
+        f"{label} with {number(table[label], 0)} slices"
+        for label in table.sort_values(kind="stable").index
+        if table[label] < float("inf")
+    ]
+    goal = f"{100 * TARGET:.0f} % of the Dice of training on everything"
+    if not reached:
+        return f"No strategy reaches {goal}."
+    return f"{goal} is reached by {', '.join(reached)}."
+
+
+def _list(lines: Sequence[str]) -> Text:
+    return Text("\n".join(f"- {Text.plain(line)}" for line in lines))
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{number(n, 0)} {one if n == 1 else many or one + 's'}"
+
+
+def _cohort(results: Results) -> str:
+    first = next(iter(results.members.values()))[0]
+    return Path(first.config.source).name
