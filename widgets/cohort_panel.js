@@ -96,6 +96,7 @@ export default {
       });
       grid.replaceChildren(...tiles);
       showStates();
+      reveal();
     }
 
     function showStates() {
@@ -116,8 +117,19 @@ export default {
       });
       if (tiles.length) tiles[focusable].tabIndex = 0;
       caption.textContent = tiles.length
-        ? `${model.get("chosen")} · ${tiles.length} slices · ■ ${counts[1]} labeled · ★ ${counts[2]}`
+        ? `${model.get("chosen")} · ${sw.count(tiles.length, "slice", "slices")} · ■ ${counts[1]} labeled · ★ ${counts[2]} suggested`
         : model.get("chosen");
+    }
+
+    // Bring the chosen case and the inspected slice into view, without moving the page.
+    function reveal() {
+      const show = (box, node) => {
+        if (!node || !box.clientHeight) return;
+        const [outer, inner] = [box.getBoundingClientRect(), node.getBoundingClientRect()];
+        if (inner.top < outer.top + 24 || inner.bottom > outer.bottom) box.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+      };
+      show(list, lines.get(model.get("chosen")));
+      show(grid, tiles.find((tile) => tile.getAttribute("aria-selected") === "true"));
     }
 
     grid.addEventListener("keydown", (event) => {
@@ -133,13 +145,17 @@ export default {
 
     for (const name of ["heading", "where", "groups", "labels", "regions", "problems"]) model.on(`change:${name}`, showHead);
     model.on("change:cases", showCases);
-    model.on("change:chosen", () => { showCases(); lines.get(model.get("chosen"))?.scrollIntoView({ block: "nearest" }); });
+    model.on("change:chosen", () => { showCases(); reveal(); });
     for (const name of ["thumbnails", "note"]) model.on(`change:${name}`, showTiles);
-    for (const name of ["states", "current"]) model.on(`change:${name}`, showStates);
+    for (const name of ["states", "current"]) model.on(`change:${name}`, () => { showStates(); reveal(); });
     sw.shield(el);
     showHead(); showCases(); showTiles();
+    let asked = false;
     const seen = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) { seen.disconnect(); model.send({ do: "visible" }); }
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      if (!asked) model.send({ do: "visible" });
+      asked = true;
+      reveal();
     });
     seen.observe(el);
     return () => { seen.disconnect(); URL.revokeObjectURL(url); };

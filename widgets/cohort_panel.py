@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from traitlets import Bytes, Dict, Int, List, Unicode
 
-from widgets.pictures import grey, on_black, outside, png, sheet, shrink, window
+from widgets.pictures import grey, on_black, outside, png, sheet, shrink, telling, window
 from widgets.view import View, packed
 from widgets.wording import count, percent
 from workbench.reports.palette import LINES
@@ -187,7 +187,7 @@ class CohortPanel(View):
                 else f"{self.chosen} has no slice in the pool."
             )
             return
-        channel = session.images.channels.index(max(session.images.channels, key=_brightness))
+        channel = telling(session.images.channels)
         pictures = np.asarray(session.images.read(mine)[:, channel], np.float32)
         mask = outside(pictures)
         low, high = window(pictures[~mask])
@@ -221,10 +221,3 @@ class CohortPanel(View):
         from workbench.reports.figures import cohort_figure
 
         return [cohort_figure(session.cohort, session.images, session.pool, session.test_cases)]
-
-
-def _brightness(channel: str) -> int:
-    """Prefer the channel on which a tumor is easiest to see in a thumbnail."""
-    order = ("t1", "t1ce", "t1c", "t2", "flair")
-    name = channel.lower()
-    return order.index(name) if name in order else -1

@@ -48,7 +48,7 @@ class Header(View):
             return
         words = [session.name or session.cohort.name, count(len(session.cohort.cases), "case")]
         if session.pool is not None:
-            words.append(count(len(session.pool), "slice"))
+            words.append(f"{count(len(session.pool), 'slice')} in the pool")
         self.cohort = " · ".join(words)
 
     def _show_round(self) -> None:

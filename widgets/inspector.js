@@ -27,8 +27,8 @@ export default {
     const legend = element("div", { class: "sw-inspector-legend" });
     const gradientSwitch = element("label", { title: "Loss gradient over x: where a small change of brightness raises the loss most" }, overlay, " |∂L/∂x|");
     const large = element("dialog", { class: "sw-inspector-large" });
-    el.append(element("div", { class: "sw-inspector-head" }, title, back, forth, channel), numbers,
-      source, top, name, below, legend, sentence, message, large);
+    el.append(element("div", { class: "sw-inspector-head" }, title, back, forth, channel), numbers, sentence, message,
+      source, top, name, below, legend, large);
 
     const decoded = new Map();   // name → {values, width, height}
     const tiles = new Map();     // name → {button, canvas, letters}
@@ -144,6 +144,7 @@ export default {
       legend.replaceChildren(
         ...(model.get("reference").byteLength ? [outline(reference, null, "reference")] : []),
         ...(model.get("prediction").byteLength ? [outline(prediction, "4 3", "prediction")] : []));
+      if (!legend.children.length && some) legend.append(element("span", { class: "sw-soft" }, "no outline: no foreground here"));
       if (decoded.has("gradient")) {
         const gradient = VIRIDIS.map((c, i) => `rgba(${c}, ${Math.min(1, 0.15 + i / 8)})`).join(",");
         legend.append(gradientSwitch,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from traitlets import Bytes, Dict, Int, Unicode
 
-from widgets.pictures import contours, deep_png, on_black, outside, window
+from widgets.pictures import contours, deep_png, on_black, outside, telling, window
 from widgets.view import View, packed
 from workbench.errors import WorkbenchError
 from workbench.inspection import Inspection
@@ -65,6 +65,7 @@ class Inspector(View):
         self._pending: asyncio.TimerHandle | None = None
         self._turn = threading.Lock()
         super().__init__(session, **traits)
+        self.watch("images", self._choose_channel)
         self.watch(("current", "suggestions", "round", "images", "pool"), self._later)
 
     # ------------------------------------------------------------ asked by the browser
@@ -88,6 +89,11 @@ class Inspector(View):
         self.session.inspect(int(found.rows[place]))
 
     # ------------------------------------------------------------ shown
+    def _choose_channel(self) -> None:
+        """Begin with the channel that the thumbnails show."""
+        if self.session.images is not None:
+            self.channel = telling(self.session.images.channels)
+
     def _later(self) -> None:
         """Draw once after a burst of changes; at once where no event loop turns."""
         if not self._visible:

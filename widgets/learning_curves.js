@@ -8,7 +8,7 @@ export default {
     const zoom = element("button", { class: "sw-quiet", "aria-pressed": "false", title: "Zoom the Dice axis to the data", onclick: () => { zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true")); show(); } }, "zoom");
     const host = element("div", { class: "sw-curves-plot" });
     const said = element("div", { class: "sw-hidden", role: "status" });
-    el.append(element("div", { class: "sw-curves-head" }, element("h3", {}, "Learning curve"), key, element("div", { class: "sw-curves-buttons" }, zoom, label, round)), host, said);
+    el.append(element("div", { class: "sw-curves-head" }, element("h3", {}, "Learning curve"), key, element("div", { class: "sw-curves-buttons" }, zoom, element("span", { class: "sw-curves-loop" }, label, round))), host, said);
     const plot = chart.make(host);
     const shapes = ["●", "■", "▲", "◆"];
 
@@ -18,7 +18,8 @@ export default {
       const series = lines.map((line, i) => ({
         name: line.name, color: line.color, width: line.mean ? 2.5 : 1.5, points: line.points, dots: true, mark: i % shapes.length,
       }));
-      if (ghost.length) series.push({ name: "random (mean)", color: "var(--sw-soft)", dash: "5 4", width: 1.5, points: ghost, dots: false });
+      // its first point is the common first round: there is a line from the second on
+      if (ghost.length > 1) series.push({ name: "random (mean)", color: "var(--sw-soft)", dash: "5 4", width: 1.5, points: ghost, dots: false });
       key.replaceChildren(...series.map((line, i) => element("li", {},
         element("i", { style: `color:${line.color}`, "aria-hidden": "true" }, line.dash ? "╌" : shapes[i % shapes.length]), line.name)));
       const zoomed = zoom.getAttribute("aria-pressed") === "true";

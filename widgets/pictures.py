@@ -24,6 +24,7 @@ __all__ = [
     "png",
     "sheet",
     "shrink",
+    "telling",
     "window",
 ]
 
@@ -150,6 +151,14 @@ def shrink(images: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
         len(images), height // factor, factor, width // factor, factor
     )
     return blocks.mean(axis=(2, 4), dtype=np.float32)  # type: ignore[no-any-return]
+
+
+def telling(channels: Sequence[str]) -> int:
+    """Return the number of the channel on which a tumor is easiest to see; else the first."""
+    order = ("t1", "t1ce", "t1c", "t2", "flair")
+    names = [name.lower() for name in channels]
+    known = [name for name in reversed(order) if name in names]
+    return names.index(known[0]) if known else 0
 
 
 def sheet(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:

@@ -12,12 +12,12 @@ export default {
       const name = element("span", { class: "sw-rail-name" });
       const words = element("b", { class: "sw-rail-words sw-number" });
       const detail = element("span", { class: "sw-rail-detail" });
-      const line = element("span", { class: "sw-rail-line" }, words, detail);
+      const line = element("span", { class: "sw-rail-line" }, name, words);
       const bar = element("span", { class: "sw-rail-bar" }, element("span"));
       const button = element("button", {
         class: "sw-rail-step",
         onclick: () => button.dispatchEvent(new CustomEvent("sw-go", { bubbles: true, detail: { tab: item.tab, step: item.key } })),
-      }, sign, name, line, bar);
+      }, sign, line, detail, bar);
       list.append(element("li", {}, button));
       return { button, sign, name, words, detail, bar };
     }
@@ -30,7 +30,8 @@ export default {
         sign.textContent = signs[item.state] ?? "○";
         name.textContent = item.name;
         words.textContent = item.words;
-        detail.textContent = item.detail ? ` · ${item.detail}` : "";
+        detail.textContent = item.detail;
+        detail.hidden = !item.detail;
         button.title = item.detail ? `${item.about}\n${item.words}: ${item.detail}` : item.about;
         bar.hidden = item.state !== "running" || item.fraction < 0;
         bar.firstChild.style.width = `${100 * Math.max(item.fraction, 0)}%`;

@@ -51,7 +51,9 @@ class TrainingPanel(View):
         self._visible = False
         self._pictured: object = None
         super().__init__(session, **traits)
-        self.watch(("steps", "busy", "progress", "cohort", "pool", "round"), self._show_states)
+        self.watch(
+            ("steps", "busy", "progress", "cohort", "pool", "round", "z_dim"), self._show_states
+        )
         self.watch("losses", self._show_losses)
         self.watch("latent", self._show_pictures)
         self.watch("progress", self._show_snapshot)
@@ -116,6 +118,8 @@ class TrainingPanel(View):
         elif step.state == "stale" and key == "model":
             label = "Train again"
         ready = session.cohort is not None and not session.busy
+        if key == "manifold" and session.z_dim in session.trained_dims:
+            ready = ready and step.state != "ready"
         if key == "model" and session.round is not None and session.pool is not None:
             # nothing was labeled since the last round: there is nothing new to train on
             ready = ready and int(session.pool.labeled_in.max()) > session.round.index
@@ -134,6 +138,11 @@ class TrainingPanel(View):
             return "The cohort is still being read."
         if self.session.busy:
             return f"The {self.session.busy} is running: stop it or wait."
+        if not ready and key == "manifold":
+            return (
+                f"The manifold of {self.session.z_dim} dimensions is trained. Choose another "
+                f"z-dimension below the map to train that one."
+            )
         if not ready:
             return "Nothing was labeled since the last round: label the suggestions first."
         if key == "manifold":

@@ -8,8 +8,9 @@ function render({ model, el }) {
     angle: "Half-angle of the cone around z′ − z in which suggestions are looked for; 180° is no condition. Double-click: 60°.",
     scale: "raw: the gradient as it is (the papers) · L2: scaled to length 1 · sign: only its signs",
     manifold: "Dimensions of the data manifold: the latent space of the VAE in which slices are compared",
+    budget: "Slices that a round asks for",
     outside: "No unlabeled slice lay in the cone: the one of smallest angle was taken",
-    relative: "Length of the step over the length of the image, median over the sources; above 1, x′ looks like noise",
+    relative: "Length of the step over the length of the image: here the median over all sources, in the inspector that of one. Above 0.5, x′ looks like noise",
     cases: "Different cases among the suggestions",
     changed: "Suggestions that were not there before this move",
   };
@@ -19,17 +20,18 @@ function render({ model, el }) {
   let resting = 0;
   let held = null; // the slider that a person is moving
   let byKey = false;
+  let counted = false; // there has been a step to show
 
   // ------------------------------------------------------------ controls
   const helped = (text, help, kind = "span") => element(kind, { class: "sw-help", "data-help": help, tabindex: "-1" }, text);
-  const alpha = slider("step α", -2, 3, 0.05);
-  const alphaText = element("input", { type: "text", class: "sw-tune-value sw-number", "aria-label": "Median displacement in u; or type α = 36", title: "Type a displacement in u, or α = 36", inputmode: "decimal" });
+  const alpha = slider("step α", -2, 3, 0.05, HELP.alpha);
+  const alphaText = element("input", { type: "text", class: "sw-tune-value sw-number", "aria-label": "Median displacement in u; or type α = 36", title: `Median displacement of the sources. ${HELP.u}. Type another, or α = 36`, inputmode: "decimal" });
   const alphaRaw = element("span", { class: "sw-tune-raw sw-soft sw-number" });
-  const angle = slider("cone half-angle θ", 0, 180, 1);
+  const angle = slider("cone half-angle θ", 0, 180, 1, HELP.angle);
   const angleText = element("input", { type: "text", class: "sw-tune-value sw-tune-short sw-number", "aria-label": "Half-angle in degrees", title: "Type 0 to 180 degrees; 180 is off", inputmode: "decimal" });
-  const scale = element("select", { "aria-label": "Gradient scale", onchange: () => settle({ scale: scale.value, alpha: null }) },
+  const scale = element("select", { "aria-label": "Gradient scale", "aria-description": HELP.scale, onchange: () => settle({ scale: scale.value, alpha: null }) },
     ...[["raw", "raw"], ["l2", "L2"], ["sign", "sign"]].map(([value, text]) => element("option", { value }, text)));
-  const dims = element("select", { "aria-label": "Dimensions of the manifold", onchange: () => {
+  const dims = element("select", { "aria-label": "Dimensions of the manifold", "aria-description": HELP.manifold, onchange: () => {
     model.send({ do: "set_z", d: Number(dims.value) });
     setTimeout(showDims, 400); // the session decides what is shown
   } });
@@ -43,13 +45,13 @@ function render({ model, el }) {
     group(helped("cone θ", HELP.angle), angle, angleText),
     group(helped("gradient", HELP.scale), scale),
     group(helped("z-dim", HELP.manifold), dims),
-    group("suggest", budget),
+    group(helped("suggest", HELP.budget), budget),
     group(null, calibrate, paper));
   const root = sw.shield(element("section", { class: "sw sw-tune", "aria-label": "Tuning" }, controls, line));
   el.append(root);
 
-  function slider(label, min, max, step) {
-    const input = element("input", { type: "range", min, max, step, "aria-label": label });
+  function slider(label, min, max, step, help) {
+    const input = element("input", { type: "range", min, max, step, "aria-label": label, "aria-description": help });
     input.addEventListener("keydown", () => { byKey = true; });
     input.addEventListener("pointerdown", () => { byKey = false; });
     input.addEventListener("input", () => move(input));
@@ -151,7 +153,8 @@ function render({ model, el }) {
     scale.value = s.scale;
     if (!held && wishes.idle) {
       [alpha.min, alpha.max] = s.decades.map(String);
-      alpha.value = String(s.alpha ? Math.log10(s.alpha) : (s.decades[0] + s.decades[1]) / 2);
+      if (s.alpha) alpha.value = String(Math.log10(s.alpha)); // not known: it stays where it is
+      else if (!counted) alpha.value = String((s.decades[0] + s.decades[1]) / 2);
       angle.value = String(s.max_angle);
     }
     const printed = s.scale === "raw" && Math.abs(s.alpha - 1e-3) < 1e-9;
@@ -184,6 +187,7 @@ function render({ model, el }) {
       line.replaceChildren(message || s.why || "");
       return;
     }
+    counted = true;
     const parts = [
       helped(`${sw.count(c.changed, "pick", "picks")} changed`, HELP.changed),
       helped(c.outside === 1 ? "1 outside its cone" : `${c.outside.toLocaleString("en-US")} outside their cone`, HELP.outside),
@@ -191,7 +195,7 @@ function render({ model, el }) {
     ];
     if (c.changed) parts[0].classList.add("sw-tune-changed");
     if (c.outside) parts[1].classList.add("sw-tune-outside");
-    if (c.relative !== null) parts.push(helped(`|αg|/|x| = ${sw.number(c.relative)}`, HELP.relative));
+    if (c.relative !== null) parts.push(helped(`|αĝ|/|x| = ${sw.number(c.relative)}, median of ${sw.count(c.sources, "source", "sources")}`, HELP.relative));
     if (c.displacement !== null && c.displacement < 0.01) parts.push(helped(`moves z by ${sw.number(c.displacement, 1)} u: direction only`, HELP.u));
     const spaced = parts.flatMap((part, i) => (i ? [element("span", { class: "sw-tune-dot", "aria-hidden": "true" }, "·"), part] : [part]));
     line.replaceChildren(...spaced);

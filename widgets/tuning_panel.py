@@ -43,9 +43,9 @@ class TuningPanel(View):
     _css = Path(__file__).with_suffix(".css")
 
     settings = Dict(help="alpha, decades, scale, max_angle, budget, free, why").tag(sync=True)
-    counts = Dict(help="changed, outside, cases, picks, relative, displacement, exact").tag(
-        sync=True
-    )
+    counts = Dict(
+        help="changed, outside, cases, picks, sources, relative, displacement, exact"
+    ).tag(sync=True)
     dims = List(Dict(), help="d, chosen, trained, cost of each z-dimension").tag(sync=True)
 
     def __init__(self, session: Session) -> None:
@@ -70,6 +70,8 @@ class TuningPanel(View):
         why = ""
         if not guided:
             why = f"{type(strategy).__name__} follows no gradient: there is no step and no cone."
+        elif shift is None and session.round is not None:
+            why = "The suggestions are labeled. The next round makes new ones to tune."
         elif shift is None:
             why = "Once the first suggestions are there, these sliders move them live."
         self.settings = {
@@ -104,6 +106,7 @@ class TuningPanel(View):
             "cases": preview.cases,
             "picks": len(rows),
             "relative": _finite(preview.relative_step),
+            "sources": 0 if preview.shift is None else len(preview.shift.sources),
             "displacement": _finite(preview.displacement),
             "exact": preview.exact,
         }
@@ -172,7 +175,7 @@ class TuningPanel(View):
             ("suggestions", f"{settings['budget']}"),
             ("outside their cone", f"{counts.get('outside', '–')}"),
             ("cases among them", f"{counts.get('cases', '–')}"),
-            ("median |αg|/|x|", _digits(counts.get("relative"))),
+            ("median |αĝ|/|x| of the sources", _digits(counts.get("relative"))),
         ]
         names, values = zip(*rows, strict=True)
         table = go.Table(

@@ -156,7 +156,7 @@ def inspect(
         angle=angle,
         rank=place + 1,
         flag=flag,
-        sentence=_reason(place, source, pool, distance, angle, flag, relative),
+        sentence=_reason(place, source, flag, relative),
         **seen,
     )
 
@@ -195,32 +195,22 @@ def _decode(study: Study, shifted: NDArray[np.float32]) -> NDArray[np.float32]:
     return decoded
 
 
-def _reason(
-    place: int,
-    source: int,
-    pool: Any,
-    distance: float,
-    angle: float,
-    flag: str,
-    relative: float,
-) -> str:
+def _reason(place: int, source: int, flag: str, relative: float) -> str:
     """Say in words why the slice is here."""
-    if place < 0:
-        return "This slice is not among the suggestions."
-    if source < 0:
+    if place >= 0 and source < 0:
         return f"Suggestion {place + 1}."
-    sentence = (
-        f"Suggestion {place + 1}: the slice nearest to where the loss gradient moves "
-        f"{pool.ids[source]}, {distance:.1f} u away"
-    )
-    sentence += f" at {angle:.0f}° to the axis." if np.isfinite(angle) else "."
-    if flag == "outside_cone":
-        sentence += " No free slice lies inside the cone, so the one of smallest angle was taken."
-    if flag == "no_direction":
-        sentence += " Its source does not move at all, so the nearest free slice was taken."
+    if place < 0:
+        sentence = "This slice is not among the suggestions."
+        if np.isfinite(relative):
+            sentence = "A source of suggestions: its loss gradient moves it from z to z′."
+    elif flag == "outside_cone":
+        sentence = "No free slice lies inside the cone: the one of smallest angle was taken."
+    elif flag == "no_direction":
+        sentence = "The source does not move at all: the nearest free slice was taken."
+    else:
+        sentence = "The free slice nearest to z′, where the loss gradient moves its source."
     if relative > 0.5:
         sentence += (
-            f" x' looks like noise because the step is {relative:.1f} times as large as x itself: "
-            f"expected, since a gradient is no picture."
+            f" x′ looks like noise: for this source the step is {relative:.1f} times as long as x."
         )
     return sentence

@@ -64,7 +64,7 @@ def test_a_view_sets_no_trait_of_its_session(view, session):
 # ------------------------------------------------------------ header
 def test_the_header_counts_cases_slices_and_labeled(session):
     header = Header(session)
-    assert header.cohort == "phantom · 14 cases · 240 slices"
+    assert header.cohort == "phantom · 14 cases · 240 slices in the pool"
     labeled = int(session.pool.labeled.sum())
     assert header.where == f"round 1 · {labeled} labeled ({percent(labeled, 240)})"
 
@@ -272,8 +272,9 @@ def test_the_inspector_asks_once_for_the_same_slice(session):
 def test_another_channel_is_another_picture(session):
     inspector = Inspector(session)
     press(inspector, "visible")
-    press(inspector, "channel", index=1)
-    assert session.calls[-1] == ("inspection", session.current, 1)
+    assert session.calls[-1] == ("inspection", session.current, 1)  # the FLAIR
+    press(inspector, "channel", index=0)
+    assert session.calls[-1] == ("inspection", session.current, 0)
 
 
 def test_the_arrows_walk_through_the_suggestions(session):
