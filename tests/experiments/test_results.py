@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from workbench.errors import RunError
-from workbench.experiments import summaries
 from workbench.experiments.results import COSTS, read_results
 from workbench.experiments.runs import Run
 from workbench.experiments.statistics import area, compare_scores
@@ -91,18 +90,6 @@ def test_the_tables_are_what_the_statistics_take(two):
     compared = compare_scores(last.loc["entropy"], last.loc["random"], names=("entropy", "random"))
     assert compared.difference == pytest.approx(0.05)
     assert (compared.seeds, compared.cases) == (2, 4)
-
-
-def test_a_region_that_was_missed_is_counted_as_a_penalty(tmp_path):
-    run = make_run(tmp_path / "run")
-    missed = {case: {region: scores(0.8) for region in REGIONS} for case in CASES}
-    missed["case_2"]["posterior"] = scores(0.0)
-    change_round(run, 2, cases=missed)
-    penalties = summaries.penalties(read_results([tmp_path]))
-    assert penalties[penalties["penalties"] > 0].to_dict("records") == [
-        {"label": "random", "round": 2, "region": "posterior", "penalties": 1, "of": 4}
-    ]
-    assert len(penalties) == 3 * len(REGIONS)
 
 
 def test_runs_are_found_at_any_depth_and_told_apart(tmp_path):

@@ -85,7 +85,7 @@ class Results:
     @property
     def regions(self) -> tuple[str, ...]:
         """Regions that were scored, ``"mean"`` last."""
-        return tuple(dict.fromkeys(self.scores["region"]))
+        return tuple(self.scores["region"].unique())
 
 
 def read_results(folders: Iterable[str | Path]) -> Results:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,15 +78,19 @@ def bootstrap_interval(
     known = np.asarray(values, dtype=np.float64)
     if len(known) < 2:
         return np.full(known.shape[1:], np.nan), np.full(known.shape[1:], np.nan)
-    weights = _resamplings(len(known), draws, np.random.default_rng(seed))
+    weights = _resamplings(len(known), draws, seed)
     means = np.tensordot(weights, known, axes=(1, 0))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.asarray(low), np.asarray(high)
 
 
-def _resamplings(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.float64]:
+@lru_cache(maxsize=16)
+def _resamplings(n: int, draws: int, seed: int) -> NDArray[np.float64]:
     """Share of each of n things in samples of n with replacement, shape (draws, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
+    rng = np.random.default_rng(seed)
+    shares: NDArray[np.float64] = rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
+    shares.flags.writeable = False
+    return shares
 
 
 def signed_rank(differences: ArrayLike) -> float:
@@ -317,8 +322,7 @@ def compare_scores(
         told |= dict.fromkeys(_NUMBERS, math.nan)
         return Comparison(**told, wins=0, losses=0)
     of_seeds, of_cases = difference.mean(axis=1), difference.mean(axis=0)
-    rng = np.random.default_rng(0)
-    drawn = _resamplings(seeds, 10_000, rng) @ difference * _resamplings(cases, 10_000, rng)
+    drawn = _resamplings(seeds, 10_000, 0) @ difference * _resamplings(cases, 10_000, 1)
     low, high = np.quantile(drawn.sum(axis=1), [0.025, 0.975])
     p_seeds = signed_rank(of_seeds) if seeds >= NEEDED_SEEDS else math.nan
     enough = seeds >= NEEDED_SEEDS and cases >= NEEDED_CASES

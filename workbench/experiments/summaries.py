@@ -160,8 +160,9 @@ def budgets_needed(
     if full.empty:
         return pd.DataFrame(columns=columns)
     target, everything = share * float(full["mean"].iloc[0]), float(full[cost].iloc[0])
-    curves = _chosen(learning_curves(results), metric, region)
-    runs = _chosen(_mean_over_cases(results.scores, [cost]), metric, region)
+    scores = _chosen(results.scores, metric, region)
+    curves = _over_runs(scores, ["label", "round", *_MEASURE], [cost])
+    runs = _mean_over_cases(scores, [cost])
     rows = []
     for label, curve in curves.groupby("label", sort=False):
         own = runs[runs["label"] == label].groupby(_RUN, sort=False)
@@ -441,7 +442,7 @@ def _round(results: Results, at: int | str) -> int:
 
 
 def _check_measure(results: Results, metric: str, region: str) -> None:
-    _check("metric", metric, dict.fromkeys(results.scores["metric"]))
+    _check("metric", metric, results.scores["metric"].unique())
     _check("region", region, results.regions)
 
 
