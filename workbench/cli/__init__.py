@@ -175,6 +175,28 @@ def simulate(
         typer.echo(f"Everything is in {out}.")
 
 
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or folders that hold some.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page that is made.")] = Path(
+        "report.html"
+    ),
+    pictures: Annotated[
+        list[str] | None,
+        typer.Option(help="Strategy whose chains and latent maps are shown; several times."),
+    ] = None,
+    skip_pictures: Annotated[
+        bool, typer.Option("--skip-pictures", help="Show no chains and no latent maps.")
+    ] = False,
+) -> None:
+    """Compare strategies: one page that works offline, its tables as CSV and LaTeX beside it."""
+    from workbench.reports.comparison import make_report
+
+    made = with_progress(make_report(runs, [] if skip_pictures else pictures))
+    tables = made.write(out)
+    typer.echo(f"The report is {out}, its tables are in {tables}.")
+
+
 def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
     """Read settings of the form ``section.name=value``.
 

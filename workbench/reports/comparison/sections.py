@@ -278,14 +278,14 @@ def make_report(
         If a label of `pictures` is not among the runs.
     """
     results = read_results(folders)
-    numbers = summarize(results)
-    names = _pictured(numbers) if pictures is None else list(pictures)
-    unknown = [name for name in names if name not in results.members]
+    unknown = [name for name in pictures or () if name not in results.members]
     if unknown:
         raise SettingError(
             f"Pictures were asked of {unknown[0]!r}, which is not among these runs. There are: "
             f"{', '.join(results.labels)}."
         )
+    numbers = summarize(results)
+    names = _pictured(numbers) if pictures is None else pictures
     replayed = []
     for name in names:
         run = results.members[name][0]
