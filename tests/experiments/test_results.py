@@ -196,6 +196,13 @@ def test_a_ceiling_may_train_longer_than_the_runs_below_it(tmp_path):
     assert read_results([tmp_path]).ceiling["run"].unique().tolist() == ["full"]
 
 
+def test_training_on_the_initial_set_alone_is_no_ceiling(tmp_path):
+    make_run(tmp_path / "a", rounds=0, budget=12, initial="5 %")
+    found = read_results([tmp_path])
+    assert found.labels == ("random",)
+    assert found.ceiling.empty
+
+
 def test_other_initial_sets_at_one_seed_are_refused(tmp_path):
     make_run(tmp_path / "a")
     run = make_run(tmp_path / "b", "entropy")

@@ -124,16 +124,16 @@ def read_results(folders: Iterable[str | Path]) -> Results:
             left_out.append(LeftOut(folder, why))
         else:
             runs[names[folder]] = run
-    if not any(run.config.rounds for run in runs.values()):
+    if all(_labels_everything(run) for run in runs.values()):
         raise RunError(_nothing(len(runs), left_out))
     _check_together(runs)
     notes = _differing_hardware(runs)
     labels = _labels(runs, notes)
     kept = _without_doubles(runs, labels, notes)
     scores = {name: _scores(name, labels[name], runs[name]) for name in kept}
-    compared = [name for name in kept if runs[name].config.rounds]
+    compared = [name for name in kept if not _labels_everything(runs[name])]
     tables = pd.concat([scores[name] for name in compared], ignore_index=True)
-    full = [scores[name] for name in kept if not runs[name].config.rounds]
+    full = [scores[name] for name in kept if _labels_everything(runs[name])]
     per_round = [*tables.columns[: list(tables.columns).index("seconds_suggesting") + 1]]
     members: dict[str, list[Run]] = {}
     for name in compared:
@@ -180,6 +180,13 @@ def _names(folders: Sequence[Path]) -> dict[Path, str]:
     return {folder: folder.relative_to(common).as_posix() for folder in folders}
 
 
+def _labels_everything(run: Run) -> bool:
+    """Whether a run is a full-data reference: all is labeled at once, nothing suggested."""
+    initial = run.config.initial
+    share = float(initial.partition("%")[0]) if isinstance(initial, str) else 0
+    return run.config.rounds == 0 and share == 100
+
+
 def _unfit(run: Run) -> str | None:
     """Why a run cannot be compared, or None if it can."""
     done, planned = len(run.rounds), run.config.rounds + 1
@@ -220,8 +227,8 @@ def _check_together(runs: Mapping[str, Run]) -> None:
         _refuse_unless_same(setting, {n: getattr(run.config, setting) for n, run in runs.items()})
     recipes = {name: asdict(run.config.image_recipe()) for name, run in runs.items()}
     _refuse_unless_same("the recipe of the images", recipes)
-    compared = {name: run for name, run in runs.items() if run.config.rounds}
-    full = {name: run for name, run in runs.items() if not run.config.rounds}
+    compared = {name: run for name, run in runs.items() if not _labels_everything(run)}
+    full = {name: run for name, run in runs.items() if _labels_everything(run)}
     for group in (compared, full):
         for setting in SCHEDULE:
             values = {name: getattr(run.config, setting) for name, run in group.items()}
@@ -292,7 +299,7 @@ def _without_doubles(
     kept: dict[tuple[str, int, int], str] = {}
     for name, run in runs.items():
         key = (labels[name], run.config.seed, run.config.manifold_seed)
-        if not run.config.rounds:  # what is trained on everything owes nothing to a manifold
+        if _labels_everything(run):  # what is trained on everything owes nothing to a manifold
             key = (*key[:2], 0)
         other = kept.setdefault(key, name)
         if other == name:
@@ -309,7 +316,7 @@ def _without_doubles(
 # ------------------------------------------------------------------------ labels
 def _labels(runs: Mapping[str, Run], notes: list[str]) -> dict[str, str]:
     """Name each run by its strategy and by what tells it from others."""
-    compared = {name: run for name, run in runs.items() if run.config.rounds}
+    compared = {name: run for name, run in runs.items() if not _labels_everything(run)}
     labels = {name: "full data" for name in runs if name not in compared}
     training = {name: _training(run) for name, run in compared.items()}
     trained = _differing(training.values())
