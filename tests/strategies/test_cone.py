@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from workbench.errors import SettingError
 from workbench.strategies import cone
-from workbench.strategies.cone import inside_cone, select_in_passes
+from workbench.strategies.cone import inside_cone, select_in_passes, warm_up
 
 from .plain_loop import select_plainly
 
@@ -212,3 +212,19 @@ def test_latent_codes_that_are_not_finite_are_refused():
     shifted[3, 1] = np.inf
     with pytest.raises(SettingError, match="in 1 rows"):
         choose(z, free, source_z, shifted, 60, 5)
+
+
+def test_tiles_kept_from_the_last_search_change_no_pick():
+    warm_up()
+    rng = np.random.default_rng(0)
+    pools = [rng.normal(size=(9_000, 3)) for _ in range(2)]
+    for z in pools:
+        z.flags.writeable = False
+    for turn in range(6):
+        z = pools[turn // 3]  # the first comes again, then another one
+        free = rng.random(len(z)) < 0.7
+        shifted = z[:12] + rng.normal(size=(12, 3))
+        kept = select_in_passes(z, free, z[:12], shifted, 40.0, 30, rng)
+        anew = select_in_passes(z.copy(), free, z[:12], shifted, 40.0, 30, rng)
+        np.testing.assert_array_equal(kept.rows, anew.rows)
+        assert free[kept.rows].all()

@@ -110,6 +110,7 @@ class FakeSession(SessionState):
         z = centers + rng.normal(0, 0.45, (n, self._d))
         z[:, 0] += 2.4 * np.cos(2.6 * along + 0.3)
         z[:, 1 % self._d] += 1.8 * np.sin(3.4 * along)
+        z.flags.writeable = False  # as those of a session are
         self._z = z
         area = np.maximum(0, 900 * np.sin(np.pi * along) + rng.normal(0, 120, n)).round()
         self._area, self._along = area, along

@@ -48,7 +48,7 @@ __all__ = [
 
 #: Distances (sources times samples) from which the compiled search is worth waiting for its
 #: import: below, numpy takes a few ten milliseconds. Once it is imported, it serves sooner.
-COMPILED_FROM, COMPILED_FROM_ONCE_WARM = 4_000_000, 500_000
+COMPILED_FROM, COMPILED_FROM_ONCE_WARM = 4_000_000, 100_000
 #: How far a cosine may lie below the limit and count as inside, against rounding.
 TOLERANCE = 1e-12
 

@@ -9,6 +9,7 @@ Both sum in the same order and so find the same rows.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -109,14 +110,13 @@ class CompiledSearch:
 
     def __init__(self, z: NDArray[np.float64], free: NDArray[np.bool_]) -> None:
         from workbench.strategies.scan import first_nearest, nearest
-        from workbench.strategies.tiles import tile
 
         self._scan, self._scan_many = nearest, first_nearest
-        rows = np.flatnonzero(free)
-        self._tiles = tile(z[rows], rows)
+        self._tiles, self._place = _tiled(z)
+        self._rows: NDArray[np.int64]
+        self._open: NDArray[np.bool_]
         self._rows, self._open = self._tiles.rows, self._tiles.free
-        self._place = np.full(len(z), -1, dtype=np.int64)
-        self._place[self._rows[self._open]] = np.flatnonzero(self._open)
+        self._open[self._place] = free
 
     def nearest(self, cone: Cone, wanted: int) -> NDArray[np.int64]:
         """Return up to `wanted` free rows inside a cone, nearest first."""
@@ -139,6 +139,29 @@ class CompiledSearch:
         )
         for queue, (inside, nearest) in zip(queues, found, strict=True):
             queue.offer(self._rows[inside], None if nearest is None else self._rows[nearest])
+
+
+#: The latent space that was tiled last: a slider asks about the same one again and again.
+_latest: tuple[weakref.ref[NDArray[np.float64]], Any, NDArray[np.int64]] | None = None
+
+
+def _tiled(z: NDArray[np.float64]) -> tuple[Any, NDArray[np.int64]]:
+    """Tiles of all rows, none of them free yet, and the place of each row in them, shape (n,).
+
+    Kept for the next call where `z` is read-only, so that nothing can change under the tiles.
+    """
+    global _latest
+    kept = _latest
+    if kept is not None and kept[0]() is z:
+        _, tiles, place = kept
+    else:
+        from workbench.strategies.tiles import tile
+
+        tiles = tile(z, np.arange(len(z)))
+        place = np.empty(len(z), dtype=np.int64)
+        place[tiles.rows[tiles.free]] = np.flatnonzero(tiles.free)
+        _latest = None if z.flags.writeable else (weakref.ref(z), tiles, place)
+    return tiles._replace(free=np.zeros_like(tiles.free)), place
 
 
 class Queue:
