@@ -14,9 +14,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,6 +271,21 @@ class _CancelledError(Exception):
     """The command that wanted the run is gone."""
 
 
+#: Torch's random numbers belong to the process: a cluster's worker with several threads does one
+#: run after the other.
+_one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def _alone(look: Callable[[], None]) -> Iterator[None]:
+    while not _one_at_a_time.acquire(timeout=LOOK_EVERY):
+        look()
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
+
+
 def _prepare(config: dict[str, Any], stage: str, index: int, after: object) -> None:
     """Compute what several runs share; the cache keeps it."""
     from workbench.experiments.simulate import prepare, train_first_round
@@ -280,7 +296,9 @@ def _prepare(config: dict[str, Any], stage: str, index: int, after: object) -> N
     work: Work[Any] = prepare(settings, compute, index)
     if stage == "first-round":
         work = train_first_round(settings, compute)
-    finish(work, _stop_if_cancelled())
+    look = _stop_if_cancelled()
+    with _alone(look):
+        finish(work, look)
 
 
 def _run(config: dict[str, Any], folder: str, after: object) -> tuple[int, int]:
@@ -296,8 +314,9 @@ def _run(config: dict[str, Any], folder: str, after: object) -> tuple[int, int]:
     problem = Path(folder) / ERROR_FILE
     settings, look = RunConfig.from_json(config), _stop_if_cancelled()
     try:
-        pool = finish(open_run_data(settings), look).pool
-        finish(simulate(settings, Path(folder)), look)
+        with _alone(look):
+            pool = finish(open_run_data(settings), look).pool
+            finish(simulate(settings, Path(folder)), look)
     except _CancelledError:
         raise
     except Exception:
@@ -308,14 +327,14 @@ def _run(config: dict[str, Any], folder: str, after: object) -> tuple[int, int]:
     return len(pool), int((~pool.eligible).sum())
 
 
-def _stop_if_cancelled() -> Any:
+def _stop_if_cancelled() -> Callable[..., None]:
     """Return what looks, at every step of a run, whether it is still wanted."""
     from distributed import get_worker
 
     worker = get_worker()
     key = worker.get_current_task()
 
-    def look(progress: Progress) -> None:
+    def look(progress: Progress | None = None) -> None:
         task = worker.state.tasks.get(key)
         if task is None or task.state == "cancelled":
             raise _CancelledError
