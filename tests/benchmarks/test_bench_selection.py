@@ -142,6 +142,7 @@ def test_a_slider_move_of_twelve_sources(benchmark, n, compiled, monkeypatch, ca
     for name in ("COMPILED_FROM", "COMPILED_FROM_ONCE_WARM"):
         monkeypatch.setattr(cone, name, 0 if compiled else 10**15)
     given = problem(3, n=n, m=12)
+    given[0].flags.writeable = False  # as the latent codes of a session are
     rng = np.random.default_rng(0)
     times = []
     for _ in range(15):
