@@ -253,6 +253,7 @@ def run_round(
 
     needs = strategy.needs()
     check_needs(needs)
+    begun = time.perf_counter()
     early = None
     if BeforeTraining() in needs:
         early = yield from select(EvidenceSource(study, pool, None, index), strategy, budget)
@@ -271,7 +272,7 @@ def run_round(
     seconds = {
         "training": trained - started,
         "scoring": scored - trained,
-        "suggesting": time.perf_counter() - scored,
+        "suggesting": time.perf_counter() - scored + started - begun,
     }
     return Round(
         index,
