@@ -1,6 +1,6 @@
 """Run each notebook once with small settings; every test looks at the same run.
 
-The settings of both notebooks agree, so that they share images, VAE and U-Net.
+The settings of the first two agree, so that they share images, VAE and U-Net.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.reports.runs import tiny_run
 from workbench.reports.render import run_notebook
 
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
 
 MANIFOLD = {"min_steps": 40, "max_steps": 60}
+#: Strategies whose tiny runs the third notebook compares.
+COMPARED = ("random", "gradient-guided", "margin", "oracle")
 SEGMENTATION = {"min_steps": 40, "epochs": 1, "features": [8, 16, 32, 32, 32, 8]}
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -38,15 +41,17 @@ SMALL: dict[str, dict[str, Any]] = {
         "manifold": MANIFOLD,
         "segmentation": SEGMENTATION,
     },
+    "03_compare_strategies.ipynb": {"page": "report.html"},
 }
 
 
 @dataclass(frozen=True)
 class Run:
-    """A notebook that has run, and how long it took in seconds."""
+    """A notebook that has run, with which parameters, and how long it took in seconds."""
 
     notebook: Any
     seconds: float
+    parameters: dict[str, Any]
 
     @property
     def figures(self) -> list[dict[str, Any]]:
@@ -72,6 +77,9 @@ def small_run(name: str) -> Run:
     parameters = dict(SMALL[name])
     if name.startswith("01"):
         parameters["folder"] = str(Path(tempfile.mkdtemp(prefix="workbench-run-")) / "run")
+    if name.startswith("03"):
+        parameters["runs"] = [str(tiny_run(each)) for each in COMPARED]
+        parameters["page"] = str(Path(tempfile.mkdtemp(prefix="workbench-page-")) / "report.html")
     started = time.perf_counter()
     notebook = run_notebook(NOTEBOOKS / name, parameters)
-    return Run(notebook, time.perf_counter() - started)
+    return Run(notebook, time.perf_counter() - started, parameters)

@@ -7,7 +7,10 @@ from typing import Any
 import nbformat
 import pytest
 
+from tests.experiments.tiny import tiny_config
 from tests.notebooks.runs import NOTEBOOKS, SMALL, Run, small_run
+from workbench.jobs import finish
+from workbench.reports.comparison import make_report, scores
 from workbench.reports.render import run_notebook
 
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
@@ -80,7 +83,7 @@ def test_the_workbench_notebook_turns_the_loop_once() -> None:
     assert "Round 1: 12 labeled slices" in run.said
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["01_workbench.ipynb", "02_gradient_guided.ipynb"])
 def test_a_notebook_shows_that_float32_blurs_the_papers_step(name: str) -> None:
     found = [
         trace
@@ -107,9 +110,49 @@ def test_the_teaching_notebook_cites_each_equation_and_draws_its_formula() -> No
 def test_the_workbench_notebook_goes_on_with_the_run_it_finds(tmp_path: Path) -> None:
     parameters = {**SMALL["01_workbench.ipynb"], "folder": str(tmp_path / "run")}
     first, second = (
-        Run(run_notebook(NOTEBOOKS / "01_workbench.ipynb", parameters), 0.0).said for _ in range(2)
+        Run(run_notebook(NOTEBOOKS / "01_workbench.ipynb", parameters), 0.0, parameters).said
+        for _ in range(2)
     )
     sentence = next(line for line in first.splitlines() if line.startswith("After the first round"))
     assert sentence in second
     assert "Round 1: 12 labeled slices" in first
     assert "Round 2: 16 labeled slices" in second
+
+
+def test_the_comparison_notebook_shows_every_section_of_the_report_and_writes_it() -> None:
+    run = small_run("03_compare_strategies.ipynb")
+    report = finish(make_report(run.parameters["runs"], pictures=[]))
+    headings = [
+        cell.source.splitlines()[0][3:]
+        for cell in run.notebook.cells
+        if cell.cell_type == "markdown" and cell.source.startswith("## ")
+    ]
+    assert headings[:-1] == [section.title for section in report.sections()]
+    shown = [
+        output.data["text/html"]
+        for cell in run.notebook.cells
+        for output in cell.get("outputs", [])
+        if "text/html" in output.get("data", {})
+    ]
+    assert scores.reached_table(report.numbers, "dice")._repr_html_() in shown
+    page = Path(run.parameters["page"])
+    assert "<h1>Query strategies compared on phantom</h1>" in page.read_text()
+    assert (page.parent / "report-tables" / "scores-dice.csv").is_file()
+    assert run.seconds < 30
+
+
+def test_the_comparison_notebook_makes_runs_where_none_are_named(tmp_path: Path) -> None:
+    small = tiny_config()
+    parameters = {
+        "page": str(tmp_path / "page.html"),
+        "folder": str(tmp_path / "runs"),
+        "strategies": ["random", "margin"],
+        "seeds": 1,
+        "settings": {
+            name: getattr(small, name)
+            for name in ("cases", "initial", "budget", "rounds", "manifold", "segmentation")
+        },
+    }
+    ran = Run(run_notebook(NOTEBOOKS / "03_compare_strategies.ipynb", parameters), 0.0, parameters)
+    assert "margin, seed 0: mean Dice" in ran.said
+    assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["margin-0", "random-0"]

@@ -10,8 +10,6 @@ from tests.experiments.tiny import tiny_config
 from workbench.experiments.simulate import simulate
 from workbench.jobs import finish
 
-STRATEGIES = ({"name": "random"}, {"name": "gradient-guided"}, {"name": "oracle"})
-
 
 @functools.cache
 def tiny_run(name: str, seed: int = 0) -> Path:

@@ -78,8 +78,9 @@ th, td { border: 1px solid var(--edge); padding: 4px 10px; text-align: left; }
 .scroll table { font-size: 13px; font-variant-numeric: tabular-nums; }
 .scroll th, .scroll td { border-width: 0 0 1px; padding: 3px 10px 3px 4px; }
 .scroll thead th { vertical-align: bottom; border-bottom-color: var(--quiet); }
-.scroll td.number, .scroll th.number { text-align: right; white-space: nowrap; }
-.scroll td:first-child { white-space: nowrap; }
+.scroll td.number, .scroll th.number { text-align: right; }
+.scroll th, .scroll td { white-space: nowrap; }
+.scroll td.long { white-space: normal; min-width: 24em; }
 details.table { color: inherit; }
 details.table > summary { font-size: 15px; font-weight: 600; margin: 22px 0 2px; }
 .caption { font-weight: 600; margin: 22px 0 2px; }

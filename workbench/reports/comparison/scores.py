@@ -18,6 +18,7 @@ from workbench.reports.figures.strategies import UNITS
 from workbench.strategies.needs import Latents, RepresentativeOrder, ShiftedLatents, VariedShifts
 
 __all__ = [
+    "TESTS_NOTE",
     "annotated_table",
     "area_table",
     "needed_table",
@@ -198,35 +199,28 @@ def needed_table(numbers: Numbers) -> Table | None:
 def tests_tables(numbers: Numbers) -> list[Table]:
     """Tell every strategy against the reference, the two best, and all pairs."""
     found = []
-    measures = dict.fromkeys((each.metric, each.at) for each in numbers.against)
-    for metric, at in measures:
+    for metric, at in dict.fromkeys((each.metric, each.at) for each in numbers.against):
         chosen = [each for each in numbers.against if (each.metric, each.at) == (metric, at)]
-        name = "area" if at == "area" else metric
+        name = f"against-{REFERENCE}-{'area' if at == 'area' else metric}"
         caption = f"Every strategy against {REFERENCE}: {_measured(chosen[0])}"
-        found.append(_tests(chosen, f"against-{REFERENCE}-{name}", caption))
+        found.append(Table(name, caption, comparison_table(chosen), _tests(chosen)))
     if numbers.best:
-        left_out = ""
+        note = ""
         if numbers.peeking:
             names = ", ".join(numbers.peeking)
-            left_out = f"Left out, as they see references that nobody drew: {names}. "
-        found.append(
-            _tests(numbers.best, "best-two", "The two best, by each measure", left_out, full=True)
-        )
+            note = f"Left out, as they see references that nobody drew: {names}."
+        text = _tests(numbers.best, full=True)
+        frame = comparison_table(numbers.best)
+        found.append(Table("best-two", "The two best, by each measure", frame, text, note))
     if len(numbers.ranked) > 2:
-        caption = "All pairs: area under the mean Dice"
-        found.append(_tests(numbers.pairs, "pairs", caption, full=True, folded=True))
+        caption = f"All pairs: {_measured(numbers.pairs[0])}"
+        text = _tests(numbers.pairs, full=True)
+        frame = comparison_table(numbers.pairs)
+        found.append(Table("pairs", caption, frame, text, folded=True))
     return found
 
 
-def _tests(
-    comparisons: Sequence[Comparison],
-    name: str,
-    caption: str,
-    before: str = "",
-    *,
-    full: bool = False,
-    folded: bool = False,
-) -> Table:
+def _tests(comparisons: Sequence[Comparison], *, full: bool = False) -> pd.DataFrame:
     """Tell differences, intervals, wins and p-values; `full` tells against what, measured how."""
     rows = []
     for each in comparisons:
@@ -246,15 +240,17 @@ def _tests(
                 "Holm, cases": p_value(each.holm_cases),
             }
         )
-    note = before + TESTS_NOTE
-    frame = comparison_table(comparisons)
-    return Table(name, caption, frame, pd.DataFrame(rows), note=note, folded=folded)
+    table = pd.DataFrame(rows)
+    if all(each.family == 1 for each in comparisons):  # nothing was corrected
+        table = table.drop(columns=["Holm, seeds", "Holm, cases"])
+    return table
 
 
 def _measured(comparison: Comparison) -> str:
     if comparison.at == "area":
         return "area under the mean Dice"
-    return f"{UNITS[comparison.metric]}, round {comparison.at}"
+    short = {"dice": "Dice", "hd": "HD (mm)", "hd95": "HD95 (mm)"}
+    return f"{short[comparison.metric]}, round {comparison.at}"
 
 
 TESTS_NOTE = (

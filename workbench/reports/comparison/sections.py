@@ -158,8 +158,8 @@ class Report:
 
     def tests(self) -> Section:
         """Differences, p-values and wins."""
-        parts: list[Part] = [*scores.tests_tables(self.numbers), scores.wins_table(self.numbers)]
-        return Section("tests", "Differences and tests", tuple(parts))
+        tables = (*scores.tests_tables(self.numbers), scores.wins_table(self.numbers))
+        return Section("tests", "Differences and tests", (Text(scores.TESTS_NOTE), *tables))
 
     def structures(self) -> Section:
         """Boxes over test cases, structure by structure."""

@@ -74,7 +74,7 @@ class Table:
 
     def latex(self) -> str:
         """Return the table for a paper; it needs the package booktabs."""
-        columns = "".join("r" if _kind(self.text[each]) else "l" for each in self.text.columns)
+        columns = "".join("r" if "number" in _kind(self.text[each]) else "l" for each in self.text)
         lines = [
             " & ".join(_latex(str(cell)) for cell in row) + r" \\"
             for row in self.text.itertuples(index=False)
@@ -112,7 +112,10 @@ def _writer(content: str):  # type: ignore[no-untyped-def]
 
 def number(value: float, digits: int = 3) -> str:
     """Write a number, or a dash where there is none."""
-    return "–" if pd.isna(value) else f"{value:,.{digits}f}".replace("-", "−")
+    if pd.isna(value):
+        return "–"
+    rounded = round(float(value), digits) or 0.0  # no minus before a zero
+    return f"{rounded:,.{digits}f}".replace("-", "−")
 
 
 def plus_minus(mean: float, sd: float, digits: int = 3) -> str:
@@ -129,12 +132,18 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+#: Letters of a cell beyond which it is broken into lines.
+LONG = 60
+
 _NUMBER = re.compile(r"^[<−–\d][\d,.\s±×/%()\[\]−–<toofns]*$")
 
 
 def _kind(column: pd.Series) -> str:
-    """Numbers stand at the right of their column."""
-    return ' class="number"' if all(_NUMBER.match(str(cell)) for cell in column) else ""
+    """Numbers stand at the right of their column, long text is broken into lines."""
+    cells = [str(cell) for cell in column]
+    if all(_NUMBER.match(cell) for cell in cells):
+        return ' class="number"'
+    return ' class="long"' if any(len(cell) > LONG for cell in cells) else ""
 
 
 _LATEX = {

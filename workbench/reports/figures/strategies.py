@@ -412,16 +412,17 @@ def structures_figure(
         return blank_figure("Boxes appear here once a run has scored its test cases.")
     regions = list(dict.fromkeys(cases["region"]))
     names = [name for name in styles if name in set(cases["label"])]
-    columns = min(3, len(regions))
+    regions.sort(key=lambda region: region != "mean")
+    columns = 2 if len(regions) == 4 else min(3, len(regions))
     rows = -(-len(regions) // columns)
-    inner = 24 * len(names) + 20
-    height = rows * (inner + 44) + 70 + (30 if title else 0)
+    above, between, below = (84 if title else 40), 72, 60
+    inner = rows * (24 * len(names) + 20) + (rows - 1) * between
     figure = make_subplots(
         rows=rows,
         cols=columns,
         shared_yaxes=True,
         horizontal_spacing=0.03,
-        vertical_spacing=min(0.9 / max(rows - 1, 1), 56 / height) if rows > 1 else 0,
+        vertical_spacing=between / inner if rows > 1 else 0,
         subplot_titles=["mean of the regions" if each == "mean" else each for each in regions],
     )
     for index, region in enumerate(regions):
@@ -445,7 +446,7 @@ def structures_figure(
                 row=index // columns + 1,
                 col=index % columns + 1,
             )
-    dress(figure, title=title, height=height)
+    dress(figure, title=title, height=above + inner + below)
     figure.update_annotations(font_size=12)
     figure.update_yaxes(
         categoryorder="array", categoryarray=names[::-1], showgrid=False, automargin=True
@@ -458,7 +459,7 @@ def structures_figure(
                 row=index // columns + 1,
                 col=index % columns + 1,
             )
-    figure.update_layout(margin={"t": 84 if title else 40})
+    figure.update_layout(margin={"t": above, "b": below})
     return figure
 
 
