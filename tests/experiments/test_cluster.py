@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from workbench.experiments.runs import Run
 from workbench.experiments.sweep import Sweep, read_sweep
 from workbench.jobs import Progress, finish
 
-from .tiny import story
+from .tiny import bare_cache, story
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,18 +163,10 @@ def workers_of(command: psutil.Process) -> list[psutil.Process]:
     ]
 
 
-def own_cache(base: Path, name: str) -> Path:
-    """A cache that has the phantom's files and nothing that was trained."""
-    cache = base / name
-    for each in (base / "cache").glob("phantom*"):
-        shutil.copytree(each, cache / each.name)
-    return cache
-
-
 def test_a_sweep_whose_workers_are_killed_ends_with_the_same_picks(
     undisturbed, tmp_path, base, monkeypatch
 ):
-    monkeypatch.setenv("WORKBENCH_CACHE", str(own_cache(base, "killed-cache")))
+    monkeypatch.setenv("WORKBENCH_CACHE", str(bare_cache(base / "killed", base / "cache")))
     sweep = sweep_of(tmp_path)
     killed: list[int] = []
     addresses: set[str] = set()
@@ -199,7 +190,10 @@ def test_a_sweep_whose_workers_are_killed_ends_with_the_same_picks(
 
 def test_ctrl_c_leaves_a_state_that_the_same_command_continues(undisturbed, tmp_path, base):
     sweep, runs = sweep_of(tmp_path), tmp_path / "runs"
-    environment = {**os.environ, "WORKBENCH_CACHE": str(own_cache(base, "stopped-cache"))}
+    environment = {
+        **os.environ,
+        "WORKBENCH_CACHE": str(bare_cache(base / "stopped", base / "cache")),
+    }
     command = [sys.executable, "-m", "workbench.cli", "sweep", str(sweep.path)]
     command += ["--out", str(runs), "--workers", "1"]
     with subprocess.Popen(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
+from workbench.files import cache_folder
 from workbench.jobs import finish
 
 
@@ -43,3 +44,11 @@ def run_to_the_end(folder: Path, cache: Path, **changes: object) -> None:
 def story(folder: Path) -> list[tuple[tuple[str, ...], tuple[str, ...], dict[str, float]]]:
     """Return what was labeled, suggested and scored in every round of a run."""
     return [(each.labeled, each.suggested, dict(each.metrics)) for each in Run.load(folder).rounds]
+
+
+def bare_cache(folder: Path, like: Path | None = None) -> Path:
+    """Make a cache that has the phantom's files of another one and nothing that was trained."""
+    folder.mkdir(parents=True)
+    for each in (like or cache_folder()).glob("phantom*"):
+        (folder / each.name).symlink_to(each, target_is_directory=True)
+    return folder
