@@ -1,5 +1,5 @@
-// The live map: two canvases, a mouse, a keyboard. Painting is in latent_map_paint.js,
-// legend and lists are in latent_map_parts.js.
+// The live map: two canvases, a mouse, fingers, a keyboard. Painting is in latent_map_paint.js,
+// legend and lists are in latent_map_parts.js, what part is shown in latent_map_view.js.
 function render({ model, el }) {
   const { element, array } = sw;
   const undo = [];
@@ -18,10 +18,11 @@ function render({ model, el }) {
   });
   const tip = element("div", { class: "sw-map-tip", hidden: true });
   const note = element("div", { class: "sw-map-note", hidden: true });
+  const rest = element("div", { class: "sw-map-rest", hidden: true, title: "Zoom out (−) to see them" });
   const bar = element("div", { class: "sw-map-bar", hidden: true });
   const listing = element("div", { class: "sw-map-listing", hidden: true });
   const empty = element("div", { class: "sw-map-empty", hidden: true });
-  const stage = element("div", { class: "sw-map-stage" }, lower, upper, bar, note, listing, tip, empty);
+  const stage = element("div", { class: "sw-map-stage" }, lower, upper, bar, note, rest, listing, tip, empty);
   const tabs = element("div", { class: "sw-map-tabs", role: "tablist", "aria-label": "Map" });
   const pair = element("span", { class: "sw-map-pair", hidden: true });
   const colors = element("select", { "aria-label": "Color points by", onchange: () => {
@@ -36,7 +37,7 @@ function render({ model, el }) {
   const foot = element("div", { class: "sw-map-foot" },
     element("span", { class: "sw-map-tools", role: "toolbar", "aria-label": "Map tools" }, lassoButton,
       tool("+", "Zoom in (+)", () => zoom(1.4)), tool("−", "Zoom out (−)", () => zoom(1 / 1.4)),
-      tool("Reset", "Show all points (0)", () => { fit(); paintAll(); })), legend);
+      tool("Reset", "Show sources, z′, suggestions and nearly all slices (0)", () => { fit(); paintAll(); })), legend);
   const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
   const root = sw.shield(element("section", { class: "sw sw-map", "aria-label": "Latent map" }, head, stage, foot, spoken));
   el.append(root);
@@ -55,6 +56,8 @@ function render({ model, el }) {
   let center = [0, 0];
   let pixelsPerUnit = 1;
   let fitted = 1;
+  let extent = null; // of the points
+  let untouched = true; // nobody has moved the view: it may follow what is shown
   let radius = 2;
   let lassoing = false;
   let lasso = [];
@@ -66,24 +69,40 @@ function render({ model, el }) {
   const at = (x, y) => [size[0] / 2 + (x - center[0]) * pixelsPerUnit, size[1] / 2 - (y - center[1]) * pixelsPerUnit];
   const from = (px, py) => [center[0] + (px - size[0] / 2) / pixelsPerUnit, center[1] - (py - size[1] / 2) / pixelsPerUnit];
 
-  function fit() {
-    let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
-    for (let i = 0; i < xy.length; i += 2) {
-      if (xy[i] < left) left = xy[i];
-      if (xy[i] > right) right = xy[i];
-      if (xy[i + 1] < bottom) bottom = xy[i + 1];
-      if (xy[i + 1] > top) top = xy[i + 1];
-    }
-    if (!(right >= left)) return;
-    center = [(left + right) / 2, (bottom + top) / 2];
-    const room = Math.min((size[0] - 56) / (right - left || 1), (size[1] - 56) / (top - bottom || 1));
-    pixelsPerUnit = room > 0 ? room : 1;
-    fitted = pixelsPerUnit;
+  function frameOfInterest() {
+    const rows = [...overlay.sources, ...overlay.picks];
+    return views.wanted(extent, xy, rows, model.get("overlay").fixed ? [] : overlay.tips);
   }
+
+  const noted = () => frame.method === "pixels"; // a sentence stands at the top
+
+  function fit() {
+    if (!extent || !size[0]) return;
+    ({ center, scale: pixelsPerUnit } = views.fit(frameOfInterest(), size, noted()));
+    fitted = pixelsPerUnit;
+    untouched = true;
+  }
+
+  // A view that nobody has moved follows new sources, z' and picks: not while a slider
+  // moves, and not for trifles.
+  function follow() {
+    if (!untouched || !extent || !size[0] || !model.get("overlay").exact) return false;
+    const box = frameOfInterest();
+    const [left, top] = at(box[0], box[3]);
+    const [right, bottom] = at(box[1], box[2]);
+    const inside = left > 8 && top > 8 && right < size[0] - 8 && bottom < size[1] - 8;
+    if (inside && views.fit(box, size, noted()).scale < 1.3 * pixelsPerUnit) return false;
+    fit();
+    return true;
+  }
+
+  // How far one can zoom out: until every point is shown, and half as far again.
+  const lowest = () => Math.min(fitted, extent ? views.fit(extent.all, size).scale : fitted);
 
   function zoom(factor, px = size[0] / 2, py = size[1] / 2) {
     const before = from(px, py);
-    pixelsPerUnit = Math.min(fitted * 400, Math.max(fitted * 0.5, pixelsPerUnit * factor));
+    pixelsPerUnit = Math.min(fitted * 400, Math.max(lowest() * 0.5, pixelsPerUnit * factor));
+    untouched = false;
     const after = from(px, py);
     center = [center[0] + before[0] - after[0], center[1] + before[1] - after[1]];
     paintAll();
@@ -116,6 +135,7 @@ function render({ model, el }) {
       paint.points(context, theme.background, xy, kinds, looks, view);
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       if (frame.axes) axes.draw(context, frame, { at, from, pixelsPerUnit }, size[0], size[1], theme);
+      countRest();
     }
     const context = upper.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -129,8 +149,21 @@ function render({ model, el }) {
     wanted.overlay = false;
     say(state, away);
     upper.dataset.picks = Array.from(overlay.picks).join(" ");
+    if (drewPoints) root.dataset.scale = pixelsPerUnit.toPrecision(6);
     root.dataset.ready = "yes";
     root.dispatchEvent(new CustomEvent("sw-drawn", { bubbles: true, detail: { points: drewPoints, exact: state.exact } }));
+  }
+
+  // Slices that the fitted view leaves out are told, so that nobody thinks these are all.
+  function countRest() {
+    let n = 0;
+    if (untouched) {
+      const [left, bottom] = from(0, size[1]);
+      const [right, top] = from(size[0], 0);
+      for (let i = 0; i < xy.length; i += 2) n += xy[i] < left || xy[i] > right || xy[i + 1] < bottom || xy[i + 1] > top;
+    }
+    rest.hidden = !n;
+    if (n) rest.textContent = `${sw.count(n, "slice", "slices")} outside this view`;
   }
 
   function say(state, away) {
@@ -144,17 +177,18 @@ function render({ model, el }) {
     let sentence = "";
     if (moving && state.fixed) sentence = `moves z by ${sw.number(state.displacement, 1)} u: direction only`;
     else if (away) sentence = `${sw.count(away, "z′ lies", "z′ lie")} outside the picture`;
-    else if (frame.method === "pixels") sentence = "PCA of the pixels, a first look. The latent axes appear when the manifold is trained.";
+    else if (frame.method === "pixels") sentence = "PCA of the pixels, a first look: the trained manifold brings latent axes.";
     if (note.textContent !== sentence) note.textContent = sentence;
     note.hidden = !sentence;
   }
 
   // ------------------------------------------------------------ what Python sends
   function takePoints() {
-    const before = frame.map;
+    const [before, was] = [frame.map, String(extent?.all)];
     xy = array(Float32Array, model.get("xy"));
     frame = model.get("frame");
-    if (before !== frame.map || !before) fit();
+    extent = views.extent(xy);
+    if (before !== frame.map || was !== String(extent?.all)) fit();
     forget();
     takeColors();
     name();
@@ -181,7 +215,9 @@ function render({ model, el }) {
     };
     if (focused >= overlay.picks.length) focused = -1;
     showLegend();
-    paintOverlay();
+    name();
+    if (follow()) paintAll();
+    else paintOverlay();
   }
 
   function name() {
@@ -296,32 +332,64 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------ mouse
   let drag = null;
+  let pinch = null;
+  const fingers = new Map(); // pointer → place of a finger on the map
   const spot = (event) => {
     const box = upper.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
+
+  function startPinch() {
+    const [a, b] = [...fingers.values()];
+    drag = null;
+    lasso = [];
+    pinch = { held: from((a[0] + b[0]) / 2, (a[1] + b[1]) / 2), apart: Math.max(Math.hypot(a[0] - b[0], a[1] - b[1]), 1), scale: pixelsPerUnit };
+  }
+
+  function lift(event) {
+    fingers.delete(event.pointerId);
+    if (!pinch) return false;
+    const left = [...fingers.values()];
+    pinch = null;
+    if (left.length > 1) startPinch();
+    else if (left.length) drag = { from: left[0], center, moved: true, lasso: false }; // it goes on as a pan
+    return true;
+  }
+
   upper.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     upper.setPointerCapture(event.pointerId);
     upper.focus({ preventScroll: true });
+    describe(-1);
+    if (event.pointerType === "touch") {
+      fingers.set(event.pointerId, spot(event));
+      if (fingers.size > 1) { startPinch(); return; }
+    }
     drag = { from: spot(event), center, moved: false, lasso: lassoing || event.shiftKey };
     if (drag.lasso) lasso = [drag.from];
-    describe(-1);
   });
   upper.addEventListener("pointermove", (event) => {
     const [x, y] = spot(event);
+    if (fingers.has(event.pointerId)) fingers.set(event.pointerId, [x, y]);
+    if (pinch) {
+      ({ center, scale: pixelsPerUnit } = views.pinch(pinch, [...fingers.values()], size, lowest() * 0.5, fitted * 400));
+      untouched = false;
+      paintAll();
+      return;
+    }
     if (!drag) { describe(find(x, y), x, y); return; }
     const [dx, dy] = [x - drag.from[0], y - drag.from[1]];
-    if (Math.hypot(dx, dy) > 3) drag.moved = true;
+    if (Math.hypot(dx, dy) > (event.pointerType === "touch" ? 8 : 3)) drag.moved = true; // a finger trembles
     if (!drag.moved) return;
     if (drag.lasso) { lasso.push([x, y]); paintOverlay(); return; }
     center = [drag.center[0] - dx / pixelsPerUnit, drag.center[1] + dy / pixelsPerUnit];
+    untouched = false;
     upper.classList.add("sw-map-dragging");
     if (lasso.length) lasso = [];
     paintAll();
   });
   upper.addEventListener("pointerup", (event) => {
-    if (!drag) return;
+    if (lift(event) || !drag) return;
     const { moved, lasso: drawn } = drag;
     drag = null;
     upper.classList.remove("sw-map-dragging");
@@ -331,10 +399,14 @@ function render({ model, el }) {
       if (row >= 0) { focused = overlay.picks.indexOf(row); inspect(row); }
     }
   });
-  upper.addEventListener("pointercancel", () => { drag = null; });
+  upper.addEventListener("pointercancel", (event) => {
+    lift(event);
+    drag = null;
+    upper.classList.remove("sw-map-dragging");
+  });
   upper.addEventListener("pointerleave", () => { if (!drag) describe(-1); });
   upper.addEventListener("wheel", (event) => {
-    if (event.deltaY > 0 && pixelsPerUnit <= fitted) return; // all is shown: let the page scroll
+    if (event.deltaY > 0 && pixelsPerUnit <= lowest()) return; // all is shown: let the page scroll
     event.preventDefault();
     lasso = [];
     zoom(Math.exp(-Math.max(-60, Math.min(60, event.deltaY)) * 0.004), ...spot(event));
@@ -348,6 +420,7 @@ function render({ model, el }) {
       const by = 60 / pixelsPerUnit;
       const across = event.key === "ArrowRight" || event.key === "ArrowLeft";
       center = [center[0] + (across ? step * by : 0), center[1] - (across ? 0 : step * by)];
+      untouched = false;
       paintAll();
     } else if (step && overlay.picks.length) {
       const k = overlay.picks.length;
@@ -379,6 +452,7 @@ function render({ model, el }) {
     let [x, y] = at(xy[2 * row], xy[2 * row + 1]);
     if (x < 20 || y < 20 || x > size[0] - 20 || y > size[1] - 20) {
       center = [xy[2 * row], xy[2 * row + 1]];
+      untouched = false;
       [x, y] = [size[0] / 2, size[1] / 2];
       paintAll();
     }
@@ -391,14 +465,13 @@ function render({ model, el }) {
   function resize() {
     const [w, h] = [stage.clientWidth, stage.clientHeight];
     if (!w || !h || (w === size[0] && h === size[1])) return;
-    const whole = !size[0] || Math.abs(pixelsPerUnit / fitted - 1) < 1e-6;
     size = [w, h];
     const ratio = devicePixelRatio || 1;
     for (const canvas of [lower, upper]) {
       canvas.width = Math.round(w * ratio);
       canvas.height = Math.round(h * ratio);
     }
-    if (whole) fit();
+    if (untouched) fit();
     if (asked) cancelAnimationFrame(asked);
     wanted.points = true;
     paintNow(); // at once: a resized canvas is blank

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from traitlets import Bytes, Dict, Int, List, Unicode, observe
 
-from widgets.pictures import grey, png, window
+from widgets.pictures import grey, png, telling, window
 from widgets.view import View, packed
 from workbench.reports.cones import ConeFinder, cone_reach
 from workbench.session import Session
@@ -43,7 +43,7 @@ class LatentMap(View):
 
     _esm = tuple(
         Path(__file__).with_name(f"latent_map{part}.js")
-        for part in ("_axes", "_paint", "_parts", "")
+        for part in ("_axes", "_paint", "_parts", "_view", "")
     )
     _css = Path(__file__).with_suffix(".css")
 
@@ -251,8 +251,7 @@ class LatentMap(View):
             self.send(answer)
             return
         images = session.images
-        names = [name.lower() for name in images.channels]
-        image = images.read(np.array([row]))[0][names.index("flair") if "flair" in names else 0]
+        image = images.read(np.array([row]))[0][telling(images.channels)]
         _, height, width = images.spacing[int(images.case_of[row])]
         ratio = float(image.shape[1] * width / (image.shape[0] * height))
         self.send({**answer, "ratio": ratio}, [png(grey(image, *window(image)))])

@@ -40,9 +40,14 @@ const axes = (() => {
     context.fillStyle = theme.text;
     context.font = `600 12px ${theme.font}`;
     context.textAlign = "right";
-    context.fillText(`${frame.axes[0]} →`, width - 6, height - 5);
+    if (frame.axes[0]) context.fillText(`${frame.axes[0]} →`, width - 6, height - 5);
     context.textAlign = "left";
-    context.fillText(`↑ ${frame.axes[1]}`, 5, 15);
+    if (frame.axes[1]) context.fillText(`↑ ${frame.axes[1]}`, 5, 15);
+    if (!frame.axes[0]) {
+      context.font = `11px ${theme.font}`;
+      context.fillStyle = theme.faint;
+      context.fillText(`${frame.map}: neighbors stay together; distances and directions are not kept`, 5, height - 5);
+    }
     if (frame.u > 0) {
       const units = nice((width * 0.1) / (view.pixelsPerUnit * frame.u), 1);
       const length = units * frame.u * view.pixelsPerUnit;

@@ -72,7 +72,8 @@ const parts = (() => {
     gradient.style.background = `linear-gradient(to top, ${stops.join(",")})`;
     const places = Math.max(0, Math.min(4, 2 - Math.floor(Math.log10(scale.high - scale.low || 1))));
     const digits = { minimumFractionDigits: 0, maximumFractionDigits: places };
-    const ends = [scale.high, (scale.low + scale.high) / 2, scale.low].map((value) => element("span", {}, value.toLocaleString("en-US", digits).replace("-", "−")));
+    const middle = (scale.low + scale.high) / 2;
+    const ends = [scale.high, scale.kind === "case" ? Math.round(middle) : middle, scale.low].map((value) => element("span", {}, value.toLocaleString("en-US", digits).replace("-", "−")));
     const unknown = scale.kind === "value" && kinds.some((kind) => kind % 257 === 256);
     sw.put(node, element("div", { class: "sw-map-bar-title" }, scale.kind === "case" ? "case, in order" : scale.label),
       element("div", { class: "sw-map-bar-body" }, gradient, element("div", { class: "sw-map-bar-ends sw-number" }, ...ends)),

@@ -162,3 +162,107 @@ view.color_by = evil
     page.wait_for_selector(".sw-map-tip:not([hidden]) img")
     assert "onerror" in page.locator(".sw-map-tip").inner_text()
     assert page.evaluate("() => window.harmed") is None
+
+
+def ticks(page):
+    """Photograph the points: equal bytes mean that the view has not moved."""
+    return page.locator(".sw-map-points").screenshot()
+
+
+def test_the_view_holds_sources_shifts_and_picks_and_fills_the_map(lab, page):
+    lab.write("view.ipynb", [
+        CELL.replace("view = LatentMap(session)", """
+first = session.maps[session.map_name]
+first.xy[0] = (60.0, 60.0)  # one stray point
+view = LatentMap(session)
+""")
+    ])  # fmt: skip
+    lab.open(page, "view.ipynb")
+    page.wait_for_selector(".sw-map[data-ready]")
+    agree(page)
+    rest = page.locator(".sw-map-rest")
+    assert "outside this view" in rest.inner_text()
+    assert page.locator(".sw-map-note").is_hidden()  # no z' lies outside
+
+    # what is dark is a point: nearly all of the height is used
+    used = page.evaluate("""() => {
+        const canvas = document.querySelector(".sw-map-points");
+        const { width, height } = canvas;
+        const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+        let [top, bottom] = [height, 0];
+        for (let y = 0; y < height; y += 1) {
+            let dark = 0;
+            for (let x = Math.round(0.1 * width); x < 0.8 * width; x += 1) {
+                const i = 4 * (y * width + x);
+                dark += Math.abs(data[i] - data[i + 2]) < 4 && data[i] < 200 && data[i] > 100;
+            }
+            if (dark > 12) { top = Math.min(top, y); bottom = Math.max(bottom, y); }
+        }
+        return (bottom - top) / height;
+    }""")
+    assert used > 0.6
+
+    # a moved view stays where it was put; Reset brings the fitted one back
+    fitted = ticks(page)
+    page.locator(".sw-map-overlay").focus()
+    page.keyboard.press("+")
+    page.wait_for_timeout(200)
+    assert ticks(page) != fitted
+    assert rest.is_hidden()
+    page.get_by_role("button", name="nearly all slices").click()
+    page.wait_for_timeout(200)
+    assert ticks(page) == fitted
+
+
+def test_fingers_pan_pinch_and_tap(lab, page):
+    lab.write("touch.ipynb", [CELL])
+    lab.open(page, "touch.ipynb")
+    page.wait_for_selector(".sw-map[data-ready]")
+    agree(page)
+    canvas = page.locator(".sw-map-overlay")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    browser = page.context.new_cdp_session(page)
+
+    def touch(kind, *places):
+        points = [{"x": px, "y": py, "id": i} for i, (px, py) in enumerate(places)]
+        browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(60)
+
+    still = ticks(page)
+    touch("touchStart", (x, y))
+    for step in (10, 25, 40):
+        touch("touchMove", (x + step, y))
+    touch("touchEnd")
+    panned = ticks(page)
+    assert panned != still
+    assert page.locator(".sw-map-listing").is_hidden()
+
+    scale = page.evaluate("() => document.querySelector('.sw-map').dataset.scale")
+    touch("touchStart", (x - 40, y))
+    touch("touchStart", (x - 40, y), (x + 40, y))
+    for apart in (60, 90, 120):
+        touch("touchMove", (x - apart, y), (x + apart, y))
+    touch("touchEnd", (x - 120, y))
+    touch("touchEnd")
+    zoomed = page.evaluate("() => document.querySelector('.sw-map').dataset.scale")
+    assert float(zoomed) == pytest.approx(3 * float(scale), rel=0.1)
+
+    # a tap inspects; the mouse and the keyboard still do what they did
+    before = kernel(page, "current")
+    page.keyboard.press("0")
+    for share in (0.5, 0.42, 0.58, 0.35, 0.65):
+        place = (box["x"] + share * box["width"], y)
+        touch("touchStart", place)
+        touch("touchEnd")
+        page.wait_for_timeout(300)
+        if kernel(page, "current") != before:
+            break
+    assert kernel(page, "current") != before
+    fitted = page.evaluate("() => document.querySelector('.sw-map').dataset.scale")
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -200)
+    page.wait_for_timeout(200)
+    wheeled = page.evaluate("() => document.querySelector('.sw-map').dataset.scale")
+    assert float(wheeled) > 1.2 * float(fitted)
