@@ -116,9 +116,8 @@ export default {
         if (on) focusable = i;
       });
       if (tiles.length) tiles[focusable].tabIndex = 0;
-      caption.textContent = tiles.length
-        ? `${model.get("chosen")} · ${sw.count(tiles.length, "slice", "slices")} · ■ ${counts[1]} labeled · ★ ${counts[2]} suggested`
-        : model.get("chosen");
+      sw.put(caption, element("b", {}, model.get("chosen")),
+        tiles.length ? element("div", { class: "sw-number" }, `${sw.count(tiles.length, "slice", "slices")} · ■ ${counts[1]} labeled · ★ ${counts[2]} suggested`) : null);
     }
 
     // Bring the chosen case and the inspected slice into view, without moving the page.

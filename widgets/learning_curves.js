@@ -5,10 +5,10 @@ export default {
     const label = element("button", { title: "Give the suggested slices the data set's own labels", onclick: () => model.send({ do: "label" }) });
     const round = element("button", { title: "Train on all labeled slices, then suggest again", onclick: () => model.send({ do: "round" }) }, "Next round");
     const key = element("ul", { class: "sw-curves-key", "aria-label": "Legend" });
-    const zoom = element("button", { class: "sw-quiet", "aria-pressed": "false", title: "Zoom the Dice axis to the data", onclick: () => { zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true")); show(); } }, "zoom");
+    const zoom = element("button", { class: "sw-quiet", "aria-pressed": "false", title: "Zoom the Dice axis to the data", onclick: () => { zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true")); show(); } }, "Zoom");
     const host = element("div", { class: "sw-curves-plot" });
     const said = element("div", { class: "sw-hidden", role: "status" });
-    el.append(element("div", { class: "sw-curves-head" }, element("h3", {}, "Learning curve"), key, element("div", { class: "sw-curves-buttons" }, zoom, element("span", { class: "sw-curves-loop" }, label, round))), host, said);
+    el.append(element("div", { class: "sw-curves-head" }, element("h3", {}, "Learning curve"), zoom, key, element("span", { class: "sw-curves-loop" }, label, round)), host, said);
     const plot = chart.make(host);
     const shapes = ["●", "■", "▲", "◆"];
 

@@ -23,7 +23,11 @@ function render({ model, el }) {
   let counted = false; // there has been a step to show
 
   // ------------------------------------------------------------ controls
-  const helped = (text, help, kind = "span") => element(kind, { class: "sw-help", "data-help": help, tabindex: "-1" }, text);
+  // A tip that would leave the panel at its right is moved to the left.
+  const helped = (text, help, kind = "span") => element(kind, { class: "sw-help", "data-help": help, onpointerenter: ({ target }) => {
+    const room = root.getBoundingClientRect().right - target.getBoundingClientRect().left - 308;
+    target.style.setProperty("--sw-shift", `${Math.min(0, room)}px`);
+  } }, text);
   const alpha = slider("step α", -2, 3, 0.05, HELP.alpha);
   const alphaText = element("input", { type: "text", class: "sw-tune-value sw-number", "aria-label": "Median displacement in u; or type α = 36", title: `Median displacement of the sources. ${HELP.u}. Type another, or α = 36`, inputmode: "decimal" });
   const alphaRaw = element("span", { class: "sw-tune-raw sw-soft sw-number" });

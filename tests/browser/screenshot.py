@@ -22,7 +22,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder) / "lab") as lab:
         lab.write("workbench.ipynb", [CELL])
-        with lab.browser(height=1100) as page:
+        with lab.browser(height=768) as page:
             lab.open(page, "workbench.ipynb")
             lab.theme(page, chosen.theme)
             press_primary(page, "first suggestions")

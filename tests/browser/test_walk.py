@@ -123,7 +123,10 @@ def test_stop_ends_a_round_and_nothing_is_lost(page):
     stop.wait_for()
     page.wait_for_timeout(1000)
     stop.click()
-    wait_for_button(page, "Start round 2", seconds=20)
+    wait_for_button(page, "Resume round 2", seconds=20)
+    page.get_by_role("tab", name="Training").click()
+    assert page.get_by_role("button", name="Resume", exact=True).is_enabled()
+    page.get_by_role("tab", name="Map", exact=True).click()
     assert kernel(page, "len(app.session.rounds)") == 2
     assert kernel(page, "int(app.session.pool.labeled.sum())") == 10
 

@@ -169,11 +169,12 @@ def test_a_running_step_refuses_another_and_can_be_stopped(tmp_path):
 
 def test_a_manifold_stopped_for_another_z_dimension_leaves_the_one_in_use_ready(suggested):
     session = suggested
-    before = session.steps["manifold"]
+    before, losses = session.steps["manifold"], session.losses["manifold"]
     session.set_z(5)
     session.cancel()
     session.wait(30)
     assert session.steps["manifold"] == before
+    assert session.losses["manifold"] == losses
     assert session.z_dim == 2
     assert session.latent.z.shape[1] == 2
     assert session.next_step.startswith("Label these 3")

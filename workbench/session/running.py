@@ -73,7 +73,7 @@ class RunningSession(SessionState):
             return
         stage, begun = "", time.monotonic()
         losses: list[float] = []
-        before = self.steps.get(step, Step())
+        before, curve = self.steps.get(step, Step()), self.losses.get(step, ())
 
         def progressed(progress: Progress) -> None:
             nonlocal stage, begun
@@ -92,6 +92,8 @@ class RunningSession(SessionState):
                 self._fail(step, outcome.error)
             elif outcome.cancelled:
                 self._mark_stopped(step, before)
+                if not self.steps[step].stopped:  # what is in use stays as it was
+                    self.losses = {**self.losses, step: curve}
                 self._note(f"Stopped: {stage or step}.")
             else:
                 self._mark(step, "ready")
