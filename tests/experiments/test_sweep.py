@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,14 @@ def test_the_line_of_a_key_is_found_in_any_writing():
 )
 def test_every_sweep_file_of_the_repository_can_be_read(path):
     assert read_sweep(path).runs
+
+
+def test_a_sweep_is_read_and_spread_without_torch():
+    program = (
+        "import sys; from pathlib import Path;"
+        "from workbench.experiments.cluster import run_sweep;"
+        "from workbench.experiments.sweep import read_sweep;"
+        "read_sweep(Path('notebooks/sweeps/demo.toml'));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0

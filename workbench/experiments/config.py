@@ -21,11 +21,10 @@ from workbench.experiments.schedule import (
 )
 from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Unit
+from workbench.training.settings import ManifoldConfig, SegmentationConfig
 
 if TYPE_CHECKING:
     from workbench.cohort.pool import Pool
-    from workbench.training.manifold import ManifoldConfig
-    from workbench.training.segmentation import SegmentationConfig
 
 __all__ = ["RunConfig"]
 
@@ -186,14 +185,10 @@ class RunConfig:
 
     def manifold_config(self) -> ManifoldConfig:
         """Build the settings of the VAE."""
-        from workbench.training.manifold import ManifoldConfig
-
         return _build(ManifoldConfig, self.manifold)  # type: ignore[no-any-return]
 
     def segmentation_config(self, index: int | None = None) -> SegmentationConfig:
         """Build the settings of the U-Net, with the epochs of round `index` if one is named."""
-        from workbench.training.segmentation import SegmentationConfig
-
         settings = dict(self.segmentation)
         if index is not None and self.epochs is not None:
             known = (self.epochs,) if isinstance(self.epochs, int) else self.epochs

@@ -11,11 +11,11 @@ here it is one minus it, from 0 (perfect) to 1, with the same gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 
 from workbench.errors import SettingError
+from workbench.training.settings import DiceForm, check_dice
 
 __all__ = [
     "DICE",
@@ -26,8 +26,6 @@ __all__ = [
     "ranking_loss",
     "vae_loss",
 ]
-
-DiceForm = Literal["dai2022", "dai2020"]
 
 
 def ranking_loss(
@@ -62,13 +60,6 @@ def ranking_loss(
     return (margin - order * apart).clamp_min(0).mean()
 
 
-def _check_form(form: str) -> None:
-    if form not in get_args(DiceForm):
-        raise SettingError(
-            f"No Dice loss is called {form!r}. Choose one of: {', '.join(get_args(DiceForm))}."
-        )
-
-
 @dataclass(frozen=True)
 class DiceLoss:
     """`dice_loss` with its settings: what a model was trained with is also probed with.
@@ -89,12 +80,7 @@ class DiceLoss:
     smooth: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_form(self.form)
-        if not 0 <= self.smooth < float("inf"):
-            raise SettingError(
-                f"The smoothing of the Dice loss is {self.smooth!r}. It is a number of pixels, at "
-                f"least 0; 1 lets a class that is absent from both count as Dice 1."
-            )
+        check_dice(self.form, self.smooth)
 
     def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Loss of each sample, shape (m,); see `dice_loss`."""
@@ -144,7 +130,7 @@ def dice_loss(
     SettingError
         If `form` is unknown or no class would be left.
     """
-    _check_form(form)
+    check_dice(form, smooth)
     if logits.shape[1] < 2:
         raise SettingError(
             f"The network has {logits.shape[1]} output class. A Dice loss needs the background "

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.errors import SettingError, StoreError, TrainingError
+from workbench.errors import StoreError, TrainingError
 from workbench.files import cache_folder, content_key
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
@@ -27,6 +27,7 @@ from workbench.models.vae import PAPER_WIDTH, VAE, build_vae
 from workbench.models.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
 from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches, in_order
 from workbench.training.losses import kl_divergence, vae_loss
+from workbench.training.settings import ManifoldConfig
 
 __all__ = ["PAPER", "Manifold", "ManifoldConfig", "manifold_key", "train_manifold"]
 
@@ -47,61 +48,6 @@ SHOWN = 6
 
 #: Steps between two checkpoints at least.
 CHECKPOINT_EVERY = 25
-
-
-@dataclass(frozen=True)
-class ManifoldConfig:
-    """How the VAE is trained.
-
-    Parameters
-    ----------
-    z_dim : int
-        Latent dimensions.
-    width : tuple of four int
-        Channels of the four levels.
-    learning_rate : float
-        Highest rate of Adam.
-    batch_size : int
-        Images of a step, at most.
-    epochs : int
-        Passes over all images, at most.
-    min_steps, max_steps : int
-        Bounds on the number of steps, whatever the epochs; 0 for no upper bound.
-    beta : float
-        Weight of the KL term; higher is smoother and less exact.
-    patience : int
-        Epochs without an improvement of half a percent after which training stops; 0 never stops.
-    decay : bool
-        Whether the learning rate rises at first and then falls along a cosine.
-    """
-
-    z_dim: int = 3
-    width: tuple[int, ...] = (16, 32, 64, 128)
-    learning_rate: float = 4e-3
-    batch_size: int = 16
-    epochs: int = 8
-    min_steps: int = 400
-    max_steps: int = 2000
-    beta: float = 1.0
-    patience: int = 4
-    decay: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "width", tuple(self.width))
-        for name in ("z_dim", "learning_rate", "batch_size", "epochs"):
-            if not getattr(self, name) > 0:
-                raise SettingError(
-                    f"ManifoldConfig.{name} is {getattr(self, name)}. It must be above 0."
-                )
-        if self.beta < 0 or self.patience < 0 or self.min_steps < 0 or self.max_steps < 0:
-            raise SettingError(
-                "ManifoldConfig.beta, patience, min_steps and max_steps must not be negative."
-            )
-
-    def steps(self, batches: int) -> int:
-        """Steps of a full training in which an epoch has so many batches."""
-        wanted = max(self.epochs * batches, self.min_steps)
-        return min(wanted, self.max_steps) if self.max_steps else wanted
 
 
 #: The settings of Dai 2022 for BraTS (method.md §2).

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from workbench.cohort.label_source import LabelSource
-from workbench.errors import SettingError, TrainingError
+from workbench.errors import TrainingError
 from workbench.files import content_key
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
@@ -38,7 +38,8 @@ from workbench.models.variants import (
 from workbench.models.weights import fingerprint, load_checkpoint, save_checkpoint
 from workbench.training.augment import augment
 from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches
-from workbench.training.losses import DiceForm, DiceLoss, ranking_loss
+from workbench.training.losses import ranking_loss
+from workbench.training.settings import SegmentationConfig
 
 __all__ = ["PAPER", "SegmentationConfig", "Trained", "train_network", "train_segmentation"]
 
@@ -46,65 +47,6 @@ STAGE = "training the U-Net"
 
 #: Steps between two checkpoints at least; an epoch of a dozen slices is a single step.
 CHECKPOINT_EVERY = 25
-
-
-@dataclass(frozen=True)
-class SegmentationConfig:
-    """How the U-Net of a round is trained.
-
-    Parameters
-    ----------
-    features : tuple of six int
-        Widths of the U-Net (see `build_unet`).
-    learning_rate : float
-        Highest rate of Adam; it falls along a cosine if `decay`.
-    batch_size : int
-        Slices of a step, at most.
-    epochs : int
-        Passes over the labeled slices.
-    min_steps : int
-        A round makes at least so many steps, whatever the epochs.
-    loss : {"dai2022", "dai2020"}
-        Form of the Dice loss.
-    include_background : bool
-        Whether the background counts as a class of the loss.
-    smooth : float
-        Smoothing of the loss in pixels (see `dice_loss`).
-    augment : bool
-        Whether slices are varied on the fly.
-    decay : bool
-        Whether the learning rate falls within the round.
-    """
-
-    features: tuple[int, ...] = (16, 32, 64, 128, 256, 16)
-    learning_rate: float = 4e-3
-    batch_size: int = 16
-    epochs: int = 10
-    min_steps: int = 200
-    loss: DiceForm = "dai2022"
-    include_background: bool = True
-    smooth: float = 1.0
-    augment: bool = True
-    decay: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "features", tuple(self.features))
-        for name in ("learning_rate", "batch_size"):
-            if not getattr(self, name) > 0:
-                raise SettingError(
-                    f"SegmentationConfig.{name} is {getattr(self, name)}. It must be above 0."
-                )
-        if self.epochs < 0 or self.min_steps < 0 or self.epochs + self.min_steps == 0:
-            raise SettingError(
-                f"A round of {self.epochs} epochs and at least {self.min_steps} steps trains "
-                f"nothing. Give at least one epoch or one step."
-            )
-        self.criterion  # noqa: B018 - refuses what is out of range
-
-    @property
-    def criterion(self) -> DiceLoss:
-        """The Dice loss that these settings describe."""
-        return DiceLoss(self.loss, self.include_background, self.smooth)
 
 
 #: The settings of Dai 2022 (method.md §3).

@@ -1,0 +1,154 @@
+"""The settings of the networks' training, as values.
+
+They are apart from the training itself, and so from torch: a sweep's file can
+be read and checked without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from workbench.errors import SettingError
+
+if TYPE_CHECKING:
+    from workbench.training.losses import DiceLoss
+
+__all__ = ["DiceForm", "ManifoldConfig", "SegmentationConfig", "check_dice"]
+
+DiceForm = Literal["dai2022", "dai2020"]
+
+
+@dataclass(frozen=True)
+class ManifoldConfig:
+    """How the VAE is trained.
+
+    Parameters
+    ----------
+    z_dim : int
+        Latent dimensions.
+    width : tuple of four int
+        Channels of the four levels.
+    learning_rate : float
+        Highest rate of Adam.
+    batch_size : int
+        Images of a step, at most.
+    epochs : int
+        Passes over all images, at most.
+    min_steps, max_steps : int
+        Bounds on the number of steps, whatever the epochs; 0 for no upper bound.
+    beta : float
+        Weight of the KL term; higher is smoother and less exact.
+    patience : int
+        Epochs without an improvement of half a percent after which training stops; 0 never stops.
+    decay : bool
+        Whether the learning rate rises at first and then falls along a cosine.
+    """
+
+    z_dim: int = 3
+    width: tuple[int, ...] = (16, 32, 64, 128)
+    learning_rate: float = 4e-3
+    batch_size: int = 16
+    epochs: int = 8
+    min_steps: int = 400
+    max_steps: int = 2000
+    beta: float = 1.0
+    patience: int = 4
+    decay: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", tuple(self.width))
+        for name in ("z_dim", "learning_rate", "batch_size", "epochs"):
+            if not getattr(self, name) > 0:
+                raise SettingError(
+                    f"ManifoldConfig.{name} is {getattr(self, name)}. It must be above 0."
+                )
+        if self.beta < 0 or self.patience < 0 or self.min_steps < 0 or self.max_steps < 0:
+            raise SettingError(
+                "ManifoldConfig.beta, patience, min_steps and max_steps must not be negative."
+            )
+
+    def steps(self, batches: int) -> int:
+        """Steps of a full training in which an epoch has so many batches."""
+        wanted = max(self.epochs * batches, self.min_steps)
+        return min(wanted, self.max_steps) if self.max_steps else wanted
+
+
+@dataclass(frozen=True)
+class SegmentationConfig:
+    """How the U-Net of a round is trained.
+
+    Parameters
+    ----------
+    features : tuple of six int
+        Widths of the U-Net (see `build_unet`).
+    learning_rate : float
+        Highest rate of Adam; it falls along a cosine if `decay`.
+    batch_size : int
+        Slices of a step, at most.
+    epochs : int
+        Passes over the labeled slices.
+    min_steps : int
+        A round makes at least so many steps, whatever the epochs.
+    loss : {"dai2022", "dai2020"}
+        Form of the Dice loss.
+    include_background : bool
+        Whether the background counts as a class of the loss.
+    smooth : float
+        Smoothing of the loss in pixels (see `dice_loss`).
+    augment : bool
+        Whether slices are varied on the fly.
+    decay : bool
+        Whether the learning rate falls within the round.
+    """
+
+    features: tuple[int, ...] = (16, 32, 64, 128, 256, 16)
+    learning_rate: float = 4e-3
+    batch_size: int = 16
+    epochs: int = 10
+    min_steps: int = 200
+    loss: DiceForm = "dai2022"
+    include_background: bool = True
+    smooth: float = 1.0
+    augment: bool = True
+    decay: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", tuple(self.features))
+        for name in ("learning_rate", "batch_size"):
+            if not getattr(self, name) > 0:
+                raise SettingError(
+                    f"SegmentationConfig.{name} is {getattr(self, name)}. It must be above 0."
+                )
+        if self.epochs < 0 or self.min_steps < 0 or self.epochs + self.min_steps == 0:
+            raise SettingError(
+                f"A round of {self.epochs} epochs and at least {self.min_steps} steps trains "
+                f"nothing. Give at least one epoch or one step."
+            )
+        check_dice(self.loss, self.smooth)
+
+    @property
+    def criterion(self) -> DiceLoss:
+        """The Dice loss that these settings describe."""
+        from workbench.training.losses import DiceLoss
+
+        return DiceLoss(self.loss, self.include_background, self.smooth)
+
+
+def check_dice(form: str, smooth: float) -> None:
+    """Refuse settings that no Dice loss has.
+
+    Raises
+    ------
+    SettingError
+        If the form is unknown or the smoothing is out of its range.
+    """
+    if form not in get_args(DiceForm):
+        raise SettingError(
+            f"No Dice loss is called {form!r}. Choose one of: {', '.join(get_args(DiceForm))}."
+        )
+    if not 0 <= smooth < float("inf"):
+        raise SettingError(
+            f"The smoothing of the Dice loss is {smooth!r}. It is a number of pixels, at "
+            f"least 0; 1 lets a class that is absent from both count as Dice 1."
+        )
