@@ -25,7 +25,7 @@ from workbench.strategies.base import (
 from workbench.strategies.baselines import ForegroundRandom
 from workbench.strategies.ensemble import DAL
 from workbench.strategies.gradient_guided import GradientGuided
-from workbench.strategies.gradient_voting import GradientVoting
+from workbench.strategies.gradient_voting import GradientVoting, select_by_votes
 from workbench.strategies.representative import CoreSet
 from workbench.strategies.uncertainty import (
     BALD,
@@ -290,3 +290,12 @@ def test_a_parameter_out_of_range_is_refused_by_its_name(name, wrong):
 def test_a_budget_counts_slices_or_cases_only():
     with pytest.raises(SettingError, match="unit is 'patients'"):
         Budget(3, "patients")
+
+
+def test_without_a_source_nobody_votes():
+    z = np.random.default_rng(0).normal(size=(6, 2))
+    nobody = np.empty((0, 2))
+    picks = select_by_votes(
+        z, np.ones(6, bool), nobody, nobody[None], 60.0, 3, 4, np.random.default_rng(0)
+    )
+    assert len(picks.rows) == 0

@@ -45,6 +45,9 @@ __all__ = ["Session"]
 
 R = TypeVar("R")
 
+#: Training time of the VAE for each pixel of each image of each step, on two common cores.
+SECONDS_PER_PIXEL = 1e-6
+
 
 class Session(TuningSession):
     """State of one interactive experiment, and what a person can do with it.
@@ -192,9 +195,17 @@ class Session(TuningSession):
     def training_seconds(self, z_dim: int) -> float | None:
         """Estimate how long the VAE of a z-dimension trains, from the one trained before.
 
-        The z-dimension changes two small layers only, so one measurement serves all.
+        The z-dimension changes two small layers only, so one measurement serves all; before
+        there is one, the number of pixels that pass through it gives a rough guess.
         """
-        return 0.0 if z_dim in self._learned else self._manifold_seconds
+        if z_dim in self._learned:
+            return 0.0
+        if self._manifold_seconds is not None or self.data is None:
+            return self._manifold_seconds
+        config, count = self.config.manifold_config(), len(self.pool)
+        batch = min(config.batch_size, count)
+        steps = config.steps(-(-count // batch))
+        return SECONDS_PER_PIXEL * steps * batch * float(np.prod(self.images.images.shape[2:]))
 
     def _learn(self, z_dim: int, then_round: bool) -> None:
         data, compute = self.data, self._compute
@@ -354,11 +365,16 @@ class Session(TuningSession):
         if data is None or model is None or compute is None:
             return
         rows = np.flatnonzero(data.labels.available)
+        criterion = self.study.segmentation.criterion
 
         def work() -> Work[dict[str, NDArray[np.float64]]]:
             from workbench.training.predict import score_rows
 
-            return (yield from score_rows(model, data.images, data.labels, rows, compute))
+            return (
+                yield from score_rows(
+                    model, data.images, data.labels, rows, compute, criterion=criterion
+                )
+            )
 
         def ended(outcome: Outcome[dict[str, NDArray[np.float64]]]) -> None:
             if outcome.value is not None:

@@ -173,7 +173,7 @@ def select_by_votes(
     axes, directed = zip(*(axes_of(source_z, each) for each in shifted), strict=True)
     cones = [cones_of(*each, limit) for each in zip(shifted, axes, directed, strict=True)]
     m = shifted.shape[1]
-    budget = min(budget, int(free.sum()))
+    budget = min(budget, int(free.sum())) if m else 0
     served = np.arange(m) if budget >= m else np.sort(rng.permutation(m)[:budget])
     search = PlainSearch(z, np.array(free, dtype=bool))
     rows: list[int] = []
