@@ -361,11 +361,11 @@ class Session(TuningSession):
 
     def _score_pool(self, round: Round) -> None:
         """Color the map by how well the model does, once that is known."""
-        data, model, compute = self.data, round.model, self._compute
-        if data is None or model is None or compute is None:
+        study, model = self.study, round.model
+        if study is None or model is None:
             return
+        data, compute, criterion = study.data, study.compute, study.segmentation.criterion
         rows = np.flatnonzero(data.labels.available)
-        criterion = self.study.segmentation.criterion
 
         def work() -> Work[dict[str, NDArray[np.float64]]]:
             from workbench.training.predict import score_rows
