@@ -22,6 +22,7 @@ export default {
       if (ghost.length > 1) series.push({ name: "random (mean)", color: "var(--sw-soft)", dash: "5 4", width: 1.5, points: ghost, dots: false });
       key.replaceChildren(...series.map((line, i) => element("li", {},
         element("i", { style: `color:${line.color}`, "aria-hidden": "true" }, line.dash ? "╌" : shapes[i % shapes.length]), line.name)));
+      if (series.length && ghost.length < 2) key.append(element("li", { title: "What slices drawn at random would have reached; computed while the machine is idle" }, "random: from the next round on"));
       const zoomed = zoom.getAttribute("aria-pressed") === "true";
       zoom.hidden = !series.length;
       plot.draw({

@@ -52,6 +52,7 @@ def test_an_opened_cohort_is_shown_before_anything_is_trained(tmp_path):
     assert session.maps[session.map_name].xy.shape == (len(session.pool), 2)
     assert session.next_step.startswith("Get the first suggestions")
     assert not set(session.test_cases) & {each.case for each in session.pool.ids}
+    assert session.training_seconds(5) > 0  # what it costs is said before it is chosen
     session.close()
 
 
@@ -282,8 +283,21 @@ def test_the_inspector_gets_the_source_its_gradient_and_the_neighbors(suggested)
         session.suggestions.distance[0] / session.latent.neighbor_distance
     )
     assert seen.source_id in {str(session.pool.ids[row]) for row in session.preview.shift.sources}
+    assert "nearest to z′" in seen.sentence
     other = session.inspection(row=int(session.preview.shift.sources[0]))
     assert other.rank == 0
+    assert other.sentence.startswith("A source of suggestions")
+    step = float(
+        np.linalg.norm(
+            session.round.evidence.known_probe(session.strategy.shift()).shifted_images(
+                session.preview.shift.alpha, "l2", [0]
+            )[0]
+            - session.images.read([session.preview.shift.sources[0]])[0]
+        )
+    )
+    image = float(np.linalg.norm(session.images.read([session.preview.shift.sources[0]])[0]))
+    told = f"for this source the step is {step / image:.1f} times as long as x"
+    assert (told in other.sentence) == (step / image > 0.5)
 
 
 def test_a_missing_cohort_fails_its_step_with_a_sentence(tmp_path):

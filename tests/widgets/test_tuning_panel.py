@@ -60,6 +60,7 @@ def test_the_counts_are_those_of_the_preview(panel, session):
     assert panel.counts["outside"] == session.preview.outside_cone > 0
     assert panel.counts["cases"] == session.preview.cases
     assert panel.counts["displacement"] == session.preview.displacement
+    assert panel.counts["sources"] == len(session.preview.shift.sources)  # of the median
 
 
 def test_paper_and_calibrate_are_methods_of_the_session(panel, session):

@@ -15,7 +15,17 @@ from widgets.cohort_panel import CohortPanel
 from widgets.header import Header
 from widgets.inspector import EMPTY, Inspector
 from widgets.learning_curves import LearningCurves
-from widgets.pictures import contours, deep_png, grey, on_black, outside, sheet, shrink, window
+from widgets.pictures import (
+    contours,
+    deep_png,
+    grey,
+    on_black,
+    outside,
+    sheet,
+    shrink,
+    telling,
+    window,
+)
 from widgets.step_rail import StepRail
 from widgets.training_panel import POINTS, TrainingPanel, thinned
 from widgets.wording import count, duration, number, percent
@@ -193,6 +203,16 @@ def test_a_step_that_was_stopped_anywhere_can_be_resumed(session, step, card, st
     assert getattr(panel, card)["button"] != "Resume"
 
 
+def test_a_trained_manifold_is_not_trained_again(session):
+    panel = TrainingPanel(session)
+    assert not panel.vae["enabled"]
+    assert "is trained" in panel.vae["why"]
+    session.trained_dims = ()
+    session.steps = {**session.steps, "manifold": Step("not started", "", stopped=True)}
+    assert panel.vae["enabled"]
+    assert panel.vae["button"] == "Resume"
+
+
 def test_nothing_new_to_train_on_is_said_on_the_button(session):
     panel = TrainingPanel(session)
     assert not panel.unet["enabled"]
@@ -345,6 +365,12 @@ def test_a_constant_picture_has_a_window():
     low, high = window(np.full((4, 4), 2.0))
     assert low < 2.0 < high
     assert grey(np.full((4, 4), np.nan), low, high).max() == 0
+
+
+def test_the_channel_that_shows_a_tumor_best_comes_first():
+    assert telling(("T1", "FLAIR", "T2")) == 1
+    assert telling(("t1", "t1ce")) == 1
+    assert telling(("MR", "CT")) == 0
 
 
 def test_a_sheet_lays_pictures_out_in_rows():
