@@ -72,6 +72,29 @@ def drawn(page: Page) -> str | None:
     return page.locator(".sw-map canvas[data-picks]").get_attribute("data-picks")
 
 
+def grey_point(page: Page) -> list[float]:
+    """Find an unlabeled point on the map, in pixels from the map's corner."""
+    found: list[float] = page.evaluate(
+        """() => {
+            const canvas = document.querySelector(".sw-map-points");
+            const { width, height } = canvas;
+            const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+            const grey = (x, y) => {
+                const [r, g, b] = data.slice(4 * (y * width + x), 4 * (y * width + x) + 3);
+                return Math.abs(r - g) < 4 && Math.abs(g - b) < 4 && r > 120 && r < 215;
+            };
+            const disc = [-2, -1, 0, 1, 2].flatMap((j) => [-2, -1, 0, 1, 2].map((i) => [i, j]))
+                .filter(([i, j]) => i * i + j * j < 5);
+            for (let y = 40; y < height - 60; y += 1)
+                for (let x = 40; x < width - 40; x += 1)
+                    if (disc.every(([i, j]) => grey(x + i, y + j)))
+                        return [x / devicePixelRatio, y / devicePixelRatio];
+            return null;
+        }"""
+    )
+    return found
+
+
 def press_primary(page: Page, words: str) -> None:
     button = page.locator(".sw-header button.sw-primary:visible").first
     button.wait_for()
