@@ -23,7 +23,7 @@ from workbench.session import Session
 __all__ = ["TuningPanel"]
 
 #: Decades of α that the slider spans for each gradient scale (facts.md, "α").
-DECADES = {"raw": (-4.0, 4.0), "l2": (-2.0, 3.0), "sign": (-3.0, 2.0)}
+DECADES = {"raw": (-4.0, 6.0), "l2": (-2.0, 3.0), "sign": (-3.0, 2.0)}
 #: z-dimensions that are always offered (Dai 2022, table 1, and its neighbors).
 OFFERED = (2, 3, 5, 10, 50)
 #: Fields of a strategy that this panel may change.
