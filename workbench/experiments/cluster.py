@@ -376,7 +376,12 @@ def _client(scheduler: str | None, workers: int | None, threads: int) -> Iterato
         "distributed.scheduler.worker-saturation": 1.0,  # a run waits until a worker is free
         "distributed.worker.multiprocessing-method": "spawn",
     }
-    local: dict[str, Any] = {"host": "127.0.0.1", "dashboard": False, "protocol": "tcp://"}
+    local: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "protocol": "tcp://",
+        "dashboard": False,
+        "dashboard_address": "127.0.0.1:0",  # where some versions listen all the same
+    }
     with dask.config.set(settings), tempfile.TemporaryDirectory() as scratch:
         options = {
             **local,
