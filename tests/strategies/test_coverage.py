@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tracemalloc
+import multiprocessing
+import resource
 from itertools import islice
 
 import numpy as np
@@ -96,20 +97,29 @@ def test_the_lower_row_is_farthest_at_a_tie():
     assert list(farthest_first(points, np.array([0]), free)) == [1, 2, 3, 4]
 
 
-@pytest.mark.slow
-def test_a_full_size_pool_needs_less_than_two_gigabytes():
+def pick_from_a_full_size_pool(answer):
+    """Pick in every way from 39,000 samples; the target of a child process."""
     rng = np.random.default_rng(0)
     n = 39_000
     features = rng.uniform(size=(n, 512)).astype(np.float32)
-    z = rng.normal(size=(n, 3))
-    tracemalloc.start()
-    free = np.ones(n, dtype=bool)
-    assert len(list(islice(farthest_first(features, np.arange(400), free), 100))) == 100
-    unit = unit_length(features)
-    covered = np.full(n, -1.0)
-    for start in range(0, 100, 20):
-        assert len(list(islice(max_cover(unit, np.arange(start, start + 20), covered), 10))) == 10
-    ranks = finish(representative_ranks(z, clusters=50, candidates=0.05, neighbors=15))
-    assert sorted(ranks) == list(range(n))
-    assert tracemalloc.get_traced_memory()[1] < 2 * 2**30
-    tracemalloc.stop()
+    centers = list(islice(farthest_first(features, np.arange(400), np.ones(n, dtype=bool)), 400))
+    unit, covered = unit_length(features), np.full(n, -1.0)
+    chunks = [
+        list(islice(max_cover(unit, np.arange(start, start + 20), covered), 10))
+        for start in range(0, 200, 20)
+    ]
+    ranks = finish(representative_ranks(rng.normal(size=(n, 3)), 50, 0.2, 15))
+    picked = len(set(centers)), sum(map(len, chunks)), len(set(ranks.tolist()))
+    answer.put((picked, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+
+
+@pytest.mark.slow
+def test_a_full_size_pool_needs_less_than_two_gigabytes():
+    context = multiprocessing.get_context("spawn")
+    answer = context.Queue()
+    child = context.Process(target=pick_from_a_full_size_pool, args=(answer,))
+    child.start()
+    picked, peak = answer.get(timeout=600)
+    child.join()
+    assert picked == (400, 100, 39_000)
+    assert peak < 2 * 2**30
