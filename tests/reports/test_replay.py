@@ -7,8 +7,10 @@ import shutil
 
 import numpy as np
 
+from tests.experiments.tiny import tiny_config
 from tests.reports.runs import tiny_run
 from workbench.experiments.runs import Run, SavedRound
+from workbench.experiments.simulate import simulate
 from workbench.jobs import finish
 from workbench.reports.comparison.replay import find_chains, replay
 
@@ -26,6 +28,15 @@ def test_a_chain_leads_from_a_source_to_what_followed_from_it():
     assert find_chains(rounds) == [("a", "c", "f"), ("b", "d")]
     assert find_chains(rounds, most=1) == [("a", "c", "f")]
     assert find_chains(rounds, length=2) == [("a", "c"), ("b", "d")]
+
+
+def test_whole_cases_are_chained_by_their_cases():
+    rounds = [
+        saved(0, ["a/axial/0000"] * 2, ["b/axial/0000", "b/axial/0001"]),
+        saved(1, ["b/axial/0000"] * 2, ["c/axial/0000", "c/axial/0001"]),
+        saved(2, [], []),
+    ]
+    assert find_chains(rounds, named=lambda name: name.split("/")[0]) == [("a", "b", "c")]
 
 
 def test_a_strategy_that_gives_no_source_has_no_chain():
@@ -71,3 +82,13 @@ def test_a_cohort_that_is_elsewhere_is_said_to_be(tmp_path):
     seen = finish(replay(Run.load(folder), "this run"))
     assert seen.maps is None
     assert str(tmp_path / "gone") in seen.notes[0]
+
+
+def test_whole_cases_have_chains_of_their_middle_slices_and_a_note(tmp_path):
+    config = tiny_config(unit="cases", cases=8, initial=1, budget=1, rounds=2)
+    seen = finish(replay(finish(simulate(config, tmp_path / "run")), "by case"))
+    assert "suggested whole cases" in seen.notes[0]
+    assert seen.maps is not None
+    titles = [note.text for note in seen.chains.layout.annotations if "axial" in note.text]
+    assert len(titles) == 3
+    assert all("axial 0<" not in title for title in titles)

@@ -7,7 +7,7 @@ where the manifold is no longer in the cache, a sentence says so instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,10 @@ class Replayed:
 
 
 def find_chains(
-    rounds: Sequence[SavedRound], most: int = CHAINS, length: int = LENGTH
+    rounds: Sequence[SavedRound],
+    most: int = CHAINS,
+    length: int = LENGTH,
+    named: Callable[[str], str] = str,
 ) -> list[tuple[str, ...]]:
     """Follow suggestions from a source to what it led to, round after round (Dai 2022 fig. 5).
 
@@ -63,20 +66,22 @@ def find_chains(
         Chains that are returned at most, the longest first, from different sources.
     length : int
         Slices of a chain at most.
+    named : callable
+        Turns the name of a slice into what is chained, such as its case.
 
     Returns
     -------
     list of tuple of str
-        Names of slices: a source, what was suggested from it, what was suggested from that.
+        Names: a source, what was suggested from it, what was suggested from that.
         Empty where no pick has a source.
     """
-    onward: dict[str, list[str]] = {}
+    onward: dict[str, dict[str, None]] = {}
     picked: set[str] = set()
     for saved in rounds[:-1]:  # what the last round suggests was never labeled
         for source, pick in zip(saved.details.get("source", ()), saved.suggested, strict=False):
             if source is not None:
-                onward.setdefault(source, []).append(pick)
-                picked.add(pick)
+                onward.setdefault(named(source), {})[named(pick)] = None
+                picked.add(named(pick))
 
     def longest(start: str, left: int) -> tuple[str, ...]:
         ways = [longest(pick, left - 1) for pick in onward.get(start, ())] if left > 1 else []
@@ -104,7 +109,13 @@ def replay(run: Run, name: str) -> Work[Replayed]:
     try:
         study = yield from _reopen(run, 0)
         maps = yield from _maps(run, name, study)
-        return Replayed(name, maps, _chains(run, name, study))
+        notes: tuple[str, ...] = ()
+        if run.config.unit == "cases":
+            notes = (
+                f"{name} suggested whole cases: each chain shows the middle slice of a case, and "
+                f"the map of slices has no arrows, because sources move as cases.",
+            )
+        return Replayed(name, maps, _chains(run, name, study), notes)
     except (WorkbenchError, OSError, RuntimeError) as error:  # torch: the hardware is another
         return Replayed(name, notes=(f"No pictures of {name}: {error}",))
 
@@ -216,17 +227,25 @@ def _suggestions(saved: SavedRound, pool: Any) -> Suggestions:
 
 
 def _chains(run: Run, name: str, study: Study) -> go.Figure | None:
+    from workbench.cohort.pool import SliceId
     from workbench.reports.figures.chains import Link, chains_figure
-    from workbench.study import rows_of
 
-    found = find_chains(run.rounds)
+    pool, images, labels = study.data.pool, study.data.images, study.data.labels
+    whole = run.config.unit == "cases"
+
+    def named(slice_name: str) -> str:
+        return SliceId.parse(slice_name).case if whole else slice_name
+
+    found = find_chains(run.rounds, named=named)
     if not found:
         return None
-    pool, images, labels = study.data.pool, study.data.images, study.data.labels
-    labeled_in = {each: saved.index for saved in run.rounds for each in saved.labeled}
+    rows_of: dict[str, list[int]] = {}
+    for row, slice_id in enumerate(pool.ids):
+        rows_of.setdefault(named(str(slice_id)), []).append(row)
+    labeled_in = {named(each): saved.index for saved in run.rounds for each in saved.labeled}
     chains = []
     for chain in found:
-        rows = rows_of(pool, chain)
+        rows = [rows_of[each][len(rows_of[each]) // 2] for each in chain]  # a case's middle slice
         pictures, masks = images.read(rows)[:, -1], labels.read(rows)
         chains.append(
             [
