@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 
-def select_plainly(z, free, source_z, shifted, max_angle, budget, rng):
+def select_plainly(z, free, source_z, shifted, max_angle, budget, rng, fallback=True):
     """Return (rows, sources, flags) as lists; see `workbench.strategies.cone`."""
     free = set(np.flatnonzero(free).tolist())
     budget = min(budget, len(free))
@@ -16,10 +16,14 @@ def select_plainly(z, free, source_z, shifted, max_angle, budget, rng):
         served = sorted(rng.permutation(len(served))[:budget].tolist())
     rows, sources, flags = [], [], []
     while served and len(rows) < budget:
-        for i in served:
+        for i in list(served):
             if len(rows) == budget:
                 break
-            row, flag = pick(z, free, source_z[i], shifted[i], max_angle)
+            if free:
+                row, flag = pick(z, free, source_z[i], shifted[i], max_angle)
+            if not free or (flag == "outside_cone" and not fallback):
+                served.remove(i)
+                continue
             free.remove(row)
             rows.append(row)
             sources.append(i)

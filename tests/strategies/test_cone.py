@@ -228,3 +228,16 @@ def test_tiles_kept_from_the_last_search_change_no_pick():
         anew = select_in_passes(z.copy(), free, z[:12], shifted, 40.0, 30, rng)
         np.testing.assert_array_equal(kept.rows, anew.rows)
         assert free[kept.rows].all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(problems(), st.booleans())
+def test_without_fallback_nothing_outside_a_cone_is_picked(problem, compiled):
+    with pytest.MonkeyPatch.context() as patch:
+        force(patch, compiled)
+        found = select_in_passes(*problem, np.random.default_rng(0), fallback=False)
+    rows, sources, flags = select_plainly(*problem, np.random.default_rng(0), fallback=False)
+    assert found.rows.tolist() == rows
+    assert found.source.tolist() == sources
+    assert list(found.flags) == flags
+    assert "outside_cone" not in flags

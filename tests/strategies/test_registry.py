@@ -113,6 +113,7 @@ def test_a_strategy_is_described_with_parameters_and_needs():
         "scale": "l2",
         "sources": "last",
         "max_angle": 60.0,
+        "fallback": True,
     }
     assert told["needs"] == ["Latents", "ShiftedLatents"]
 

@@ -87,6 +87,7 @@ def select_in_passes(
     max_angle: float,
     budget: int,
     rng: np.random.Generator,
+    fallback: bool = True,
 ) -> Picks:
     """Give each source, pass after pass, its next nearest free sample inside its cone.
 
@@ -105,13 +106,16 @@ def select_in_passes(
     rng : numpy.random.Generator
         Chooses which sources are served if there are more of them than `budget`;
         not touched otherwise.
+    fallback : bool
+        Whether a source whose cone holds no free sample gets one outside of it.
 
     Returns
     -------
     Picks
         A source whose cone holds no free sample gets the one of smallest angle among its
-        `FALLBACK` nearest free ones, marked ``outside_cone``; a source with z' = z gets its
-        nearest free one, marked ``no_direction``. Empty if there is no source.
+        `FALLBACK` nearest free ones, marked ``outside_cone``, or without `fallback` none, so
+        that there can be fewer picks than the budget; a source with z' = z gets its nearest
+        free one, marked ``no_direction``. Empty if there is no source.
 
     Raises
     ------
@@ -143,17 +147,20 @@ def select_in_passes(
     else:
         search = PlainSearch(z, free)
     passes = -(-budget // len(served))
-    queues = [Queue(search, z, cones[i], passes + 1) for i in served]
+    queues = {int(i): Queue(search, z, cones[i], passes + 1) for i in served}
     if isinstance(search, CompiledSearch):
-        search.prefetch(queues)
+        search.prefetch(list(queues.values()))
     rows: list[int] = []
     source: list[int] = []
     outside: list[bool] = []
-    while len(rows) < budget:
-        for i, queue in zip(served, queues, strict=True):
-            row, is_outside = queue.take()
+    while queues and len(rows) < budget:
+        for i, queue in list(queues.items()):
+            row, is_outside = queue.take(fallback)
+            if row is None:
+                del queues[i]
+                continue
             rows.append(row)
-            source.append(int(i))
+            source.append(i)
             outside.append(is_outside)
             if len(rows) == budget:
                 break

@@ -47,6 +47,9 @@ class GradientGuided:
         Samples labeled in the latest round, or all labeled ones.
     max_angle : float
         Half-angle θ of the cone in degrees, 0 to 180; 180 switches the condition off.
+    fallback : bool
+        Whether a source whose cone is empty gets the sample of smallest angle nearby, marked
+        ``outside_cone``; if not, fewer samples than the budget may be suggested.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class GradientGuided:
     scale: GradientScale = "l2"
     sources: Sources = "last"
     max_angle: float = 60.0
+    fallback: bool = True
 
     def __post_init__(self) -> None:
         if self.alpha is not None and not (_is_number(self.alpha) and 0 < self.alpha < math.inf):
@@ -79,6 +83,11 @@ class GradientGuided:
             raise SettingError(
                 f"max_angle is {self.max_angle!r}. It is the half-angle of the cone in degrees, "
                 f"from 0 to 180; 60 is the papers' choice and 180 switches the condition off."
+            )
+        if not isinstance(self.fallback, bool):
+            raise SettingError(
+                f"fallback is {self.fallback!r}. It is true or false: whether a source whose cone "
+                f"is empty gets a sample outside of it."
             )
         for name, known in (("scale", get_args(GradientScale)), ("sources", get_args(Sources))):
             if getattr(self, name) not in known:
@@ -120,6 +129,7 @@ class GradientGuided:
             self.max_angle,
             budget.within(evidence),
             rng,
+            self.fallback,
         )
         return Suggestions(
             rows=picks.rows,

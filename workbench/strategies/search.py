@@ -175,11 +175,16 @@ class Queue:
         self._nearest: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._nearest_all = False
 
-    def take(self) -> tuple[int, bool]:
-        """Take the next sample; tell also whether it lies outside the cone."""
+    def take(self, fallback: bool = True) -> tuple[int | None, bool]:
+        """Take the next sample; tell also whether it lies outside the cone.
+
+        Without `fallback`, None where no free sample is left inside.
+        """
         row = self._next_inside()
         outside = row is None
         if row is None:
+            if not fallback:
+                return None, True
             row = self._least_angle()
         self._search.take(row)
         return row, outside
