@@ -117,7 +117,10 @@ def test_boxes_leave_out_what_is_not_defined():
     cases = made_up_cases(FEW)
     cases.loc[0, "value"] = np.nan
     figure = structures_figure(cases, line_styles(FEW), metric="hd95")
-    assert len(figure.data[0].x) == 19
+    lengths = {(box.meta["label"], box.meta["region"]): len(box.x) for box in figure.data}
+    own = (cases.loc[0, "label"], cases.loc[0, "region"])
+    assert lengths.pop(own) == 19
+    assert set(lengths.values()) == {20}
 
 
 def test_a_training_loss_is_averaged_over_runs_round_by_round():
