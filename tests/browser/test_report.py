@@ -32,7 +32,9 @@ def offline() -> Iterator[Page]:
         browser.close()
 
 
-@pytest.mark.parametrize("name", ["01_workbench.ipynb", "02_gradient_guided.ipynb"])
+@pytest.mark.parametrize(
+    "name", ["01_workbench.ipynb", "02_gradient_guided.ipynb", "03_compare_strategies.ipynb"]
+)
 def test_a_report_draws_every_figure_without_a_network(
     name: str, offline: Page, tmp_path: Path
 ) -> None:
@@ -78,3 +80,25 @@ def test_a_slider_of_a_report_moves_without_a_kernel(offline: Page, tmp_path: Pa
     assert after is not None
     assert before.startswith("Pushed by 4 pixels")
     assert after.startswith("Pushed by 12 pixels")
+
+
+def test_a_comparison_follows_the_readers_colors_and_buttons(offline: Page) -> None:
+    page = Path(small_run("03_compare_strategies.ipynb").parameters["page"])
+    offline.emulate_media(color_scheme="dark")
+    offline.goto(page.as_uri())
+    figure = offline.locator(".figure").first
+    paper = "getComputedStyle(document.querySelector('.figure .main-svg')).backgroundColor"
+    offline.wait_for_function("document.querySelectorAll('.figure .main-svg').length > 0")
+    assert offline.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
+    assert offline.evaluate(paper) == "rgb(13, 17, 23)"
+    offline.emulate_media(color_scheme="light")
+    offline.wait_for_function(f"{paper} === 'rgb(255, 255, 255)'")
+
+    title = figure.locator(".xtitle")
+    assert title.text_content() == "slices annotated"
+    figure.locator(".updatemenu-button").filter(has_text="cases").click()
+    offline.wait_for_function(
+        "document.querySelector('.figure .xtitle').textContent.startsWith('cases')"
+    )
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert offline.evaluate(wide) == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +62,15 @@ def page(report, tmp_path_factory) -> Path:
 
 
 def tables(report) -> dict[str, Table]:
-    parts = [part for section in report.sections() for part in section.parts]
+    sections = (
+        report.findings(),
+        report.scores(),
+        report.tests(),
+        report.annotated(),
+        report.time(),
+        report.settings(),
+    )
+    parts = [part for section in sections for part in section.parts]
     return {part.name: part for part in parts if isinstance(part, Table)}
 
 
@@ -210,6 +217,14 @@ def test_a_strategy_that_is_not_installed_here_is_reported_all_the_same(tmp_path
     assert text.loc["somebodys-own", "VAEs"] == "1 or none"
 
 
+def test_a_full_data_run_that_is_no_ceiling_is_said_to_be_none(tmp_path):
+    make_run(tmp_path / "a", source="gone")
+    make_full(tmp_path / "full", 0.2, source="gone")
+    text = said(finish(make_report([tmp_path])).findings())
+    assert "Training on everything reaches a Dice of 0.210, less than random in round 2" in text
+    assert "it is no ceiling here" in text
+
+
 def test_penalties_are_told_where_there_are_some(tmp_path, report):
     assert "penalties" not in tables(report)
     make_run(tmp_path / "a", source="gone", dice=lambda seed, index, case: -0.01 if case else 0.5)
@@ -236,10 +251,11 @@ def test_a_name_cannot_become_markup(tmp_path):
     assert "<b>bold" not in body
 
 
-def test_a_report_can_be_written_where_an_older_one_lies(folder, tmp_path):
-    report = finish(make_report([folder], pictures=[]))
+def test_a_report_can_be_written_where_an_older_one_lies(tmp_path):
+    make_run(tmp_path / "runs", source="gone")
+    report = finish(make_report([tmp_path / "runs"], pictures=[]))
     target = tmp_path / "new" / "report.html"
-    report.write(target)
-    shutil.copy(target, tmp_path / "first.html")
+    target.parent.mkdir()
+    target.write_text("old")
     assert report.write(target) == tmp_path / "new" / "report-tables"
     assert "No pictures were asked for" in target.read_text()

@@ -22,6 +22,17 @@ def test_html_escapes_text_and_sets_numbers_at_the_right():
     assert "<c>" not in page
 
 
+def test_a_wide_table_puts_intervals_below_their_means():
+    cell = "0.812 ± 0.004 [0.808, 0.815]"
+    few, many = (
+        Table("t", "", pd.DataFrame(), pd.DataFrame([{str(i): cell for i in range(n)}]))
+        for n in (2, 6)
+    )
+    assert cell in few._repr_html_()
+    assert "0.812 ± 0.004<br>[0.808, 0.815]" in many._repr_html_()
+    assert cell in many.text.iloc[0].tolist()
+
+
 def test_csv_holds_every_digit_and_latex_is_escaped(tmp_path):
     table().write(tmp_path)
     assert pd.read_csv(tmp_path / "scores.csv")["dice"].tolist() == [0.123456, 0.5]

@@ -174,6 +174,7 @@ def _maps(run: Run, name: str, study: Study) -> Work[go.Figure]:
             )
         )
     _same_view(figures)
+    _lighten(figures)
     return stepped_figure(figures, [str(saved.index) for saved in run.rounds], name="round ")
 
 
@@ -187,6 +188,18 @@ def _same_view(figures: Sequence[go.Figure]) -> None:
         room = 0.04 * (high - low) + 1e-9
         for figure in figures:
             update(figure, range=[low - room, high + room])
+
+
+def _lighten(figures: Sequence[go.Figure]) -> None:
+    """Keep no name for every point of a large pool: a page would grow to a hundred megabytes."""
+    from workbench.reports.figures.latent_map import MANY_POINTS
+
+    for figure in figures:
+        for trace in figure.data:
+            if trace.x is not None and len(trace.x) > MANY_POINTS:
+                x, y = (np.asarray(values, np.float32) for values in (trace.x, trace.y))
+                trace.update(x=x, y=y, text=None, customdata=None, hoverinfo="skip")
+                trace.update(hovertemplate=None)
 
 
 def _shift_of(strategy: Any) -> ShiftedLatents | None:

@@ -332,7 +332,8 @@ def seconds_table(numbers: Numbers) -> Table:
         frame,
         text,
         note="Mean ± sd over the rounds of all runs. Round 0 is left out, because strategies share "
-        "its network; training the VAE is not in it.",
+        "its network; a later network that two strategies share is trained once and loaded by the "
+        "other. Training the VAE is not in it.",
     )
 
 

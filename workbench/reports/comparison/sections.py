@@ -212,7 +212,7 @@ class Report:
             parts.append(
                 loss_by_round_figure(
                     heads,
-                    self.styles,
+                    line_styles(list(heads), REFERENCE),
                     what="ranking loss",
                     title="The head that predicts the loss (learning loss)",
                 )
@@ -372,6 +372,14 @@ def _reaching(numbers: Numbers) -> str:
         for label in table.sort_values(kind="stable").index
         if table[label] < float("inf")
     ]
+    full = numbers.needed["target"].iloc[0] / TARGET
+    best = max(numbers.ranked, key=numbers.reached)
+    if numbers.reached(best) > full:
+        return (
+            f"Training on everything reaches a Dice of {number(full)}, less than {best} in round "
+            f"{numbers.last} ({number(numbers.reached(best))}): it is no ceiling here, most often "
+            f"because it was trained for too few steps."
+        )
     goal = f"{100 * TARGET:.0f} % of the Dice of training on everything"
     if not reached:
         return f"No strategy reaches {goal}."

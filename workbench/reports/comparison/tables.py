@@ -49,6 +49,8 @@ class Table:
     def _repr_html_(self) -> str:
         """Show the table at the end of a notebook's cell and on a page."""
         kinds = [_kind(self.text[column]) for column in self.text.columns]
+        width = sum(max(map(len, map(str, [each, *self.text[each]]))) for each in self.text)
+        between = "<br>[" if width > WIDE else " ["  # an interval goes below its mean
         head = "".join(
             f"<th{kind}>{html.escape(str(column))}</th>"
             for column, kind in zip(self.text.columns, kinds, strict=True)
@@ -56,7 +58,7 @@ class Table:
         rows = "".join(
             "<tr>"
             + "".join(
-                f"<td{kind}>{html.escape(str(cell))}</td>"
+                f"<td{kind}>{html.escape(str(cell)).replace(' [', between)}</td>"
                 for cell, kind in zip(row, kinds, strict=True)
             )
             + "</tr>"
@@ -134,6 +136,8 @@ def p_value(p: float) -> str:
 
 #: Letters of a cell beyond which it is broken into lines.
 LONG = 60
+#: Letters of a row beyond which it has no room on a page.
+WIDE = 112
 
 _NUMBER = re.compile(r"^[<−–\d][\d,.\s±×/%()\[\]−–<toofns]*$")
 
@@ -171,6 +175,7 @@ _LATEX = {
     "′": "$'$",
     "…": r"\ldots{}",
     "→": r"$\rightarrow$",
+    "·": r"$\cdot$",
     "’": "'",
 }
 
