@@ -124,7 +124,7 @@ def test_areas_wins_and_budgets_are_those_of_the_summaries(report, folder):
     text = found["needed"].text.set_index("strategy")
     assert text.loc["random", "slices annotated"] == "not reached"
     budget, share = needed.loc["oracle", ["budget", "of_all"]]
-    assert text.loc["oracle", "slices annotated"] == f"{number(budget, 0)} ({share:.1%})"
+    assert text.loc["oracle", "slices annotated"] == f"{number(budget, 0)} ({100 * share:.1f} %)"
 
 
 def test_sentences_say_who_beats_random_and_who_does_not(report):

@@ -179,7 +179,9 @@ def needed_table(numbers: Numbers) -> Table | None:
     for label in numbers.ranked:
         own = numbers.needed[numbers.needed["label"] == label].set_index("cost")
         cells = {
-            _cost(cost): f"{number(own.loc[cost, 'budget'], 0)} ({own.loc[cost, 'of_all']:.1%})"
+            _cost(
+                cost
+            ): f"{number(own.loc[cost, 'budget'], 0)} ({100 * own.loc[cost, 'of_all']:.1f} %)"
             if math.isfinite(own.loc[cost, "budget"])
             else "not reached"
             for cost in COSTS
