@@ -99,6 +99,18 @@ def test_dropout_passes_repeat_in_another_process_and_differ_from_round_to_round
     assert not np.array_equal(told[0], told[2], equal_nan=True)
 
 
+def test_where_no_slider_follows_no_table_is_made_and_the_shift_is_the_same(study, pool):
+    need, model = ShiftedLatents(), build_model(study)
+    found = {}
+    for tabulate in (True, False):
+        source = EvidenceSource(study, pool, model, 1, tabulate=tabulate)
+        seen, did = stages(source.gather(frozenset({need})))
+        assert any(stage.startswith("tabulating") for stage in did) == tabulate
+        found[tabulate] = seen[need]
+    assert found[True].alpha == found[False].alpha
+    np.testing.assert_array_equal(found[True].shifted, found[False].shifted)
+
+
 @pytest.mark.parametrize(
     ("condition", "need"), [(Ensemble(2), Disagreement()), (LossHead(), PredictedLoss())]
 )

@@ -87,13 +87,25 @@ class EvidenceSource:
         The trained network; None before training.
     index : int
         The round whose labels the model was trained on.
+    tabulate : bool
+        Whether z′ is tabulated over α along with the gradients, so that a slider's first move
+        need not wait. It is half of the work, and z′ itself is the same without it.
     """
 
-    def __init__(self, study: Study, pool: Pool, model: nn.Module | None, index: int) -> None:
+    def __init__(
+        self,
+        study: Study,
+        pool: Pool,
+        model: nn.Module | None,
+        index: int,
+        *,
+        tabulate: bool = True,
+    ) -> None:
         self.study = study
         self.pool = pool
         self.model = model
         self.index = index
+        self.tabulate = tabulate
         self._values: dict[Need, Any] = {}
         self._probes: dict[tuple[object, ...], Probe] = {}
 
@@ -170,7 +182,7 @@ class EvidenceSource:
                 criterion=study.segmentation.criterion,
                 variation=variation,
                 neighbor_distance=study.latent.neighbor_distance,
-                grid=(need.scale,) if variation is None else (),
+                grid=(need.scale,) if self.tabulate and variation is None else (),
             )
         return self._probes[key]
 

@@ -225,6 +225,8 @@ def run_round(
     budget: Budget,
     index: int,
     initial: nn.Module | None = None,
+    *,
+    tabulate: bool = True,
 ) -> Work[Round]:
     """Train on what is labeled, score on the test cases, and suggest what to label next.
 
@@ -242,6 +244,8 @@ def run_round(
         Number of the round, 0 for the initial set.
     initial : torch.nn.Module, optional
         Network to continue from, of any variant; None starts from scratch.
+    tabulate : bool
+        As in `EvidenceSource`: whether a slider may follow.
 
     Raises
     ------
@@ -264,7 +268,7 @@ def run_round(
     data = study.data
     cases = yield from score_cases(model, data.test_images, data.test_labels, study.compute)
     scored = time.perf_counter()
-    source = EvidenceSource(study, pool, model, index)
+    source = EvidenceSource(study, pool, model, index, tabulate=tabulate)
     if early is None:
         suggestions = yield from select(source, strategy, budget)
     else:

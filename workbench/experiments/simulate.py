@@ -137,10 +137,14 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
     ------
     RunError
         If the folder holds a run with other settings.
+    WorkbenchError
+        If a setting or the cohort cannot be used; nothing is written then.
     """
     if strategy is not None:
         config = config.with_strategy(strategy)
     chosen = strategy if strategy is not None else config.query_strategy()
+    if not (folder / "run.json").exists():
+        yield from open_run_data(config)  # tells what is wrong before there is a folder
     run, compute = open_run(folder, config)
     if len(run.rounds) > config.rounds:
         return run
@@ -163,7 +167,7 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
                 study = yield from prepare(config, compute, index)
             study = replace(study, segmentation=config.segmentation_config(index))
         budget = Budget(schedule.budget(index), schedule.unit)
-        round = yield from run_round(study, pool, chosen, budget, index, model)
+        round = yield from run_round(study, pool, chosen, budget, index, model, tabulate=False)
         run = run.append(round)
         model = round.model if config.continue_weights else first
     return run
