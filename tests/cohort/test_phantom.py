@@ -118,3 +118,14 @@ def test_a_phantom_of_no_cases_is_refused(tmp_path):
 def test_some_cases_of_a_folder_are_spread_over_all(plain):
     cohort = finish(open_cohort(plain(cases=4), cases=2))
     assert [case.id for case in cohort.cases] == ["case_1", "case_3"]
+
+
+def test_two_processes_may_make_the_same_phantom_at_once(tmp_path):
+    target = tmp_path / "phantom"
+    slow = make_phantom(target, cases=4)
+    next(slow)  # it has begun; another one begins and is done first
+    finish(make_phantom(target, cases=4))
+    written = sorted(path.stat().st_mtime_ns for path in target.rglob("*.nii.gz"))
+    assert finish(slow) == target
+    assert sorted(path.stat().st_mtime_ns for path in target.rglob("*.nii.gz")) == written
+    assert [path.name for path in tmp_path.iterdir()] == ["phantom"]

@@ -92,3 +92,9 @@ def test_an_initial_set_of_cases_has_all_their_slices_that_can_be_labeled():
     assert pool.eligible[rows].all()
     with pytest.raises(SettingError, match="5 cases, but the pool has 3"):
         initial_rows(pool, 5, 0, "cases")
+
+
+def test_a_budget_above_what_is_left_of_the_pool_is_refused():
+    make_schedule(pool_of(cases=2, slices=10), "slices", 8, 12).check(1)
+    with pytest.raises(SettingError, match="budget is 13 slices .* has 12 that can be suggested"):
+        make_schedule(pool_of(cases=2, slices=10), "slices", 8, 13).check(1)

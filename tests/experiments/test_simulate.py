@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from workbench.errors import RunError
+from workbench.errors import RunError, WorkbenchError
 from workbench.experiments.simulate import simulate
 from workbench.jobs import finish
 from workbench.strategies import from_record
@@ -43,3 +44,19 @@ def test_a_pool_that_is_used_up_ends_the_run(tmp_path):
     run = finish(simulate(tiny_config(rounds=2, cases=2), tmp_path, Lowest(10_000)))
     assert len(run.rounds) == 1
     assert run.rounds[0].suggested == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"budget": 100_000}, "The budget is 100,000 slices in one round"),
+        ({"source": "no/such/folder"}, "no/such/folder"),
+        ({"segmentation": {"min_step": 20}}, "has no setting 'min_step'"),
+        ({"segmentation": {"min_steps": -5}}, "min_steps -5. Neither can be negative"),
+        ({"manifold": {"zdim": 2}}, "has no setting 'zdim'"),
+    ],
+)
+def test_settings_that_cannot_be_used_leave_no_folder_behind(tmp_path, settings, said):
+    with pytest.raises(WorkbenchError, match=re.escape(said)):
+        finish(simulate(tiny_config(**settings), tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

@@ -63,7 +63,10 @@ def lab(
     """
     from workbench.cli.notebook import copy_notebook
     from workbench.cli.server import serve
+    from workbench.cohort.layouts import recognize
 
+    if cohort != "phantom":
+        recognize(cohort)  # says now, not in the browser, what is no cohort
     copy, said = copy_notebook(cohort, folder, notebook)
     typer.echo(said)
     serve(copy, port, browser=browser)

@@ -9,6 +9,7 @@ results on them say nothing about patients.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -108,8 +109,8 @@ def make_phantom(folder: Path | None = None, cases: int = 24, seed: int = 0) -> 
             yield Progress("drawing the embedded cohort", index, cases)
             _write_case(temporary, name, site, kind, templates, (seed, index))
         write_json(temporary / RECORD, recipe)
-        if target.is_dir():
-            target.rmdir()  # empty: a folder takes its place
+        with contextlib.suppress(OSError):  # another process may have been first
+            target.rmdir()  # an empty folder makes room
     yield Progress("drawing the embedded cohort", cases, cases)
     return target
 

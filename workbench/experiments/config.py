@@ -139,6 +139,9 @@ class RunConfig:
                 f'"TCIA"}}.'
             )
 
+        for build in (self.image_recipe, self.manifold_config, self.segmentation_config):
+            build()  # refuses what is out of range, before anything is opened or written
+
     def schedule(self, pool: Pool) -> Schedule:
         """Count how much is labeled when in a pool.
 

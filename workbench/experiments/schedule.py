@@ -72,6 +72,13 @@ class Schedule:
                 f"{self.count:,} that can be labeled{', one for a round at least' * (rounds > 0)}. "
                 f"Choose between 1 and {most:,}."
             )
+        largest = max((self.budget(index) for index in range(rounds)), default=0)
+        if largest > self.count - self.initial:
+            raise SettingError(
+                f"The budget is {largest:,} {self.unit} in one round, but after the initial set of "
+                f"{self.initial:,} the pool has {self.count - self.initial:,} that can be "
+                f"suggested. Choose a budget of at most that."
+            )
         labeled = self.initial
         for index in range(rounds):
             if labeled >= self.count:

@@ -120,7 +120,12 @@ class SegmentationConfig:
                 raise SettingError(
                     f"SegmentationConfig.{name} is {getattr(self, name)}. It must be above 0."
                 )
-        if self.epochs < 0 or self.min_steps < 0 or self.epochs + self.min_steps == 0:
+        if self.epochs < 0 or self.min_steps < 0:
+            raise SettingError(
+                f"SegmentationConfig.epochs is {self.epochs} and min_steps {self.min_steps}. "
+                f"Neither can be negative."
+            )
+        if self.epochs + self.min_steps == 0:
             raise SettingError(
                 f"A round of {self.epochs} epochs and at least {self.min_steps} steps trains "
                 f"nothing. Give at least one epoch or one step."
