@@ -9,7 +9,6 @@ from workbench.cohort.opening import open_cohort
 from workbench.errors import CohortError, SettingError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.protocols import FULL_DATA
-from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run_data, prepare, simulate
 from workbench.jobs import finish
 from workbench.models.compute import Compute
