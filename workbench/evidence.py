@@ -235,7 +235,7 @@ class EvidenceSource:
         found = np.full(len(self.pool), np.nan)
         for start in range(0, len(rows), LABELS_AT_ONCE):
             part = rows[start : start + LABELS_AT_ONCE]
-            found[part] = (labels.read(part) > 0).any(axis=(1, 2))
+            found[part] = (labels.read(part) > 0).reshape(len(part), -1).any(axis=1)
             yield Progress("looking at the references", start + len(part), len(rows))
         return found
 

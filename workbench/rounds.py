@@ -8,6 +8,7 @@ computed from it (`workbench.evidence`).
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -101,17 +102,19 @@ def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
     Returns
     -------
     mapping of str to int
-        ``"slices"`` labeled; ``"cases"`` they come from; ``"pixels"``, all pixels of these
-        slices; ``"foreground_pixels"``, those whose label is not background.
+        ``"slices"`` labeled, those of volumes included; ``"cases"`` they come from;
+        ``"pixels"``, all pixels of these slices; ``"foreground_pixels"``, those whose label is
+        not background.
     """
     rows = np.flatnonzero(pool.labeled)
-    pixels = foreground = 0
+    slices = pixels = foreground = 0
     for start in range(0, len(rows), 256):  # a labeled pool need not fit into memory
         maps = labels.read(rows[start : start + 256])
+        slices += math.prod(maps.shape[:-2])
         pixels += maps.size
         foreground += int(np.count_nonzero(maps))
     return {
-        "slices": len(rows),
+        "slices": slices,
         "cases": len(np.unique(pool.case_of[rows])),
         "pixels": pixels,
         "foreground_pixels": foreground,
@@ -145,6 +148,7 @@ def build_model(study: Study, needs: Iterable[Need] = ()) -> nn.Module:
         study.segmentation.features,
         variant_for(needs),
         study.seed,
+        len(data.images.size),
     )
 
 

@@ -21,7 +21,7 @@ from workbench.cohort.cohort import Cohort
 from workbench.cohort.label_source import LabelSource, ReferenceLabels
 from workbench.cohort.opening import open_cohort
 from workbench.cohort.pool import Pool
-from workbench.cohort.preprocess import Recipe
+from workbench.cohort.preprocess import Recipe, VolumeRecipe
 from workbench.cohort.split import split_cases
 from workbench.cohort.store import ImageStore, build_store, first_pool
 from workbench.errors import CohortError, SettingError
@@ -72,7 +72,7 @@ class Study:
 def open_data(
     source: str | Path,
     *,
-    recipe: Recipe | None = None,
+    recipe: Recipe | VolumeRecipe | None = None,
     test_fraction: float = 0.25,
     seed: int = 0,
     cases: int | None = None,
@@ -85,8 +85,8 @@ def open_data(
     ----------
     source : str or Path
         ``"phantom"`` or the folder of a cohort.
-    recipe : Recipe, optional
-        How volumes become slices.
+    recipe : Recipe or VolumeRecipe, optional
+        How scans become slices, or volumes of one size.
     test_fraction : float
         Share of the cases that is held out for testing, between 0 and 1.
     seed : int
@@ -207,8 +207,8 @@ def initial_rows(pool: Pool, n: int, seed: int, unit: Unit = "slices") -> NDArra
         How many slices or cases.
     seed : int
         Decides which.
-    unit : {"slices", "cases"}
-        Whether slices are drawn, or cases with all their eligible slices.
+    unit : {"slices", "cases", "volumes"}
+        Whether samples are drawn, or cases with all their eligible slices.
 
     Returns
     -------
@@ -221,7 +221,7 @@ def initial_rows(pool: Pool, n: int, seed: int, unit: Unit = "slices") -> NDArra
         If there are not so many.
     """
     eligible = np.flatnonzero(pool.eligible).astype(np.int64)
-    drawn_from = eligible if unit == "slices" else np.unique(pool.case_of[eligible])
+    drawn_from = np.unique(pool.case_of[eligible]) if unit == "cases" else eligible
     if not 1 <= n <= len(drawn_from):
         raise SettingError(
             f"The initial set has {n:,} {unit}, but the pool has {len(drawn_from):,} that can be "

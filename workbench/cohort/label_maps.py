@@ -1,4 +1,4 @@
-"""Turn the data set's label files into slices that match the images of a store.
+"""Turn the data set's label files into slices, or volumes, that match the images of a store.
 
 They are kept in a folder of their own inside the store, which
 `workbench.cohort.label_source.ReferenceLabels` alone opens. A label map that
@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cohort.building import building
 from workbench.cohort.cohort import Case, Cohort, Problem
-from workbench.cohort.pool import SliceId
-from workbench.cohort.preprocess import as_slices, fit
+from workbench.cohort.pool import SampleId, SliceId, VolumeId
+from workbench.cohort.preprocess import as_slices, display_order, fit, resample
 from workbench.cohort.volumes import check_same_grid, read_header, read_label
 from workbench.errors import VolumeError
 from workbench.files import content_key, write_json
@@ -75,27 +76,38 @@ def read_classes(
     return np.searchsorted(known, values).astype(np.uint8)
 
 
-def build_labels(
-    store: Path, ids: Sequence[SliceId], size: tuple[int, int], cohort: Cohort
-) -> Work[Path]:
+class Samples(Protocol):
+    """What labels need to know of an image store."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def ids(self) -> Sequence[SampleId]: ...
+    @property
+    def cases(self) -> Sequence[str]: ...
+    @property
+    def size(self) -> tuple[int, ...]: ...
+    @property
+    def spacing(self) -> NDArray[np.float64]: ...
+
+
+def build_labels(store: Samples, cohort: Cohort) -> Work[Path]:
     """Read the label maps of a store's cases into a folder inside it, once.
 
     Parameters
     ----------
-    store : Path
-        Folder of the image store.
-    ids : sequence of SliceId, length n
-        Its rows.
-    size : tuple of int, length 2
-        Rows and columns of a slice.
+    store : ImageStore
+        The images.
     cohort : Cohort
         Where the label files are.
 
     Returns
     -------
     Path
-        The folder with ``labels.npy`` (uint8, (n, h, w)), ``foreground.npy``, ``problems.json``.
+        The folder with ``labels.npy`` (uint8, (n, h, w) or (n, d, h, w)), ``foreground.npy``,
+        ``problems.json``.
     """
+    ids, size = store.ids, store.size
     rows_of: dict[str, list[int]] = {}
     for row, each in enumerate(ids):
         rows_of.setdefault(each.case, []).append(row)
@@ -103,7 +115,7 @@ def build_labels(
     stamps = [
         [case.id, file_stamp(case.label, cohort.root) if case.label else []] for case in cases
     ]
-    folder = store / f"labels-{content_key(VERSION, sorted(cohort.labels.items()), stamps)}"
+    folder = store.folder / f"labels-{content_key(VERSION, sorted(cohort.labels.items()), stamps)}"
     if folder.is_dir():
         return folder
     problems: list[Problem] = []
@@ -115,10 +127,11 @@ def build_labels(
             by_id = {case.id: case for case in cases}
             for number, (name, rows) in enumerate(rows_of.items()):
                 yield Progress("reading labels", number, len(rows_of))
-                indices = [ids[row].index for row in rows]
-                slices = _case_slices(by_id.get(name), cohort, ids[0], indices, size, problems)
+                mine = [ids[row] for row in rows]
+                spacing = store.spacing[list(store.cases).index(name)].tolist()
+                slices = _case_maps(by_id.get(name), cohort, mine, spacing, size, problems)
                 if slices is not None:
-                    foreground[rows] = np.count_nonzero(slices, axis=(1, 2))
+                    foreground[rows] = np.count_nonzero(slices.reshape(len(rows), -1), axis=1)
                 else:
                     slices = np.zeros((len(rows), *size), np.uint8)
                 file.write(np.ascontiguousarray(slices).data)
@@ -127,15 +140,15 @@ def build_labels(
     return folder
 
 
-def _case_slices(
+def _case_maps(
     case: Case | None,
     cohort: Cohort,
-    example: SliceId,
-    indices: Sequence[int],
-    size: tuple[int, int],
+    ids: Sequence[SampleId],
+    spacing: Sequence[float],
+    size: tuple[int, ...],
     problems: list[Problem],
 ) -> NDArray[np.uint8] | None:
-    """Class maps of some slices of a case, or None where it has no usable label."""
+    """Class maps of the samples of a case, or None where it has no usable label."""
     if case is None or case.label is None:
         return None
     try:
@@ -144,14 +157,20 @@ def _case_slices(
     except VolumeError as error:
         problems.append(Problem(case.id, str(error), fatal=True))
         return None
-    slices = fit(as_slices(classes, example.axis)[np.asarray(indices)], size)
-    lost = int(np.count_nonzero(classes) - np.count_nonzero(slices))
+    whole = as_slices(classes, ids[0].axis)
+    if isinstance(ids[0], VolumeId):
+        own = display_order(header.spacing, ids[0].axis)
+        whole, _ = resample(whole, own, spacing, order=0)
+        slices = fit(whole[None], size)
+    else:
+        slices = fit(whole[[each.index for each in ids if isinstance(each, SliceId)]], size)
+    lost = int(np.count_nonzero(whole) - np.count_nonzero(slices))
     if lost:
         problems.append(
             Problem(
                 case.id,
-                f"{lost:,} labeled voxels of {case.id} lie outside of the slices: in blank end "
-                f"slices, or beyond {size[0]}×{size[1]} pixels. Choose a larger size to keep them.",
+                f"{lost:,} labeled voxels of {case.id} lie outside of the images: in blank end "
+                f"slices, or beyond {'×'.join(map(str, size))}. Choose a larger size to keep them.",
             )
         )
     return slices

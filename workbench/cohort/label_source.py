@@ -8,15 +8,13 @@ reference or a person's annotation, and a simulated run cannot peek.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.cohort.cohort import Cohort, Problem
-from workbench.cohort.label_maps import build_labels
-from workbench.cohort.pool import SliceId
+from workbench.cohort.label_maps import Samples, build_labels
 from workbench.errors import StoreError
 from workbench.files import read_json
 from workbench.jobs import finish
@@ -45,19 +43,8 @@ class LabelSource(Protocol):
     available: NDArray[np.bool_]
 
     def read(self, rows: ArrayLike) -> NDArray[np.uint8]:
-        """Return the class of every pixel of `rows`, shape (m, h, w)."""
+        """Return the class of every pixel of `rows`, shape (m, h, w) or (m, d, h, w)."""
         ...
-
-
-class Slices(Protocol):
-    """What labels need to know of an image store."""
-
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def ids(self) -> tuple[SliceId, ...]: ...
-    @property
-    def size(self) -> tuple[int, int]: ...
 
 
 class ReferenceLabels:
@@ -85,8 +72,8 @@ class ReferenceLabels:
         Label maps that could not be used, and why.
     """
 
-    def __init__(self, store: Slices, cohort: Cohort) -> None:
-        folder = finish(build_labels(store.folder, store.ids, store.size, cohort))
+    def __init__(self, store: Samples, cohort: Cohort) -> None:
+        folder = finish(build_labels(store, cohort))
         self.key = folder.name
         self.classes = cohort.classes
         self.regions: Mapping[str, tuple[int, ...]] = dict(cohort.region_classes)
@@ -103,5 +90,5 @@ class ReferenceLabels:
         self.foreground.flags.writeable = self.available.flags.writeable = False
 
     def read(self, rows: ArrayLike) -> NDArray[np.uint8]:
-        """Return the class of every pixel of `rows`, shape (m, h, w)."""
+        """Return the class of every pixel of `rows`, shape (m, h, w) or (m, d, h, w)."""
         return np.array(self._maps[np.asarray(rows, dtype=np.int64)])

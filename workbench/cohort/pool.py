@@ -1,4 +1,4 @@
-"""Which slices there are, and which of them are labeled since when.
+"""Which slices or volumes there are, and which of them are labeled since when.
 
 Row ``i`` of every array of an experiment belongs to ``pool.ids[i]``, for ever:
 labeling makes a new `Pool` and moves no row, so no index is ever translated.
@@ -7,14 +7,14 @@ labeling makes a new `Pool` and moves no row, so no index is ever translated.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import SettingError
 
-__all__ = ["Axis", "Pool", "SliceId"]
+__all__ = ["Axis", "Pool", "SampleId", "SliceId", "VolumeId"]
 
 Axis = Literal["axial", "coronal", "sagittal"]
 
@@ -29,6 +29,11 @@ class SliceId:
 
     def __str__(self) -> str:
         return f"{self.case}/{self.axis}/{self.index:04d}"
+
+    @property
+    def place(self) -> str:
+        """Where in the case, for a person."""
+        return f"{self.axis} {self.index}"
 
     @classmethod
     def parse(cls, text: str) -> SliceId:
@@ -49,14 +54,35 @@ class SliceId:
         return cls(case, rest, int(index))  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, order=True, slots=True)
+class VolumeId:
+    """One case as a whole, where whole volumes are labeled (Rahimi)."""
+
+    case: str
+    #: Volumes are stored, and shown, as a stack of axial slices.
+    axis: ClassVar[Axis] = "axial"
+
+    def __str__(self) -> str:
+        return self.case
+
+    @property
+    def place(self) -> str:
+        """Where in the case, for a person."""
+        return "whole volume"
+
+
+#: What a row of a pool is.
+SampleId = SliceId | VolumeId
+
+
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """The slices that may be suggested, and which of them are labeled.
+    """The slices, or volumes, that may be suggested, and which of them are labeled.
 
     Parameters
     ----------
-    ids : tuple of SliceId, length n
-        The slice of each row.
+    ids : tuple of SliceId or of VolumeId, length n
+        The slice, or volume, of each row.
     case_of : ndarray of int, shape (n,)
         Number of the case of each row, counted from 0 in order of appearance.
     eligible : ndarray of bool, shape (n,)
@@ -65,7 +91,7 @@ class Pool:
         Round in which a row was labeled, -1 where it is not.
     """
 
-    ids: tuple[SliceId, ...]
+    ids: tuple[SampleId, ...]
     case_of: NDArray[np.int32]
     eligible: NDArray[np.bool_]
     labeled_in: NDArray[np.int32]

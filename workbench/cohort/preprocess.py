@@ -1,15 +1,16 @@
-"""Turn a volume into slices that a network can take, as a radiologist sees them.
+"""Turn a scan into slices or one volume that a network can take, as a radiologist sees them.
 
-Slices are radiological: the patient's right is at the left of the picture; an
+A recipe says how: `Recipe` cuts slices, `VolumeRecipe` keeps the volume whole, as a stack of
+axial slices. Slices are radiological: the patient's right is at the left of the picture; an
 axial slice has anterior on top, a coronal and a sagittal one superior, and a
 sagittal slice looks to the left. So an array can be shown without turning it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,18 @@ from numpy.typing import NDArray
 from workbench.cohort.pool import Axis
 from workbench.errors import SettingError
 
+if TYPE_CHECKING:
+    from workbench.cohort.volumes import Header, Volume
+
 __all__ = [
+    "Cut",
     "Recipe",
+    "VolumeRecipe",
     "as_slices",
     "common_size",
     "display_order",
     "fit",
+    "resample",
     "standardize",
     "without_blank_ends",
 ]
@@ -37,6 +44,25 @@ AXES: dict[Axis, tuple[int, int, int]] = {
 }
 #: In-plane sizes are multiples of this, so that a U-Net can halve them four times.
 MULTIPLE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """The samples that a recipe makes of one scan.
+
+    Parameters
+    ----------
+    first : int
+        RAS+ index of the first slice; 0 for a volume.
+    images : ndarray of float32, shape (rows, c, h, w) or (1, c, d, h, w)
+        As displayed, not yet of the common size.
+    spacing : tuple of float
+        Distance of slices, rows and columns, mm.
+    """
+
+    first: int
+    images: NDArray[np.float32]
+    spacing: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -66,18 +92,117 @@ class Recipe:
             raise SettingError(
                 f"The axis is {self.axis!r}. Slices are cut along one of {', '.join(AXES)}."
             )
-        if self.scaling not in ("zscore", "none"):
+        _check_scaling(self.scaling)
+        _check_size(self.size, 2)
+
+    def common_size(self, headers: Iterable[Header]) -> tuple[int, int]:
+        """Rows and columns of every slice: the size asked for, or one that holds every scan."""
+        return self.size or common_size((header.shape for header in headers), self.axis)
+
+    def most_rows(self, header: Header) -> int:
+        """Slices that a scan has at most."""
+        return int(display_order(header.shape, self.axis)[0])
+
+    def cut(self, volume: Volume) -> Cut:
+        """Make the slices of a scan, without blank ends."""
+        slices = as_slices(volume.data, self.axis)
+        kept = without_blank_ends(slices) if self.drop_blank_ends else slice(0, slices.shape[1])
+        if self.scaling == "zscore":
+            slices = as_slices(standardize(volume.data), self.axis)
+        spacing = display_order((float(mm) for mm in volume.spacing), self.axis)
+        return Cut(kept.start, slices[:, kept].transpose(1, 0, 2, 3), spacing)
+
+
+@dataclass(frozen=True)
+class VolumeRecipe:
+    """How scans become volumes of one size, each a sample of its own (Rahimi).
+
+    Parameters
+    ----------
+    spacing : float, or tuple of three float, optional
+        Working distance of voxels (or of slices, rows and columns), mm; images are resampled to
+        it linearly, labels by nearest neighbor. Not given: voxels as they are.
+    size : tuple of int, length 3, optional
+        Slices, rows and columns; not given: the smallest multiples of 16 that hold every case.
+    scaling : {"zscore", "none"}
+        As in `Recipe`.
+    """
+
+    spacing: float | tuple[float, float, float] | None = None
+    size: tuple[int, int, int] | None = None
+    scaling: Literal["zscore", "none"] = "zscore"
+
+    def __post_init__(self) -> None:
+        _check_scaling(self.scaling)
+        _check_size(self.size, 3)
+        wanted = self._wanted()
+        if wanted is not None and (len(wanted) != 3 or not all(0.05 <= mm <= 50 for mm in wanted)):
             raise SettingError(
-                f"The scaling is {self.scaling!r}. Known are 'zscore' (mean 0, deviation 1 over "
-                f"the non-zero voxels) and 'none'."
+                f"The working spacing is {self.spacing!r}. It is the distance of voxels in mm, "
+                f"one number or three (slices, rows, columns) from 0.05 to 50, for example 2."
             )
+
+    @property
+    def axis(self) -> Axis:
+        """Volumes are stacks of axial slices."""
+        return "axial"
+
+    def _wanted(self) -> tuple[float, ...] | None:
+        if self.spacing is None:
+            return None
+        if isinstance(self.spacing, (int, float)):
+            return (float(self.spacing),) * 3
+        return tuple(self.spacing)
+
+    def common_size(self, headers: Iterable[Header]) -> tuple[int, int, int]:
+        """Slices, rows and columns: the size asked for, or one that holds every scan."""
         if self.size is not None:
-            rows, columns = self.size
-            if min(rows, columns) < MULTIPLE or rows % MULTIPLE or columns % MULTIPLE:
-                raise SettingError(
-                    f"The slice size is {rows}×{columns}. Rows and columns must be multiples of "
-                    f"{MULTIPLE}, for example 64×64."
-                )
+            return self.size
+        shapes = [
+            resampled_shape(
+                display_order(header.shape, "axial"),
+                display_order(header.spacing, "axial"),
+                self._wanted(),
+            )
+            for header in headers
+        ]
+        slices, rows, columns = (
+            -(-max(sides) // MULTIPLE) * MULTIPLE for sides in zip(*shapes, strict=True)
+        )
+        return slices, rows, columns
+
+    def most_rows(self, header: Header) -> int:
+        """One sample of each scan."""
+        return 1
+
+    def cut(self, volume: Volume) -> Cut:
+        """Make one volume of a scan, at the working spacing."""
+        data = standardize(volume.data) if self.scaling == "zscore" else volume.data
+        spacing = display_order((float(mm) for mm in volume.spacing), "axial")
+        images, spacing = resample(as_slices(data, "axial"), spacing, self._wanted(), order=1)
+        return Cut(0, images[None], spacing)
+
+
+def _check_scaling(scaling: str) -> None:
+    if scaling not in ("zscore", "none"):
+        raise SettingError(
+            f"The scaling is {scaling!r}. Known are 'zscore' (mean 0, deviation 1 over "
+            f"the non-zero voxels) and 'none'."
+        )
+
+
+def _check_size(size: tuple[int, ...] | None, length: int) -> None:
+    if size is None:
+        return
+    if len(size) != length or any(side < MULTIPLE or side % MULTIPLE for side in size):
+        sides, example = (
+            ("Rows and columns", "64×64") if length == 2 else
+            ("Slices, rows and columns", "48×64×48")
+        )  # fmt: skip
+        raise SettingError(
+            f"The {'slice' if length == 2 else 'volume'} size is {'×'.join(map(str, size))}. "
+            f"{sides} must be multiples of {MULTIPLE}, for example {example}."
+        )
 
 
 def display_order(values: Iterable[Any], axis: Axis) -> tuple[Any, Any, Any]:
@@ -156,19 +281,68 @@ def without_blank_ends(slices: NDArray[np.float32]) -> slice:
     return slice(int(filled[0]), int(filled[-1]) + 1)
 
 
-def fit(slices: NDArray[T], size: tuple[int, int]) -> NDArray[T]:
-    """Pad with 0 or crop rows and columns to `size`, keeping the middle in the middle.
+def resampled_shape(
+    shape: Sequence[int], spacing: Sequence[float], wanted: Sequence[float] | None
+) -> tuple[int, ...]:
+    """Voxels along each axis when a grid of some spacing is resampled to the wanted one."""
+    if wanted is None:
+        return tuple(shape)
+    return tuple(
+        max(round(n * have / want), 1) for n, have, want in zip(shape, spacing, wanted, strict=True)
+    )
+
+
+def resample(
+    volume: NDArray[T],
+    spacing: tuple[float, float, float],
+    wanted: Sequence[float] | None,
+    order: Literal[0, 1],
+) -> tuple[NDArray[T], tuple[float, float, float]]:
+    """Resample a volume to another spacing; its outer edges stay where they are.
 
     Parameters
     ----------
-    slices : ndarray, shape (..., row, column)
-    size : tuple of int, length 2
+    volume : ndarray, shape (..., d, h, w)
+    spacing, wanted : tuple of float
+        Distance of slices, rows and columns, mm: what it is, and what it shall be; None leaves
+        the volume as it is.
+    order : {0, 1}
+        Nearest neighbor for labels, linear for images.
+
+    Returns
+    -------
+    ndarray, shape (..., d', h', w')
+    spacing : tuple of float
+        The one reached: a whole number of voxels fills the same extent.
     """
-    result = np.zeros((*slices.shape[:-2], *size), slices.dtype)
+    shape = volume.shape[-3:]
+    target = resampled_shape(shape, spacing, wanted)
+    if target == shape:
+        return volume, spacing
+    from scipy.ndimage import zoom
+
+    factors = [new / old for new, old in zip(target, shape, strict=True)]
+    flat = volume.reshape(-1, *shape)
+    parts = [zoom(part, factors, order=order, mode="nearest", grid_mode=True) for part in flat]
+    reached = tuple(mm / factor for mm, factor in zip(spacing, factors, strict=True))
+    return np.stack(parts).reshape(*volume.shape[:-3], *target), reached  # type: ignore[return-value]
+
+
+def fit(slices: NDArray[T], size: tuple[int, ...]) -> NDArray[T]:
+    """Pad with 0 or crop the last axes to `size`, keeping the middle in the middle.
+
+    Parameters
+    ----------
+    slices : ndarray, shape (..., row, column) or (..., slice, row, column)
+    size : tuple of int, length 2 or 3
+    """
+    axes = len(size)
+    result = np.zeros((*slices.shape[:-axes], *size), slices.dtype)
     source, target = [], []
-    for have, want in zip(slices.shape[-2:], size, strict=True):
+    for have, want in zip(slices.shape[-axes:], size, strict=True):
         take = min(have, want)
         source.append(slice((have - take) // 2, (have - take) // 2 + take))
         target.append(slice((want - take) // 2, (want - take) // 2 + take))
-    result[..., target[0], target[1]] = slices[..., source[0], source[1]]
+    everything = (slice(None),) * (slices.ndim - axes)
+    result[everything + tuple(target)] = slices[everything + tuple(source)]
     return result

@@ -1,4 +1,4 @@
-"""Slices on the disk, built once, opened in no time, larger than memory if need be.
+"""Slices or volumes on the disk, built once, opened in no time, larger than memory if need be.
 
 A store is a folder: ``images.npy`` holds the slices of its cases one after the
 other as float16, ``index.json`` says which row belongs to which slice. It is
@@ -10,6 +10,7 @@ a new label folder and leaves images, and all that was learned from them, alone.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,16 +24,8 @@ from workbench.cohort.building import building
 from workbench.cohort.cohort import Case, Cohort, Problem
 from workbench.cohort.label_maps import build_labels, file_stamp
 from workbench.cohort.label_source import LabelSource, ReferenceLabels
-from workbench.cohort.pool import Axis, Pool, SliceId
-from workbench.cohort.preprocess import (
-    Recipe,
-    as_slices,
-    common_size,
-    display_order,
-    fit,
-    standardize,
-    without_blank_ends,
-)
+from workbench.cohort.pool import Axis, Pool, SampleId, SliceId, VolumeId
+from workbench.cohort.preprocess import Recipe, VolumeRecipe, fit
 from workbench.cohort.volumes import Header, read_header, read_image
 from workbench.errors import CohortError, SettingError, StoreError, VolumeError
 from workbench.files import cache_folder, content_key, read_json, write_json
@@ -46,7 +39,7 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class ImageStore:
-    """Slices of some cases, memory-mapped.
+    """Slices of some cases, or the cases as volumes, memory-mapped.
 
     Parameters
     ----------
@@ -54,14 +47,14 @@ class ImageStore:
         Where it lies.
     key : str
         Names its content: equal keys, equal images.
-    ids : tuple of SliceId, length n
-        The slice of each row, case by case; its index counts in the RAS+ volume.
+    ids : tuple of SliceId or of VolumeId, length n
+        The slice of each row, case by case, its index counted in the RAS+ volume; or its case.
     cases : tuple of str
         Ids of the cases.
     case_of : ndarray of int32, shape (n,)
         Position in `cases` of each row's case.
     channels : tuple of str, length c
-    images : memory map of float16, shape (n, c, h, w)
+    images : memory map of float16, shape (n, c, h, w) or (n, c, d, h, w)
         As displayed, radiological; scaled and padded by the recipe.
     spacing : ndarray of float64, shape (cases, 3)
         Distance of slices, rows and columns of each case, mm.
@@ -73,7 +66,7 @@ class ImageStore:
 
     folder: Path
     key: str
-    ids: tuple[SliceId, ...]
+    ids: tuple[SampleId, ...]
     cases: tuple[str, ...]
     case_of: NDArray[np.int32]
     channels: tuple[str, ...]
@@ -91,13 +84,23 @@ class ImageStore:
         return self.ids[0].axis
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of every slice."""
-        return int(self.images.shape[2]), int(self.images.shape[3])
+    def size(self) -> tuple[int, ...]:
+        """Rows and columns of every slice, or slices, rows and columns of every volume."""
+        return tuple(int(side) for side in self.images.shape[2:])
+
+    @property
+    def of_volumes(self) -> bool:
+        """Whether a row is a volume."""
+        return len(self.size) == 3
 
     def read(self, rows: ArrayLike) -> NDArray[np.float32]:
-        """Copy slices into memory, shape (m, c, h, w)."""
+        """Copy images into memory, shape (m, c, h, w) or (m, c, d, h, w)."""
         return np.asarray(self.images[np.asarray(rows, dtype=np.int64)]).astype(np.float32)
+
+    def pictures(self, rows: ArrayLike) -> NDArray[np.float32]:
+        """Copy what can be shown of rows, shape (m, c, h, w): of volumes the middle slices."""
+        images = self.read(rows)
+        return images[:, :, images.shape[2] // 2] if self.of_volumes else images
 
     def rows_of(self, case: str) -> range:
         """Rows of a case, in the order of its slices.
@@ -116,7 +119,7 @@ class ImageStore:
 def build_store(
     cohort: Cohort,
     case_ids: Sequence[str],
-    recipe: Recipe | None = None,
+    recipe: Recipe | VolumeRecipe | None = None,
     folder: Path | None = None,
 ) -> Work[ImageStore]:
     """Read volumes into a store, or open the one that was built before.
@@ -130,8 +133,8 @@ def build_store(
         cases, so that stores of pool and test set have the same.
     case_ids : sequence of str
         The cases to put in, in this order.
-    recipe : Recipe, optional
-        How volumes become slices.
+    recipe : Recipe or VolumeRecipe, optional
+        How scans become slices, or volumes of one size.
     folder : Path, optional
         The folder that stores are kept in; in the cache folder if not given.
 
@@ -156,7 +159,7 @@ def build_store(
     if not (place / "index.json").is_file():
         yield from _build(cohort, cases, recipe, place)
     store = open_store(place)
-    yield from build_labels(store.folder, store.ids, store.size, cohort)
+    yield from build_labels(store, cohort)
     return store
 
 
@@ -179,8 +182,10 @@ def open_store(folder: Path) -> ImageStore:
             f"{folder} is not a whole image store ({error}). Delete that folder: it is built "
             f"again from the volumes when it is next needed."
         ) from error
-    ids = [
-        SliceId(case["id"], index["axis"], case["first"] + i)
+    ids: list[SampleId] = [
+        VolumeId(case["id"])
+        if images.ndim == 5
+        else SliceId(case["id"], index["axis"], case["first"] + i)
         for case in index["cases"]
         for i in range(case["rows"])
     ]
@@ -223,7 +228,7 @@ def first_pool(store: ImageStore, labels: LabelSource) -> Pool:
 
 
 def foreground_area(store: ImageStore, labels: LabelSource) -> NDArray[np.float64]:
-    """Area that is not background in each row, shape (n,), mm².
+    """Area that is not background in each row, shape (n,), mm²; of volumes mm³.
 
     NaN where there is no label. Counted while the labels were built, where they
     are references.
@@ -235,19 +240,22 @@ def foreground_area(store: ImageStore, labels: LabelSource) -> NDArray[np.float6
         for row in np.flatnonzero(labels.available):
             pixels[row] = np.count_nonzero(labels.read([row]))
     pixels[~labels.available] = np.nan
-    area: NDArray[np.float64] = pixels * store.spacing[store.case_of][:, 1:].prod(axis=1)
+    axes = len(store.size)
+    area: NDArray[np.float64] = pixels * store.spacing[store.case_of][:, -axes:].prod(axis=1)
     return area
 
 
 # ---------------------------------------------------------------------- building
-def _build(cohort: Cohort, cases: Sequence[Case], recipe: Recipe, place: Path) -> Work[None]:
+def _build(
+    cohort: Cohort, cases: Sequence[Case], recipe: Recipe | VolumeRecipe, place: Path
+) -> Work[None]:
     headers = _headers(cohort.cases if recipe.size is None else cases)
     if not any(case.id in headers for case in cases):
         raise _nothing_readable(cohort, cases)
-    size = recipe.size or common_size((h.shape for h in headers.values()), recipe.axis)
+    size = recipe.common_size(headers.values())
     known = [headers[case.id] for case in cases if case.id in headers]
-    most = sum(display_order(header.shape, recipe.axis)[0] for header in known)
-    row_bytes = len(cohort.channels) * size[0] * size[1] * 2
+    most = sum(recipe.most_rows(header) for header in known)
+    row_bytes = len(cohort.channels) * math.prod(size) * 2
     _check_space(place.parent, most * row_bytes)
     index: list[dict[str, Any]] = []
     problems: list[Problem] = []
@@ -280,24 +288,25 @@ def _build(cohort: Cohort, cases: Sequence[Case], recipe: Recipe, place: Path) -
 
 
 def _append(
-    file: BinaryIO, case: Case, recipe: Recipe, size: tuple[int, int], problems: list[Problem]
+    file: BinaryIO,
+    case: Case,
+    recipe: Recipe | VolumeRecipe,
+    size: tuple[int, ...],
+    problems: list[Problem],
 ) -> dict[str, Any]:
-    """Write the slices of one case; return its entry in the index."""
+    """Write the samples of one case; return its entry in the index."""
     volume = read_image(case.images)
     problems.extend(Problem(case.id, note) for note in volume.notes)
-    slices = as_slices(volume.data, recipe.axis)
-    kept = without_blank_ends(slices) if recipe.drop_blank_ends else slice(0, slices.shape[1])
-    if recipe.scaling == "zscore":
-        slices = as_slices(standardize(volume.data), recipe.axis)
+    cut = recipe.cut(volume)
     limit = float(np.finfo(np.float16).max)
-    rows = fit(slices[:, kept], size).transpose(1, 0, 2, 3).clip(-limit, limit)
+    rows = fit(cut.images, size).clip(-limit, limit)
     file.write(np.ascontiguousarray(rows, dtype=np.float16).data)
     return {
         "id": case.id,
         "site": case.site,
-        "first": kept.start,
+        "first": cut.first,
         "rows": len(rows),
-        "spacing": [float(s) for s in display_order(volume.spacing, recipe.axis)],
+        "spacing": list(cut.spacing),
     }
 
 
@@ -330,7 +339,7 @@ def _chosen(cohort: Cohort, case_ids: Sequence[str]) -> list[Case]:
     return [by_id[case] for case in case_ids]
 
 
-def _key(cohort: Cohort, cases: Sequence[Case], recipe: Recipe) -> str:
+def _key(cohort: Cohort, cases: Sequence[Case], recipe: Recipe | VolumeRecipe) -> str:
     """Key of the images: the recipe, and names, sizes and times of the files read."""
     chosen = [
         [case.id, case.site, [file_stamp(path, cohort.root) for path in case.images.values()]]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from workbench.cohort.preprocess import Recipe
+from workbench.cohort.preprocess import Recipe, VolumeRecipe
 from workbench.errors import RunError, SettingError
 from workbench.experiments.schedule import (
     Amount,
@@ -46,8 +46,9 @@ class RunConfig:
         has one for each round.
     initial : int or str
         The random initial set, likewise; ``"100 %"`` with no rounds is the full-data reference.
-    unit : {"slices", "cases"}
-        What `initial` and `budget` count: slices, or whole cases.
+    unit : {"slices", "cases", "volumes"}
+        What `initial` and `budget` count: slices, or whole cases of slices; or volumes, for which
+        all networks are 3-D.
     epochs : int, sequence of int, or None
         Epochs of every round, or of each (the initial set is the first); None: as in
         `segmentation`.
@@ -71,8 +72,8 @@ class RunConfig:
         ``{"pretrain": SITE, "pool": SITE}``: the first weights are trained on all labeled cases
         of one site; pool, manifold and test cases are those of the other (Dai 2020).
     recipe, manifold, segmentation : mapping
-        Fields of `Recipe`, `ManifoldConfig` and `SegmentationConfig` that differ
-        from their defaults.
+        Fields of `Recipe` (of `VolumeRecipe` if the unit is volumes), `ManifoldConfig` and
+        `SegmentationConfig` that differ from their defaults.
     precision : {"auto", "float32", "bfloat16"}
         Arithmetic of the networks.
     threads : int or None
@@ -182,9 +183,10 @@ class RunConfig:
         """Return the same settings with another strategy."""
         return RunConfig(**{**self.to_json(), "strategy": record(strategy)})
 
-    def image_recipe(self) -> Recipe:
+    def image_recipe(self) -> Recipe | VolumeRecipe:
         """Build the recipe of the image store."""
-        return _build(Recipe, self.recipe)  # type: ignore[no-any-return]
+        kind = VolumeRecipe if self.unit == "volumes" else Recipe
+        return _build(kind, self.recipe)  # type: ignore[no-any-return]
 
     def manifold_config(self) -> ManifoldConfig:
         """Build the settings of the VAE."""

@@ -36,7 +36,7 @@ class Schedule:
 
     Parameters
     ----------
-    unit : {"slices", "cases"}
+    unit : {"slices", "cases", "volumes"}
         What is counted.
     count : int
         How many can be labeled at all.
@@ -92,7 +92,7 @@ class Schedule:
 
 
 def candidates(pool: Pool, unit: Unit) -> int:
-    """Count the slices, or the cases, that can be labeled at all."""
+    """Count the samples, or the cases, that can be labeled at all."""
     if unit == "cases":
         return len(np.unique(pool.case_of[pool.eligible]))
     return int(pool.eligible.sum())
@@ -126,7 +126,7 @@ def make_schedule(
     ----------
     pool : Pool
         Shares are of what can be labeled in it.
-    unit : {"slices", "cases"}
+    unit : {"slices", "cases", "volumes"}
         What is counted.
     initial : int or str
         The random initial set.
@@ -151,7 +151,9 @@ def make_schedule(
 def check_unit(unit: str) -> None:
     """Refuse a unit that is not known."""
     if unit not in get_args(Unit):
-        raise SettingError(f"unit is {unit!r}. A round suggests 'slices' or whole 'cases'.")
+        raise SettingError(
+            f"unit is {unit!r}. A round suggests 'slices', whole 'cases' of slices, or 'volumes'."
+        )
 
 
 def _percent(text: str) -> float | None:

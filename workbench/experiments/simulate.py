@@ -49,7 +49,8 @@ def open_run(folder: Path, config: RunConfig) -> tuple[Run, Compute]:
     from workbench.models.compute import Compute
 
     if not (folder / "run.json").exists():
-        compute = Compute.detect(config.threads, config.precision)
+        volumes = config.unit == "volumes"
+        compute = Compute.detect(config.threads, config.precision, volumes=volumes)
         return Run.create(folder, config, compute), compute
     compute = Compute(**Run.load(folder).environment["compute"])
     if compute.device.startswith("cuda") and not torch.cuda.is_available():

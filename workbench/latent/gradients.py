@@ -23,7 +23,7 @@ from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
 from workbench.models.variants import reseed_dropout, sampling
 from workbench.training.augment import Augmentation, augment
-from workbench.training.loop import Images, in_order
+from workbench.training.loop import Images, at_once, in_order
 from workbench.training.losses import DICE, DiceLoss
 
 __all__ = ["Variation", "input_gradients", "lengths", "scale_gradients"]
@@ -112,7 +112,7 @@ def input_gradients(
     gradients = np.empty((len(sources), *shape), dtype=np.float32)
     losses = np.empty(len(sources))
     model = compute.place(model).eval()
-    for part, done in in_order(len(sources), batch):
+    for part, done in in_order(len(sources), at_once(images, batch)):
         x = compute.tensor(images.read(sources[part]))
         target = compute.tensor(torch.from_numpy(labels.read(sources[part])))
         if variation is not None:
@@ -154,7 +154,8 @@ def scale_gradients(gradients: NDArray[Any], scale: str) -> NDArray[Any]:
         return np.asarray(np.sign(gradients))
     length = lengths(gradients)
     length[length == 0] = 1.0
-    return np.asarray(gradients / length[:, None, None, None], dtype=gradients.dtype)
+    unit = gradients / length.reshape(-1, *[1] * (gradients.ndim - 1))
+    return np.asarray(unit, dtype=gradients.dtype)
 
 
 def lengths(images: NDArray[Any]) -> NDArray[np.float64]:

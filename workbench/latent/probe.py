@@ -30,7 +30,7 @@ from workbench.latent.gradients import Variation, input_gradients, lengths, scal
 from workbench.latent.space import encode_batch
 from workbench.models.compute import Compute
 from workbench.models.vae import VAE
-from workbench.training.loop import Images, in_order
+from workbench.training.loop import Images, at_once, in_order
 from workbench.training.losses import DICE, DiceLoss
 
 __all__ = ["RESOLVED", "Probe", "compute_probe"]
@@ -255,7 +255,7 @@ class Probe:
     # ------------------------------------------------------------ encoding
     def _encoded(self, alpha: float, scale: str, index: NDArray[np.int64]) -> NDArray[np.float64]:
         shifted = self.z[index].copy()
-        for part, _ in in_order(len(index), self.batch):
+        for part, _ in in_order(len(index), at_once(self.images, self.batch)):
             images = self.shifted_images(alpha, scale, index[part])
             shifted[part] = encode_batch(self.vae, images, self.compute)
         still = (self.lengths["l2"][index] == 0) | (alpha == 0)
@@ -272,7 +272,7 @@ class Probe:
         if vae is None:
             self._exact_vae = vae = copy.deepcopy(self.vae).double().eval()
         shifted = np.empty((len(index), self.z.shape[1]))
-        for part, _ in in_order(len(index), self.batch):
+        for part, _ in in_order(len(index), at_once(self.images, self.batch)):
             chosen = index[part]
             x = self.images.read(self.sources[chosen]).astype(np.float64)
             unknown = [k for k, i in enumerate(chosen) if int(i) not in self._exact_z]
@@ -338,7 +338,7 @@ def compute_probe(
     vae = compute.place(vae).eval()
     z = np.empty((len(sources), vae.z_dim))
     image_lengths = np.empty(len(sources))
-    for part, done in in_order(len(sources), batch):
+    for part, done in in_order(len(sources), at_once(images, batch)):
         pixels = images.read(sources[part])
         z[part] = encode_batch(vae, pixels, compute)
         image_lengths[part] = lengths(pixels)
@@ -346,6 +346,7 @@ def compute_probe(
     if neighbor_distance is None:
         neighbor_distance = float(np.linalg.norm(z.std(axis=0))) if len(z) > 1 else 1.0
     length = lengths(gradients)
+    changed = np.count_nonzero(gradients, axis=tuple(range(1, gradients.ndim)))
     probe = Probe(
         sources=sources,
         z=z,
@@ -359,7 +360,7 @@ def compute_probe(
             "image": image_lengths,
             "raw": length,
             "l2": (length > 0).astype(np.float64),
-            "sign": np.sqrt((gradients != 0).sum(axis=(1, 2, 3)).astype(np.float64)),
+            "sign": np.sqrt(changed.astype(np.float64)),
         },
     )
     yield from probe.prepare(grid)

@@ -194,6 +194,8 @@ def _pixel_pca(images: Images, chunk: int) -> Work[NDArray[np.float32]]:
 
 def _reduce(images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Average blocks of pixels until about 16 are left a side; flatten."""
+    if images.ndim == 5:  # of a volume, the mean of its slices
+        images = images.mean(axis=2)
     m, c, h, w = images.shape
     by, bx = max(1, h // REDUCED_TO), max(1, w // REDUCED_TO)
     cut = images[:, :, : h // by * by, : w // bx * bx]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
 from workbench.models.vae import VAE
-from workbench.training.loop import Images, in_order
+from workbench.training.loop import Images, at_once, in_order
 from workbench.training.manifold import ACTIVE_ABOVE
 
 __all__ = [
@@ -85,7 +85,7 @@ def encode(vae: VAE, images: Images, compute: Compute, batch: int = 256) -> Work
     n = len(images.case_of)
     vae = compute.place(vae).eval()
     codes: list[NDArray[np.float64]] = []
-    for part, done in in_order(n, batch):
+    for part, done in in_order(n, at_once(images, batch)):
         codes.append(encode_batch(vae, images.read(np.arange(n)[part]), compute))
         yield Progress("encoding slices", done, n)
     z = np.concatenate(codes) if codes else np.empty((0, vae.z_dim))

@@ -1,4 +1,4 @@
-"""The segmentation network of the papers: a plain 2-D U-Net, from MONAI.
+"""The segmentation network of the papers: a plain U-Net in 2-D or 3-D, from MONAI.
 
 Dai 2020 and 2022 use widths 32-64-128-256 with a bottleneck of 512, two 3×3
 convolutions in a block, batch norm, ReLU, max-pooling and transposed
@@ -43,9 +43,13 @@ class seeded:  # noqa: N801 - reads as a phrase: with seeded(3)
 
 
 def build_unet(
-    channels: int, classes: int, features: Sequence[int] = PAPER_FEATURES, seed: int = 0
+    channels: int,
+    classes: int,
+    features: Sequence[int] = PAPER_FEATURES,
+    seed: int = 0,
+    dims: int = 2,
 ) -> nn.Module:
-    """Build a 2-D U-Net whose initial weights are decided by its seed.
+    """Build a U-Net whose initial weights are decided by its seed.
 
     Parameters
     ----------
@@ -57,11 +61,14 @@ def build_unet(
         Widths of the five levels from the top, and of the last layer.
     seed : int
         Decides the initial weights; torch's own random numbers are not disturbed.
+    dims : {2, 3}
+        Of slices, or of volumes.
 
     Returns
     -------
     Module
-        Maps images (m, c, h, w), h and w at least 16, to logits (m, k, h, w).
+        Maps images (m, c, h, w), or (m, c, d, h, w), whose sides are at least 16, to logits of k
+        channels.
 
     Raises
     ------
@@ -82,7 +89,7 @@ def build_unet(
         )
     with seeded(seed):
         network: nn.Module = BasicUNet(
-            spatial_dims=2,
+            spatial_dims=dims,
             in_channels=channels,
             out_channels=classes,
             features=tuple(features),
@@ -101,12 +108,12 @@ def levels(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, list[torc
     ----------
     network : Module
         As `build_unet` made it.
-    x : Tensor, shape (m, c, h, w)
+    x : Tensor, shape (m, c, ...)
         Images.
 
     Returns
     -------
-    logits : Tensor, shape (m, k, h, w)
+    logits : Tensor, shape (m, k, ...)
         Those of ``network(x)``.
     features : list of five Tensor
         Those of the bottleneck, then of each level of the expanding path, upwards.

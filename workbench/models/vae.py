@@ -7,7 +7,9 @@ random draw, so that the same image always lies at the same place of the map.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -23,17 +25,32 @@ PAPER_WIDTH = (32, 64, 128, 256)
 _SLOPE = 0.01
 
 
-class _Residual(nn.Module):
-    """Two 3×3 convolutions around which the input is carried past."""
+class _Layers(NamedTuple):
+    """The layers of networks of one dimension."""
 
-    def __init__(self, width: int) -> None:
+    conv: type[nn.Module]
+    transposed: type[nn.Module]
+    norm: type[nn.Module]
+
+
+#: By the number of axes of an image.
+_LAYERS = {
+    2: _Layers(nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d),
+    3: _Layers(nn.Conv3d, nn.ConvTranspose3d, nn.BatchNorm3d),
+}
+
+
+class _Residual(nn.Module):
+    """Two convolutions of width 3 around which the input is carried past."""
+
+    def __init__(self, width: int, layers: _Layers) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
+            layers.conv(width, width, 3, padding=1, bias=False),
+            layers.norm(width),
             nn.LeakyReLU(_SLOPE),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
+            layers.conv(width, width, 3, padding=1, bias=False),
+            layers.norm(width),
         )
         self.activation = nn.LeakyReLU(_SLOPE)
 
@@ -50,7 +67,7 @@ class VAE(nn.Module):
     channels : int
         Channels of the images.
     size : tuple of int
-        Height and width; each a multiple of 16.
+        Height and width of slices, or depth, height and width of volumes; each a multiple of 16.
     z_dim : int
         Latent dimensions, at least 1.
     width : sequence of four int
@@ -65,14 +82,14 @@ class VAE(nn.Module):
     def __init__(
         self,
         channels: int,
-        size: tuple[int, int],
+        size: tuple[int, ...],
         z_dim: int,
         width: Sequence[int] = PAPER_WIDTH,
     ) -> None:
         super().__init__()
         if any(side < 16 or side % 16 for side in size):
             raise SettingError(
-                f"Slices of {size[0]}×{size[1]} pixels do not fit the autoencoder, which halves "
+                f"Images of {'×'.join(map(str, size))} do not fit the autoencoder, which halves "
                 f"them four times. Give the recipe a size whose sides are multiples of 16."
             )
         if z_dim < 1 or channels < 1 or len(width) != 4:
@@ -81,17 +98,18 @@ class VAE(nn.Module):
                 f"{tuple(width)} cannot be built. Each must be at least 1, with four widths."
             )
         self.channels, self.size, self.z_dim, self.width = channels, size, z_dim, tuple(width)
-        self._inner = (width[-1], size[0] // 16, size[1] // 16)
-        flat = self._inner[0] * self._inner[1] * self._inner[2]
+        self._inner = (width[-1], *(side // 16 for side in size))
+        flat = math.prod(self._inner)
+        layers = _LAYERS[len(size)]
 
         down: list[nn.Module] = []
         before = channels
         for after in width:
             down += [
-                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(after),
+                layers.conv(before, after, 3, stride=2, padding=1, bias=False),
+                layers.norm(after),
                 nn.LeakyReLU(_SLOPE),
-                _Residual(after),
+                _Residual(after, layers),
             ]
             before = after
         self.encoder = nn.Sequential(*down)
@@ -102,20 +120,20 @@ class VAE(nn.Module):
         up: list[nn.Module] = []
         for before, after in zip(width[::-1], (*width[-2::-1], width[0]), strict=True):
             up += [
-                _Residual(before),
-                nn.ConvTranspose2d(before, after, 2, stride=2, bias=False),
-                nn.BatchNorm2d(after),
+                _Residual(before, layers),
+                layers.transposed(before, after, 2, stride=2, bias=False),
+                layers.norm(after),
                 nn.LeakyReLU(_SLOPE),
             ]
-        self.decoder = nn.Sequential(*up, nn.Conv2d(width[0], channels, 3, padding=1))
+        self.decoder = nn.Sequential(*up, layers.conv(width[0], channels, 3, padding=1))
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mean and log-variance of q(z|x), each (m, d), for images (m, c, h, w)."""
+        """Return mean and log-variance of q(z|x), each (m, d), for images (m, c, ...)."""
         inner = self.encoder(x).contiguous().flatten(1)
         return self.to_mean(inner), self.to_logvar(inner)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """Return the images (m, c, h, w) at latent codes (m, d)."""
+        """Return the images (m, c, ...) at latent codes (m, d)."""
         image: torch.Tensor = self.decoder(self.from_z(z).unflatten(1, self._inner))
         return image
 
@@ -126,14 +144,14 @@ class VAE(nn.Module):
 
         Parameters
         ----------
-        x : Tensor, shape (m, c, h, w)
+        x : Tensor, shape (m, c, ...)
         noise : Tensor, shape (m, d), optional
             Standard normal draws for the reparameterization; without it the mean is decoded.
 
         Returns
         -------
         reconstruction, mean, logvar : Tensor
-            Shapes (m, c, h, w), (m, d) and (m, d).
+            Shapes (m, c, ...), (m, d) and (m, d).
         """
         mean, logvar = self.encode(x)
         z = mean if noise is None else mean + noise * torch.exp(0.5 * logvar)
@@ -142,7 +160,7 @@ class VAE(nn.Module):
 
 def build_vae(
     channels: int,
-    size: tuple[int, int],
+    size: tuple[int, ...],
     z_dim: int,
     width: Sequence[int] = PAPER_WIDTH,
     seed: int = 0,

@@ -132,7 +132,7 @@ class LossHead(nn.Module):
     def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Predict the losses, shape (m,), from features (m, c, h, w) of each level."""
         with torch.autocast(features[0].device.type, enabled=False):
-            pooled = [each.float().mean(dim=(2, 3)) for each in features]
+            pooled = [_pooled(each) for each in features]
             seen = [torch.relu(part(x)) for part, x in zip(self.parts, pooled, strict=True)]
             predicted: torch.Tensor = self.last(torch.cat(seen, dim=1))[:, 0]
         return predicted
@@ -208,13 +208,18 @@ def _log_mean(probabilities: torch.Tensor) -> torch.Tensor:
 
 
 def build_network(
-    channels: int, classes: int, features: Sequence[int], variant: Variant = PLAIN, seed: int = 0
+    channels: int,
+    classes: int,
+    features: Sequence[int],
+    variant: Variant = PLAIN,
+    seed: int = 0,
+    dims: int = 2,
 ) -> nn.Module:
     """Build the network of a variant.
 
     Parameters
     ----------
-    channels, classes, features
+    channels, classes, features, dims
         As in `build_unet`.
     variant : Variant
         What it must be able to do.
@@ -231,11 +236,11 @@ def build_network(
         alone = replace(variant, members=1)
         return Ensemble(
             [
-                build_network(channels, classes, features, alone, _member_seed(seed, index))
+                build_network(channels, classes, features, alone, _member_seed(seed, index), dims)
                 for index in range(variant.members)
             ]
         )
-    unet = build_unet(channels, classes, features, seed)
+    unet = build_unet(channels, classes, features, seed, dims)
     if variant.dropout > 0:
         for name in DROPPED_AFTER:
             unet.get_submodule(name).add_module("dropout", SeededDropout(variant.dropout))
@@ -303,6 +308,11 @@ def continue_from(network: nn.Module, initial: nn.Module) -> nn.Module:
     return network
 
 
+def _pooled(features: torch.Tensor) -> torch.Tensor:
+    """Mean of features (m, c, ...) over the image, shape (m, c), in float32."""
+    return features.float().mean(dim=tuple(range(2, features.ndim)))
+
+
 def _unet(network: nn.Module) -> nn.Module:
     return network.unet if isinstance(network, UNetWithLossHead) else network
 
@@ -352,7 +362,7 @@ def outputs(network: nn.Module, x: torch.Tensor) -> Outputs:
         )
     logits, features = levels(_unet(network), x)
     predicted = network.head(features) if isinstance(network, UNetWithLossHead) else None
-    return Outputs(logits.float(), features[0].float().mean(dim=(2, 3)), predicted)
+    return Outputs(logits.float(), _pooled(features[0]), predicted)
 
 
 # ---------------------------------------------------------------- Monte-Carlo dropout

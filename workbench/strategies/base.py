@@ -75,7 +75,7 @@ __all__ = [
 ]
 
 #: What a budget counts.
-Unit = Literal["slices", "cases"]
+Unit = Literal["slices", "cases", "volumes"]
 
 
 # ---------------------------------------------------------------- what is given
@@ -154,8 +154,9 @@ class Budget:
     ----------
     n : int
         At least 1.
-    unit : {"slices", "cases"}
-        What is counted: single samples, or whole cases.
+    unit : {"slices", "cases", "volumes"}
+        What is counted: the samples of the pool, which are slices or volumes; or whole cases of
+        a pool of slices.
     """
 
     n: int
@@ -267,7 +268,7 @@ def choose(
     StrategyError
         If the strategy breaks its contract.
     """
-    if budget.unit == "slices":
+    if budget.unit != "cases":
         found = strategy.select(evidence, budget, rng)
         return check_suggestions(found, evidence, budget, strategy)
     cases = evidence.by_case()

@@ -1,4 +1,4 @@
-"""Vary the labeled slices while training: flips, intensity, elastic deformation.
+"""Vary the labeled slices or volumes while training: flips, intensity, elastic deformation.
 
 What happens to a slice is decided by (seed, round, epoch, sample) alone, so a
 round can be repeated without replaying those before it, and no other slice of
@@ -25,7 +25,7 @@ class Augmentation:
     Parameters
     ----------
     flip : float
-        Probability of each of the two flips, 0 to 1.
+        Probability of a flip along each axis, 0 to 1.
     gain : float
         Largest relative change of a channel's contrast.
     shift : float
@@ -47,10 +47,10 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class _Draws:
-    flips: NDArray[np.bool_]  # (m, 2)
+    flips: NDArray[np.bool_]  # (m, a), a axes
     gain: NDArray[np.float32]  # (m, c)
     shift: NDArray[np.float32]  # (m, c)
-    elastic: NDArray[np.float32]  # (m, 2, p, p), normalized coordinates
+    elastic: NDArray[np.float32]  # (m, a, p, p, ...), normalized coordinates
 
 
 def augment(
@@ -63,17 +63,17 @@ def augment(
     epoch: int,
     strength: Augmentation = Augmentation(),
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Vary a batch of slices together with their labels.
+    """Vary a batch of images together with their labels.
 
     Parameters
     ----------
-    images : Tensor, shape (m, c, h, w)
-    labels : Tensor of int, shape (m, h, w)
+    images : Tensor, shape (m, c, h, w) or (m, c, d, h, w)
+    labels : Tensor of int, shape (m, h, w) or (m, d, h, w)
         Moved exactly as the images are, by nearest neighbor.
     samples : sequence of int, length m
-        Row of each slice in the pool.
+        Row of each image in the pool.
     seed, round, epoch : int
-        Together with its row they decide all that happens to a slice.
+        Together with its row they decide all that happens to an image.
     strength : Augmentation
         How strongly.
 
@@ -82,12 +82,15 @@ def augment(
     images, labels : Tensor
         New tensors of the same shapes and types.
     """
-    draws = _draw(samples, images.shape[1], seed, round, epoch, strength)
+    size = tuple(images.shape[2:])
+    draws = _draw(samples, images.shape[1], len(size), seed, round, epoch, strength)
     device = images.device
-    gain = torch.from_numpy(draws.gain).to(device, images.dtype)[:, :, None, None]
-    shift = torch.from_numpy(draws.shift).to(device, images.dtype)[:, :, None, None]
+    gain, shift = (
+        torch.from_numpy(values).to(device, images.dtype).reshape(*values.shape, *[1] * len(size))
+        for values in (draws.gain, draws.shift)
+    )
     changed = images * gain + shift * (images != 0)
-    grid = _grid(draws, images.shape[2], images.shape[3]).to(device, images.dtype)
+    grid = _grid(draws, size).to(device, images.dtype)
     moved = functional.grid_sample(
         changed, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
@@ -104,35 +107,42 @@ def augment(
 def _draw(
     samples: Sequence[int] | NDArray[np.integer],
     channels: int,
+    axes: int,
     seed: int,
     round: int,
     epoch: int,
     strength: Augmentation,
 ) -> _Draws:
     count, points = len(samples), strength.points
-    flips = np.zeros((count, 2), bool)
+    flips = np.zeros((count, axes), bool)
     gain = np.ones((count, channels), np.float32)
     shift = np.zeros((count, channels), np.float32)
-    elastic = np.zeros((count, 2, points, points), np.float32)
+    elastic = np.zeros((count, axes, *[points] * axes), np.float32)
+    inside = (slice(None), *[slice(1, -1)] * axes)
     for index, sample in enumerate(samples):
         rng = np.random.default_rng((seed, round, epoch, int(sample)))
-        flips[index] = rng.random(2) < strength.flip
+        flips[index] = rng.random(axes) < strength.flip
         gain[index] = 1 + strength.gain * rng.uniform(-1, 1, channels)
         shift[index] = strength.shift * rng.uniform(-1, 1, channels)
         # Twice, because the normalized coordinates of grid_sample run from -1 to 1.
-        inner = 2 * strength.elastic * rng.standard_normal((2, points - 2, points - 2))
-        elastic[index, :, 1:-1, 1:-1] = inner
+        inner = rng.standard_normal((axes, *[points - 2] * axes))
+        elastic[index][inside] = 2 * strength.elastic * inner
     return _Draws(flips, gain, shift, elastic)
 
 
-def _grid(draws: _Draws, height: int, width: int) -> torch.Tensor:
-    """Where each pixel of the result is read from: (m, h, w, 2), x before y."""
-    rows = (torch.arange(height, dtype=torch.float32) * 2 + 1) / height - 1
-    columns = (torch.arange(width, dtype=torch.float32) * 2 + 1) / width - 1
+def _grid(draws: _Draws, size: tuple[int, ...]) -> torch.Tensor:
+    """Where each pixel of the result is read from: (m, h, w, 2), x before y; of volumes x, y, z."""
+    axes = len(size)
     signs = torch.from_numpy(np.where(draws.flips, -1.0, 1.0).astype(np.float32))
     offset = functional.interpolate(
-        torch.from_numpy(draws.elastic), (height, width), mode="bicubic", align_corners=True
+        torch.from_numpy(draws.elastic),
+        size,
+        mode="bicubic" if axes == 2 else "trilinear",
+        align_corners=True,
     )
-    y = rows[None, :, None] * signs[:, 0, None, None] + offset[:, 0]
-    x = columns[None, None, :] * signs[:, 1, None, None] + offset[:, 1]
-    return torch.stack((x, y), dim=3)
+    places = []
+    for axis, side in enumerate(size):
+        line = (torch.arange(side, dtype=torch.float32) * 2 + 1) / side - 1
+        along = line.reshape(1, *(side if a == axis else 1 for a in range(axes)))
+        places.append(along * signs[:, axis].reshape(-1, *[1] * axes) + offset[:, axis])
+    return torch.stack(places[::-1], dim=-1)

@@ -15,7 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import SettingError, TrainingError
 
-__all__ = ["Images", "check_finite", "cosine_rate", "epoch_batches", "in_order"]
+__all__ = ["Images", "at_once", "check_finite", "cosine_rate", "epoch_batches", "in_order"]
+
+#: Pixels of a slice that a batch of slices is meant for; volumes count by theirs.
+SLICE_PIXELS = 64 * 64
 
 
 class Images(Protocol):
@@ -39,8 +42,29 @@ class Images(Protocol):
     def case_of(self) -> NDArray[np.int32]: ...  # noqa: D102
 
     def read(self, rows: ArrayLike) -> NDArray[np.float32]:
-        """Return the images of `rows`, shape (m, c, h, w)."""
+        """Return the images of `rows`, shape (m, c, h, w) or (m, c, d, h, w)."""
         ...
+
+
+def at_once(images: Images, batch: int) -> int:
+    """Tell how many images to pass through a network at once.
+
+    Parameters
+    ----------
+    images : ImageStore
+        Of slices or volumes.
+    batch : int
+        How many slices.
+
+    Returns
+    -------
+    int
+        As many slices; or as many volumes, at least one, as hold about so many pixels.
+    """
+    sides = images.read(np.zeros(min(len(images.case_of), 1), np.int64)).shape[2:]
+    if len(sides) == 2:
+        return batch
+    return max(1, batch * SLICE_PIXELS // math.prod(sides))
 
 
 def epoch_batches(

@@ -108,10 +108,10 @@ def dice_loss(
 
     Parameters
     ----------
-    logits : Tensor, shape (m, k, h, w)
+    logits : Tensor, shape (m, k, ...)
         Output of the network, before the softmax.
-    target : Tensor of int, shape (m, h, w)
-        Class of every pixel, 0 to k - 1.
+    target : Tensor of int, shape (m, ...)
+        Class of every pixel or voxel, 0 to k - 1.
     form : {"dai2022", "dai2020"}
         Which paper's denominator.
     include_background : bool
@@ -139,11 +139,13 @@ def dice_loss(
     full = logits if logits.dtype == torch.float64 else logits.float()
     p = torch.softmax(full, dim=1)
     classes = torch.arange(logits.shape[1], device=logits.device)
-    y = (target.to(torch.long)[:, None] == classes[:, None, None]).to(p.dtype)
+    each = classes.view(-1, *[1] * (target.ndim - 1))
+    y = (target.to(torch.long)[:, None] == each).to(p.dtype)
     if not include_background:
         p, y = p[:, 1:], y[:, 1:]
-    overlap = (p * y).sum(dim=(2, 3))
-    size = (p if form == "dai2020" else p * p).sum(dim=(2, 3)) + y.sum(dim=(2, 3))
+    space = tuple(range(2, p.ndim))
+    overlap = (p * y).sum(dim=space)
+    size = (p if form == "dai2020" else p * p).sum(dim=space) + y.sum(dim=space)
     # 0 / 0 is possible only with smooth 0: such a class is absent from both, so Dice is 1.
     empty = size + smooth == 0
     dice = (2 * overlap + smooth) / torch.where(empty, 1.0, size + smooth)
@@ -160,7 +162,7 @@ def vae_loss(
 
     Parameters
     ----------
-    images, reconstruction : Tensor, shape (m, c, h, w)
+    images, reconstruction : Tensor, shape (m, c, ...)
     mean, logvar : Tensor, shape (m, d)
         Of the normal distribution q(z|x).
 
@@ -173,7 +175,8 @@ def vae_loss(
         KL(q(z|x) || N(0, I)) in nats, summed over latent dimensions.
     """
     wide = torch.promote_types(images.dtype, torch.float32)
-    error = (reconstruction.to(wide) - images.to(wide)).square().sum(dim=(1, 2, 3))
+    squares = (reconstruction.to(wide) - images.to(wide)).square()
+    error = squares.sum(dim=tuple(range(1, images.ndim)))
     return error, kl_divergence(mean.to(wide), logvar.to(wide))
 
 

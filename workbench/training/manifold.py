@@ -25,7 +25,14 @@ from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
 from workbench.models.vae import PAPER_WIDTH, VAE, build_vae
 from workbench.models.weights import load_checkpoint, load_weights, save_checkpoint, save_weights
-from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches, in_order
+from workbench.training.loop import (
+    Images,
+    at_once,
+    check_finite,
+    cosine_rate,
+    epoch_batches,
+    in_order,
+)
 from workbench.training.losses import kl_divergence, vae_loss
 from workbench.training.settings import ManifoldConfig
 
@@ -159,8 +166,8 @@ def train_manifold(
         )
     key = manifold_key(images, config, compute, seed)
     folder = (cache_folder() / "manifolds" if cache is None else cache) / key
-    channels, height, width = images.read(np.zeros(1, np.int64)).shape[1:]
-    vae = build_vae(channels, (height, width), config.z_dim, config.width, seed)
+    channels, *size = images.read(np.zeros(1, np.int64)).shape[1:]
+    vae = build_vae(channels, tuple(size), config.z_dim, config.width, seed)
     return _open_or_train(images, config, compute, seed, key, folder, compute.place(vae))
 
 
@@ -274,7 +281,7 @@ def _measure(vae: VAE, images: Images, compute: Compute) -> tuple[float, int]:
     rows = np.unique(np.linspace(0, count - 1, min(count, MEASURED)).round().astype(np.int64))
     kls, means = [], []
     with torch.no_grad():
-        for part, _ in in_order(len(rows), 64):
+        for part, _ in in_order(len(rows), at_once(images, 64)):
             mean, logvar = vae.encode(compute.tensor(images.read(rows[part])))
             kls.append(kl_divergence(mean, logvar))
             means.append(mean)

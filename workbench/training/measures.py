@@ -19,7 +19,7 @@ from workbench.errors import TrainingError
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
 from workbench.models.variants import Outputs, outputs, reseed_dropout, sampling, variant_of
-from workbench.training.loop import Images, in_order
+from workbench.training.loop import Images, at_once, in_order
 
 __all__ = ["MEASURES", "entropy", "least_confidence", "look", "margin", "sample", "variance"]
 
@@ -124,7 +124,8 @@ def look(
     names = sorted(wanted)
     kept: dict[str, list[NDArray[np.floating]]] = {name: [] for name in names}
     network = compute.place(network).eval()
-    for part, done in in_order(max(len(chosen), 1), batch):  # an empty batch tells the shapes
+    size = at_once(images, batch)
+    for part, done in in_order(max(len(chosen), 1), size):  # an empty batch tells the shapes
         x = compute.tensor(images.read(chosen[part]))
         with torch.no_grad(), compute.autocast():
             told = (
@@ -143,14 +144,14 @@ def _kept(name: str, told: Outputs) -> NDArray[np.floating]:
     if name == "share":
         classes = told.logits.shape[1]
         predicted = nn.functional.one_hot(told.logits.argmax(dim=1), classes)
-        return _numpy(predicted.double().mean(dim=(1, 2)))
+        return _numpy(predicted.double().flatten(1, -2).mean(dim=1))
     if name == "predicted_loss":
         return _numpy(_given(told.predicted_loss, "a head that predicts its loss"))
     if name == "disagreement":
         members = _given(told.members, "several networks")
-        return _numpy(variance(members).double().mean(dim=(1, 2)))
+        return _numpy(variance(members).double().flatten(1).mean(dim=1))
     probabilities = torch.softmax(told.logits, dim=1)
-    return _numpy(MEASURES[name](probabilities).double().mean(dim=(1, 2)))
+    return _numpy(MEASURES[name](probabilities).double().flatten(1).mean(dim=1))
 
 
 def _given(value: torch.Tensor | None, what: str) -> torch.Tensor:
@@ -205,7 +206,7 @@ def sample(
     network = compute.place(network).eval()
     if not variant_of(network).dropout:
         _given(None, "dropout")
-    for part, done in in_order(len(chosen), batch):
+    for part, done in in_order(len(chosen), at_once(images, batch)):
         x = compute.tensor(images.read(chosen[part]))
         moments = _Moments()
         reseed_dropout(network, *seed, part.start)
@@ -215,7 +216,7 @@ def sample(
             moments.add(torch.softmax(logits.float(), dim=1))
             yield Progress("predicting with dropout", part.start, len(chosen))
         for name, values in kept.items():
-            values[part] = _numpy(moments.measure(name).double().mean(dim=(1, 2)))
+            values[part] = _numpy(moments.measure(name).double().flatten(1).mean(dim=1))
         yield Progress("predicting with dropout", done, len(chosen))
     return kept
 

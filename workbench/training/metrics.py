@@ -1,8 +1,8 @@
 """Score a network as the papers do: on whole volumes, then the mean over cases.
 
-Slices are predicted in batches and stacked back to the volume of their case, one
-case at a time, so a test set of any size is scored in the same memory. Slices
-that the store does not hold (blank ends, or slices without a label) count as
+Slices, where the network takes slices, are predicted in batches and stacked back to the
+volume of their case, one case at a time, so a test set of any size is scored in the same
+memory. Slices that the store does not hold (blank ends, or slices without a label) count as
 background in the prediction and in the reference.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from workbench.cohort.label_source import LabelSource
-from workbench.cohort.pool import SliceId
+from workbench.cohort.pool import SampleId, SliceId
 from workbench.errors import TrainingError
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
@@ -47,7 +47,7 @@ class Volumes(Protocol):
     @property
     def channels(self) -> Sequence[str]: ...
     @property
-    def ids(self) -> Sequence[SliceId]: ...
+    def ids(self) -> Sequence[SampleId]: ...
     @property
     def cases(self) -> Sequence[str]: ...
     @property
@@ -141,11 +141,8 @@ def score_cases(
     scores: dict[str, Mapping[str, Mapping[str, float]]] = {}
     done = 0
     for case, part, predicted in _by_case(model, images, rows, compute, batch):
-        places = np.array([images.ids[row].index for row in part])
-        places -= places.min()
-        shape = (int(places.max()) + 1, *predicted.shape[1:])
-        prediction, reference = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        prediction[places], reference[places] = predicted, labels.read(part)
+        ids = [images.ids[row] for row in part]
+        prediction, reference = (_volume(ids, maps) for maps in (predicted, labels.read(part)))
         scores[images.cases[case]] = score_volume(
             prediction, reference, labels.regions, images.spacing[case].tolist(), distances
         )
@@ -171,6 +168,18 @@ def _by_case(
             waiting = [maps[end - start :]]
             yield int(case_of[start]), rows[start:end], maps[: end - start]
             start = end
+
+
+def _volume(ids: Sequence[SampleId], maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Stack the slices of a case by their places, shape (d, h, w); a volume is one already."""
+    places = np.array([each.index for each in ids if isinstance(each, SliceId)])
+    if not len(places):
+        whole: NDArray[np.uint8] = maps[0]
+        return whole
+    places -= places.min()
+    volume = np.zeros((int(places.max()) + 1, *maps.shape[1:]), np.uint8)
+    volume[places] = maps
+    return volume
 
 
 def mean_dice(scores: CaseScores) -> Mapping[str, float]:

@@ -1,4 +1,4 @@
-"""Apply a trained network to many slices while keeping little of what it says.
+"""Apply a trained network to many images while keeping little of what it says.
 
 Logits and probabilities are never kept: those of 39,000 slices would fill the
 memory. A caller of `predict_batches` reduces them, a batch at a time, to class
@@ -17,7 +17,7 @@ from torch import nn
 from workbench.cohort.label_source import LabelSource
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
-from workbench.training.loop import Images, in_order
+from workbench.training.loop import Images, at_once, in_order
 from workbench.training.losses import DICE, DiceLoss
 from workbench.training.overlap import dice_of_counts
 
@@ -27,13 +27,13 @@ __all__ = ["predict", "predict_batches", "score_rows"]
 def predict_batches(
     model: nn.Module, images: Images, rows: ArrayLike, compute: Compute, batch: int = 64
 ) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
-    """Iterate over batches of rows and their logits, (m, k, h, w) in float32.
+    """Iterate over batches of rows and their logits, (m, k, ...) in float32.
 
     The network is in eval mode afterwards.
     """
     chosen = np.asarray(rows, dtype=np.int64)
     model = compute.place(model).eval()
-    for part, _ in in_order(len(chosen), batch):
+    for part, _ in in_order(len(chosen), at_once(images, batch)):
         with torch.no_grad(), compute.autocast():
             logits = model(compute.tensor(images.read(chosen[part])))
         yield chosen[part], logits.float()
@@ -47,20 +47,20 @@ def predict(
     Parameters
     ----------
     model : Module
-        Maps images (m, c, h, w) to logits (m, k, h, w).
+        Maps images (m, c, ...) to logits (m, k, ...).
     images : ImageStore
-        Where the slices are read from.
+        Where the images are read from.
     rows : array of int, shape (m,)
         Rows to predict.
     compute : Compute
         Where and in which precision.
     batch : int
-        Slices predicted at once.
+        Slices predicted at once (see `at_once`).
 
     Returns
     -------
-    ndarray of uint8, shape (m, h, w)
-        Held in memory whole: for a few slices or a small pool.
+    ndarray of uint8, shape (m, h, w) or (m, d, h, w)
+        Held in memory whole: for a few images or a small pool.
     """
     chosen = np.asarray(rows, dtype=np.int64)
     maps: list[NDArray[np.uint8]] = []
@@ -109,7 +109,7 @@ def score_rows(
         loss = criterion(logits, compute.tensor(torch.from_numpy(reference)))
         scores["loss"][at] = loss.cpu().numpy()
         p, r = logits.argmax(dim=1).cpu().numpy() > 0, reference > 0
-        counts = (mask.sum(axis=(1, 2)) for mask in (p & r, p, r))
+        counts = (mask.reshape(len(part), -1).sum(axis=1) for mask in (p & r, p, r))
         scores["dice"][at] = dice_of_counts(*counts)
         done += len(part)
         yield Progress("scoring slices", done, len(places))

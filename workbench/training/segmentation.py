@@ -176,8 +176,9 @@ def train_network(
             f"{int((~labels.available[chosen]).sum())} of {len(chosen)} slices to train on have "
             f"no label. Train on labeled slices only."
         )
+    axes = images.read(chosen[:1]).ndim - 2
     network = build_network(
-        len(images.channels), len(labels.classes), config.features, variant, seed
+        len(images.channels), len(labels.classes), config.features, variant, seed, axes
     )
     if initial is not None:
         continue_from(network, initial)

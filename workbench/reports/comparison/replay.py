@@ -158,7 +158,7 @@ def _maps(run: Run, name: str, study: Study) -> Work[go.Figure]:
         need = _shift_of(strategy)
         picks = _suggestions(saved, pool)
         shift = None
-        if need is not None and run.config.unit == "slices":
+        if need is not None and run.config.unit != "cases":
             shift = yield from _shift(run, saved, study, pool, need)
         figures.append(
             latent_map_figure(
@@ -259,7 +259,9 @@ def _chains(run: Run, name: str, study: Study) -> go.Figure | None:
     chains = []
     for chain in found:
         rows = [rows_of[each][len(rows_of[each]) // 2] for each in chain]  # a case's middle slice
-        pictures, masks = images.read(rows)[:, -1], labels.read(rows)
+        pictures, masks = images.pictures(rows)[:, -1], labels.read(rows)
+        if images.of_volumes:
+            masks = masks[:, masks.shape[1] // 2]
         chains.append(
             [
                 Link(pool.ids[row], labeled_in[each], pictures[place], masks[place] > 0)

@@ -14,7 +14,7 @@ from workbench.reports.figures.pictures import LETTERS, grey_window
 from workbench.reports.theme import blank_figure
 
 if TYPE_CHECKING:
-    from workbench.cohort.pool import SliceId
+    from workbench.cohort.pool import SampleId
 
 __all__ = ["Link", "chains_figure"]
 
@@ -25,7 +25,7 @@ class Link:
 
     Parameters
     ----------
-    id : SliceId
+    id : SliceId or VolumeId
         The slice.
     round : int
         The round in which it was labeled, 0 for the initial set.
@@ -35,7 +35,7 @@ class Link:
         What is outlined.
     """
 
-    id: SliceId
+    id: SampleId
     round: int
     picture: NDArray[Any]
     reference: NDArray[Any]
@@ -64,7 +64,7 @@ def chains_figure(
     titles = [
         [
             f"{'source' if place == 0 else '→ suggested'}, labeled in round {link.round}"
-            f"<br><span style='font-size:11px'>{link.id.case} · {link.id.axis} {link.id.index}"
+            f"<br><span style='font-size:11px'>{link.id.case} · {link.id.place}"
             f"</span>"
             for place, link in enumerate(chain)
         ]

@@ -44,8 +44,8 @@ def suggestions_figure(
     ids = [pool.ids[row] for row in suggestions.rows]
     columns: dict[str, list[str]] = {
         "rank": [str(rank) for rank in range(1, len(ids) + 1)],
-        "case": [slice_id.case for slice_id in ids],
-        "slice": [f"{slice_id.axis} {slice_id.index}" for slice_id in ids],
+        "case": [each.case for each in ids],
+        "slice": [each.place for each in ids],
     }
     if suggestions.source is not None:
         columns["found from"] = [str(pool.ids[row]) for row in suggestions.source]
