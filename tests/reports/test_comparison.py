@@ -12,9 +12,9 @@ import pytest
 
 from tests.experiments.made_runs import CASES, make_full, make_run
 from workbench.errors import RunError, SettingError
-from workbench.experiments import summaries
+from workbench.experiments import pairs, summaries
+from workbench.experiments.comparison import sentence
 from workbench.experiments.results import read_results
-from workbench.experiments.statistics import sentence
 from workbench.jobs import finish
 from workbench.reports.comparison import make_report
 from workbench.reports.comparison.parts import Text
@@ -117,7 +117,7 @@ def test_areas_wins_and_budgets_are_those_of_the_summaries(report, folder):
     written = found["area"].numbers.query("cost == 'slices' and metric == 'dice'")
     written = written[written["region"] == "mean"]
     assert written["mean"].tolist() == areas["mean"].tolist()
-    wins = summaries.wins(results)
+    wins = pairs.wins(results)
     matrix = found["wins"].numbers.set_index("strategy")
     assert matrix.loc["oracle", "random"] == wins.loc["oracle", "random"] == 1
     needed = summaries.budgets_needed(results).set_index("label")
@@ -128,7 +128,7 @@ def test_areas_wins_and_budgets_are_those_of_the_summaries(report, folder):
 
 
 def test_sentences_say_who_beats_random_and_who_does_not(report):
-    comparisons = summaries.compare_with(report.numbers.results, "random")
+    comparisons = pairs.compare_with(report.numbers.results, "random")
     text = said(report.findings())
     for each in comparisons:
         assert sentence(each) in text

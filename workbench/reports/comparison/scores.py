@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from workbench.experiments.comparison import NEEDED_CASES, NEEDED_SEEDS, Comparison
+from workbench.experiments.pairs import comparison_table
 from workbench.experiments.results import COSTS, Results
-from workbench.experiments.statistics import NEEDED_CASES, NEEDED_SEEDS, Comparison
-from workbench.experiments.summaries import comparison_table, repetitions
+from workbench.experiments.summaries import repetitions
 from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, needs_of
 from workbench.reports.comparison.tables import Table, number, p_value, plus_minus
 from workbench.reports.figures.strategies import COSTS as COST_TITLES

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from workbench.errors import SettingError
+from workbench.experiments.comparison import sentence
 from workbench.experiments.results import Results, read_results
-from workbench.experiments.statistics import sentence
 from workbench.jobs import Work
 from workbench.reports.comparison import scores, settings
 from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, summarize
