@@ -65,6 +65,7 @@ def make_run(
                     "pixels": 100 * slices[index],
                     "foreground_pixels": 5 * slices[index] + 100 * index,
                 },
+                "pool": {"slices": 240, "without_reference": 40},
             },
         )
     return folder

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.experiments.made_runs import CASES, make_full, make_run
+from tests.experiments.made_runs import CASES, change_round, make_full, make_run
 from workbench.errors import RunError, SettingError
 from workbench.experiments import pairs, summaries
 from workbench.experiments.comparison import sentence
@@ -93,6 +93,16 @@ def test_every_table_is_written_as_csv_and_latex(report, page):
     assert read["foreground"].to_numpy() == pytest.approx(
         report.numbers.annotated["foreground"].to_numpy()
     )
+
+
+def test_slices_without_a_reference_are_told_also_where_they_were_not_saved(report, tmp_path):
+    told = "The pool has 240 slices; 40 of them have no reference and were no candidates."
+    assert said(report.findings()).count(told) == 1
+    old = make_run(tmp_path / "run")
+    for index in range(3):
+        change_round(old, index, pool=None)
+    found = finish(make_report([old], pictures=[])).findings()
+    assert "is not known: the version that made the run did not save it" in said(found)
 
 
 def test_the_table_of_scores_tells_mean_sd_and_interval_over_runs(report, folder):

@@ -131,7 +131,6 @@ def simulate(
     from workbench.experiments.config import RunConfig
     from workbench.experiments.protocols import protocol as find_protocol
     from workbench.experiments.runs import Run
-    from workbench.experiments.simulate import open_run_data
     from workbench.experiments.simulate import simulate as run_simulation
     from workbench.strategies import describe, get_strategy, record
 
@@ -167,14 +166,10 @@ def simulate(
         labeled += len(saved.labeled)
         dice = "  ".join(f"{value:>{len(key)}.3f}" for key, value in saved.metrics.items())
         typer.echo(f"{saved.index:>5}  {labeled:>7,}  {dice}")
+    typer.echo(run.pool_sentence)
     if len(run.rounds) == before:
         typer.echo(f"The run in {out} was already finished; nothing was run.")
     else:
-        pool = with_progress(open_run_data(config)).pool
-        typer.echo(
-            f"The pool has {len(pool):,} slices; {int((~pool.eligible).sum()):,} of them have no "
-            f"reference and were no candidates."
-        )
         typer.echo(f"Everything is in {out}.")
 
 

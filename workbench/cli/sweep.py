@@ -62,11 +62,8 @@ def run_sweep_file(
     shutil.copyfile(file, folder / "sweep.toml")
     failed = [outcome for outcome in outcomes if outcome.error]
     skipped = sum(not outcome.seconds for outcome in outcomes)
-    for slices, without in sorted({outcome.pool for outcome in outcomes if outcome.pool}):
-        typer.echo(
-            f"Pool: {slices:,} slices, of which {without:,} have no reference and were no "
-            f"candidates."
-        )
+    for sentence in sorted({outcome.pool for outcome in outcomes if outcome.pool}):
+        typer.echo(sentence)
     typer.echo(
         f"{len(outcomes) - len(failed)} of {len(outcomes)} runs are finished"
         f"{f', {skipped} of them before' if skipped else ''}; wall time "

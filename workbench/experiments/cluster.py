@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError, SettingError, WorkbenchError
 from workbench.experiments.config import RunConfig
+from workbench.experiments.runs import Run
 from workbench.experiments.sweep import PlannedRun, Sweep
 from workbench.files import content_key, replace_file
 from workbench.jobs import Progress, Work, finish
@@ -56,14 +57,14 @@ class RunOutcome:
         From the beginning of the sweep to its end; 0 for a run that was finished before.
     error : str
         What went wrong, in a sentence; empty where nothing did.
-    pool : tuple of int, optional
-        Slices of its pool, and how many of them have no reference and are never candidates.
+    pool : str
+        Size of its pool (see `Run.pool_sentence`); empty for a run that failed.
     """
 
     name: str
     seconds: float = 0.0
     error: str = ""
-    pool: tuple[int, int] | None = None
+    pool: str = ""
 
 
 def run_sweep(
@@ -112,17 +113,17 @@ def run_sweep(
     outcomes: dict[str, RunOutcome] = {}
     waiting = []
     for run in sweep.runs:
-        if rounds_of(folder / run.name) > run.config.rounds and not _differs(folder, run):
-            outcomes[run.name] = RunOutcome(run.name)
-        else:
+        done = _finished(folder, run)
+        if done is None:
             waiting.append(run)
+        else:
+            outcomes[run.name] = RunOutcome(run.name, pool=done.pool_sentence)
     if waiting:
         folder.mkdir(parents=True, exist_ok=True)
         yield Progress("starting the workers", 0, 0)
         with ExitStack() as stack:
             client = stack.enter_context(_client(scheduler, workers, threads))
-            done = yield from _do(client, waiting, folder, retries)
-        outcomes |= done
+            outcomes |= yield from _do(client, waiting, folder, retries)
     return tuple(outcomes[run.name] for run in sweep.runs)
 
 
@@ -134,15 +135,16 @@ def rounds_of(folder: Path) -> int:
     return count
 
 
-def _differs(folder: Path, run: PlannedRun) -> bool:
-    """Whether a folder holds a run with other settings, which opening it will tell."""
-    from workbench.experiments.runs import Run
-
+def _finished(folder: Path, run: PlannedRun) -> Run | None:
+    """Return a run that has all its rounds; None too where opening it will tell what is wrong."""
+    if rounds_of(folder / run.name) <= run.config.rounds:
+        return None
     try:
-        Run.load(folder / run.name).check_settings(run.config)
+        found = Run.load(folder / run.name)
+        found.check_settings(run.config)
     except RunError:
-        return True
-    return False
+        return None
+    return found
 
 
 # ---------------------------------------------------------------------- in the command
@@ -186,7 +188,7 @@ def _do(
                 if run.name not in outcomes and future.done():
                     seconds = time.monotonic() - begun
                     error = _error_of(future, folder / run.name)
-                    pool = None if error else future.result()
+                    pool = "" if error else future.result()
                     outcomes[run.name] = RunOutcome(run.name, seconds, error, pool)
             running = _running(client, futures)
             done = sum(left[name] for name in outcomes)
@@ -301,22 +303,21 @@ def _prepare(config: dict[str, Any], stage: str, index: int, after: object) -> N
         finish(work, look)
 
 
-def _run(config: dict[str, Any], folder: str, after: object) -> tuple[int, int]:
+def _run(config: dict[str, Any], folder: str, after: object) -> str:
     """Do one run from where its folder stands, and leave the trace of an error in it.
 
     Returns
     -------
-    tuple of int
-        Slices of the pool, and those without a reference.
+    str
+        Size of its pool, in a sentence.
     """
-    from workbench.experiments.simulate import open_run_data, simulate
+    from workbench.experiments.simulate import simulate
 
     problem = Path(folder) / ERROR_FILE
     settings, look = RunConfig.from_json(config), _stop_if_cancelled()
     try:
         with _alone(look):
-            pool = finish(open_run_data(settings), look).pool
-            finish(simulate(settings, Path(folder)), look)
+            run = finish(simulate(settings, Path(folder)), look)
     except _CancelledError:
         raise
     except Exception:
@@ -324,7 +325,7 @@ def _run(config: dict[str, Any], folder: str, after: object) -> tuple[int, int]:
         replace_file(problem, lambda temporary: temporary.write_text(text, encoding="utf-8"))
         raise
     problem.unlink(missing_ok=True)
-    return len(pool), int((~pool.eligible).sum())
+    return run.pool_sentence
 
 
 def _stop_if_cancelled() -> Callable[..., None]:

@@ -51,7 +51,9 @@ class SavedRound:
     those that were asked for next; ``metrics`` are Dice by region; ``cases`` are the
     scores of every test case and ``annotated`` what was annotated so far, both empty in
     runs of versions that did not save them; ``head_losses`` are the ranking loss of every
-    step, empty where no loss head was trained.
+    step, empty where no loss head was trained; ``pool`` counts the ``"slices"`` of the pool
+    and those ``"without_reference"``, which are never candidates, and is empty in runs of
+    versions that did not save it.
     """
 
     index: int
@@ -65,6 +67,7 @@ class SavedRound:
     cases: CaseScores = field(default_factory=dict)
     annotated: Mapping[str, int] = field(default_factory=dict)
     head_losses: tuple[float, ...] = ()
+    pool: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,20 @@ class Run:
         write_json(folder / "round.json", vars(saved))
         return Run(self.folder, self.config, self.environment, (*self.rounds, saved))
 
+    @property
+    def pool_sentence(self) -> str:
+        """How many slices of its pool are no candidates, having no reference."""
+        pool = self.rounds[-1].pool if self.rounds else {}
+        if not pool:
+            return (
+                "How many slices of the pool have no reference and were no candidates is not "
+                "known: the version that made the run did not save it."
+            )
+        return (
+            f"The pool has {pool['slices']:,} slices; {pool['without_reference']:,} of them have "
+            f"no reference and were no candidates."
+        )
+
     def weights(self, index: int) -> Path:
         """Where the U-Net of a round is kept."""
         return self.folder / "rounds" / f"{index:03d}" / "weights.safetensors"
@@ -231,6 +248,7 @@ def _saved(round: Round) -> SavedRound:
         seconds=dict(round.seconds),
         cases=round.cases,
         annotated=round.annotated,
+        pool={"slices": len(pool), "without_reference": int((~pool.eligible).sum())},
     )
 
 

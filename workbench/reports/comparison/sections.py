@@ -311,13 +311,15 @@ def _overview(numbers: Numbers) -> str:
     first, last = numbers.slices(0), numbers.slices(numbers.last)
     full = results.runs["run"].nunique() - results.rounds["run"].nunique()
     runs = _count(results.rounds["run"].nunique(), "run")
+    pools = sorted({run.pool_sentence for members in results.members.values() for run in members})
     if full:
         runs += f" and {_count(full, 'full-data run')}"
     return (
         f"{_count(len(numbers.ranked), 'strategy', 'strategies')} in {runs}, from "
         f"{number(first, 0)} to "
         f"{number(last, 0)} annotated slices over {_count(numbers.last, 'round')} of suggestions, "
-        f"scored on {_count(cases, 'test case')} of {Text.plain(_cohort(results))}."
+        f"scored on {_count(cases, 'test case')} of {Text.plain(_cohort(results))}. "
+        f"{' '.join(pools)}"
     )
 
 
