@@ -6,13 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.experiments.tiny import tiny_config
 from workbench.errors import StrategyError
 from workbench.evidence import EvidenceSource, variant_for
-from workbench.experiments.simulate import prepare
 from workbench.files import cache_folder
 from workbench.jobs import finish
-from workbench.models.compute import Compute
 from workbench.models.variants import HeadSettings, Variant
 from workbench.rounds import build_model, select
 from workbench.strategies.base import (
@@ -32,20 +29,6 @@ from workbench.strategies.base import (
     VariedShifts,
 )
 from workbench.strategies.gradient_voting import GradientVoting
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """Four cases and their manifold."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return finish(prepare(tiny_config(), Compute(threads=1)))
-
-
-@pytest.fixture
-def pool(study):
-    rows = np.flatnonzero(study.data.pool.eligible)[[3, 9, 20, 33]]
-    return study.data.pool.with_labeled(rows[:2], 0).with_labeled(rows[2:], 1)
 
 
 @pytest.fixture
