@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workbench.experiments.cluster import RunOutcome, rounds_of, run_sweep
-from workbench.experiments.runs import Run
+from workbench.experiments.cluster import RunOutcome, run_sweep
+from workbench.experiments.runs import Run, rounds_of
 from workbench.experiments.sweep import Sweep, read_sweep
 from workbench.jobs import Progress, finish
 from workbench.models.compute import Compute
