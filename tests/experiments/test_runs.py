@@ -36,6 +36,7 @@ def test_settings_come_back_from_json():
         ({"budget": [3, 3, 3]}, "budget has 3 entries.*must be 2"),
         ({"epochs": [1, 2]}, "epochs has 2 entries.*must be 3"),
         ({"epochs": -1}, "epochs is -1"),
+        ({"epochs": [1, 0, 1], "segmentation": {"min_steps": 0}}, "trains nothing"),
         ({"unit": "patients"}, "'slices' or whole 'cases'"),
         ({"continue_weights": "no"}, "continue_weights is 'no'"),
         ({"transfer": {"pretrain": "CBICA"}}, "names two sites"),

@@ -139,8 +139,10 @@ class RunConfig:
                 f'"TCIA"}}.'
             )
 
-        for build in (self.image_recipe, self.manifold_config, self.segmentation_config):
-            build()  # refuses what is out of range, before anything is opened or written
+        # Refuse what is out of range, before anything is opened or written.
+        self.image_recipe(), self.manifold_config()
+        for index in (None, *range(len(self.epochs) if isinstance(self.epochs, tuple) else 1)):
+            self.segmentation_config(index)
 
     def schedule(self, pool: Pool) -> Schedule:
         """Count how much is labeled when in a pool.

@@ -7,14 +7,13 @@ and interval over the runs of a strategy: a run is a seed with its VAE.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import SettingError
+from workbench.errors import SettingError, did_you_mean
 from workbench.experiments.comparison import LESS_IS_BETTER
 from workbench.experiments.results import COSTS, Results
 from workbench.experiments.statistics import area, bootstrap_interval, budget_needed, mean_sd
@@ -257,8 +256,7 @@ def check_known(what: str, given: str, known: Iterable[str]) -> None:
     """
     names = list(known)
     if given not in names:
-        close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
         raise SettingError(
-            f"The {what} {given!r} is not among these runs."
-            f"{f' Did you mean {close[0]!r}?' if close else ''} There are: {', '.join(names)}."
+            f"The {what} {given!r} is not among these runs.{did_you_mean(given, names)} "
+            f"There are: {', '.join(names)}."
         )

@@ -9,7 +9,6 @@ again from that (`from_record`).
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import inspect
 import warnings
@@ -17,7 +16,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from workbench.errors import SettingError, StrategyError, UnknownStrategyError
+from workbench.errors import SettingError, StrategyError, UnknownStrategyError, did_you_mean
 from workbench.strategies.base import QueryStrategy
 from workbench.strategies.baselines import ForegroundRandom, Oracle, Random
 from workbench.strategies.ensemble import DAL
@@ -197,7 +196,7 @@ def _class_of(name: str) -> type[QueryStrategy]:
     known = strategies()
     if name not in known:
         raise UnknownStrategyError(
-            f"No query strategy is called {name!r}.{_did_you_mean(name, list(known))} "
+            f"No query strategy is called {name!r}.{did_you_mean(name, known)} "
             f"Known strategies: {', '.join(known)}. A strategy from another package must "
             f"declare an entry point in {GROUP!r}."
         )
@@ -250,7 +249,7 @@ def _check_parameters(name: str, made: type, parameters: Mapping[str, Any]) -> N
         if given not in known:
             takes = f"It takes: {', '.join(known)}." if known else "It takes none."
             raise SettingError(
-                f"The strategy {name!r} has no parameter {given!r}.{_did_you_mean(given, known)} "
+                f"The strategy {name!r} has no parameter {given!r}.{did_you_mean(given, known)} "
                 f"{takes}"
             )
 
@@ -263,8 +262,3 @@ def _check_complete(name: str, made: type, parameters: Mapping[str, Any]) -> Non
                 f"The strategy {name!r} needs a value for its parameter {field.name!r}, which has "
                 f"no default."
             )
-
-
-def _did_you_mean(given: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else ""
