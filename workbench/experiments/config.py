@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunConfig"]
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -101,18 +103,29 @@ class RunConfig:
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.source, str) or not self.source:
+            raise SettingError(
+                f'source is {self.source!r}. It is "phantom" or the folder of a cohort.'
+            )
+        if self.precision not in PRECISIONS:
+            raise SettingError(
+                f"precision is {self.precision!r}. Choose one of: {', '.join(PRECISIONS)}."
+            )
         for name in ("rounds", "seed", "split_seed", "manifold_seed"):
             _check_whole(name, getattr(self, name), 0)
+        for name in ("cases", "threads"):
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), 1)
         check_unit(self.unit)
         check_amount("initial", self.initial)
-        if isinstance(self.budget, (int, str)):
-            check_amount("budget", self.budget)
-        else:
+        if isinstance(self.budget, (list, tuple)):
             object.__setattr__(self, "budget", tuple(self.budget))
             _check_length("budget", self.budget, max(self.rounds, 1), "one for each round")
             for index, each in enumerate(self.budget, 1):
                 check_amount(f"budget of round {index}", each)
-        if self.epochs is not None and not isinstance(self.epochs, int):
+        else:
+            check_amount("budget", self.budget)
+        if isinstance(self.epochs, (list, tuple)):
             object.__setattr__(self, "epochs", tuple(self.epochs))
             _check_length(
                 "epochs", self.epochs, self.rounds + 1, "one for the initial set and each round"
@@ -216,16 +229,45 @@ def _check_length(name: str, values: Sequence[object], length: int, what: str) -
 
 def _build(kind: type, values: Mapping[str, Any]) -> Any:
     """Make a settings object; lists (as JSON has them) become tuples."""
-    known = {entry.name for entry in fields(kind)}
-    unknown = sorted(set(values) - known)
+    known = {entry.name: entry.default for entry in fields(kind)}
+    unknown = sorted(set(values) - set(known))
     if unknown:
         raise SettingError(
             f"{kind.__name__} has no setting {', '.join(map(repr, unknown))}. It has: "
             f"{', '.join(sorted(known))}."
         )
+    for name, value in values.items():
+        _check_kind(f"{kind.__name__}.{name}", value, known[name])
     return kind(
         **{
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
         }
     )
+
+
+def _check_kind(name: str, value: object, default: object) -> None:
+    """Refuse a value that is not of the kind of a setting's default."""
+    if isinstance(default, bool):
+        right, fits = "true or false", isinstance(value, bool)
+    elif isinstance(default, int):
+        right, fits = "a whole number", _is_whole(value)
+    elif isinstance(default, float):
+        right = "a number"
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+    elif isinstance(default, str):
+        right, fits = f"a word such as {default!r}", isinstance(value, str)
+    else:
+        length = len(default) if isinstance(default, tuple) else 2  # rows and columns of a slice
+        right = f"a list of {length} whole numbers"
+        fits = value is default or (
+            isinstance(value, (list, tuple)) and len(value) == length and all(map(_is_whole, value))
+        )
+    if not fits:
+        raise SettingError(f"{name} is {value!r}. It must be {right}.")
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return float(value).is_integer()  # 300.0 is 300

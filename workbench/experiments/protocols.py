@@ -82,7 +82,7 @@ def protocol(
     SettingError
         If no protocol has that name.
     """
-    if name is not None and name not in PROTOCOLS:
+    if name is not None and str(name) not in PROTOCOLS:  # a file may say anything
         raise SettingError(
             f"No protocol is called {name!r}.{did_you_mean(str(name), PROTOCOLS)} "
             f"Known protocols: {', '.join(PROTOCOLS)}."

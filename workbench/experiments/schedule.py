@@ -97,7 +97,7 @@ def _candidates(pool: Pool, unit: Unit) -> int:
     return int(pool.eligible.sum())
 
 
-def check_amount(name: str, amount: Amount) -> None:
+def check_amount(name: str, amount: object) -> None:
     """Refuse what is no amount.
 
     Raises

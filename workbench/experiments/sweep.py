@@ -143,8 +143,8 @@ class _Reader:
         for section in SECTIONS:
             self._section(("common",), section, given)
         source = given.get("source", PHANTOM)
-        if source != PHANTOM:
-            given["source"] = str((self.file.path.parent / str(source)).resolve())
+        if isinstance(source, str) and source != PHANTOM:
+            given["source"] = str((self.file.path.parent / source).resolve())
         if self.threads is not None:
             given.setdefault("threads", self.threads)
         with self.file.at(("common", "protocol")):
@@ -194,6 +194,10 @@ class _Reader:
         axes: dict[tuple[str, ...], list[Any]] = {}
         for path, value, deep in (*_leaves(given), *_leaves(settings)):
             axes[path] = _values(value, deep)
+            if not axes[path]:
+                raise self.file.mistake(
+                    (*key, *path), f"{path[-1]} is an empty list, which expands to no run."
+                )
         for values in itertools.product(*axes.values()):
             chosen = dict(zip(axes, values, strict=True))
             mine = {path[0]: value for path, value in chosen.items() if path[0] in given}
