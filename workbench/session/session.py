@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from workbench.training.manifold import Manifold
 
 __all__ = ["Session"]
-
-R = TypeVar("R")
 
 #: Training time of the VAE for each pixel of each image of each step, on two common cores.
 SECONDS_PER_PIXEL = 1e-6
