@@ -131,13 +131,7 @@ class GradientGuided:
             rng,
             self.fallback,
         )
-        return Suggestions(
-            rows=picks.rows,
-            source=np.asarray(shift.sources)[picks.source],
-            distance=picks.distance,
-            angle=picks.angle,
-            flags=picks.flags,
-        )
+        return picks.suggestions(shift.sources)
 
 
 def _is_number(value: object) -> bool:
