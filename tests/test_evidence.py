@@ -15,14 +15,13 @@ from workbench.jobs import finish
 from workbench.models.compute import Compute
 from workbench.models.variants import HeadSettings, Variant
 from workbench.rounds import build_model, select
-from workbench.strategies.base import (
-    Budget,
+from workbench.strategies.base import Budget
+from workbench.strategies.conditions import Dropout, Ensemble, LossHead
+from workbench.strategies.gradient_voting import GradientVoting
+from workbench.strategies.needs import (
     Disagreement,
-    Dropout,
-    Ensemble,
     Features,
     Latents,
-    LossHead,
     PredictedLoss,
     PredictedShare,
     ReferenceForeground,
@@ -31,7 +30,6 @@ from workbench.strategies.base import (
     Uncertainty,
     VariedShifts,
 )
-from workbench.strategies.gradient_voting import GradientVoting
 
 
 @pytest.fixture(scope="module")

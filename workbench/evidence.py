@@ -19,15 +19,12 @@ from numpy.typing import NDArray
 from workbench.errors import StrategyError
 from workbench.files import cache_folder, content_key, replace_file
 from workbench.jobs import Progress, Work
-from workbench.strategies.base import (
-    Condition,
+from workbench.strategies.base import Evidence
+from workbench.strategies.conditions import Condition, Dropout, Ensemble, LossHead
+from workbench.strategies.needs import (
     Disagreement,
-    Dropout,
-    Ensemble,
-    Evidence,
     Features,
     Latents,
-    LossHead,
     Need,
     PredictedLoss,
     PredictedShare,

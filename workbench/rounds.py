@@ -19,14 +19,9 @@ from workbench.errors import StoreError
 from workbench.evidence import EvidenceSource, check_needs, variant_for
 from workbench.files import cache_folder, content_key
 from workbench.jobs import Progress, Work
-from workbench.strategies.base import (
-    BeforeTraining,
-    Budget,
-    Need,
-    QueryStrategy,
-    Suggestions,
-    choose,
-)
+from workbench.strategies.base import Budget, QueryStrategy, Suggestions, choose
+from workbench.strategies.conditions import BeforeTraining
+from workbench.strategies.needs import Need
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +33,6 @@ if TYPE_CHECKING:
     from workbench.training.segmentation import Trained
 
 __all__ = [
-    "EvidenceSource",
     "Round",
     "build_model",
     "count_annotated",

@@ -9,10 +9,13 @@ import pytest
 
 from workbench.errors import SettingError
 from workbench.strategies import get_strategy
-from workbench.strategies.base import (
-    Budget,
+from workbench.strategies.base import Budget, Evidence, choose
+from workbench.strategies.baselines import ForegroundRandom
+from workbench.strategies.ensemble import DAL
+from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.gradient_voting import GradientVoting, select_by_votes
+from workbench.strategies.needs import (
     Disagreement,
-    Evidence,
     Features,
     Latents,
     PredictedLoss,
@@ -20,12 +23,7 @@ from workbench.strategies.base import (
     ReferenceForeground,
     Shift,
     Uncertainty,
-    choose,
 )
-from workbench.strategies.baselines import ForegroundRandom
-from workbench.strategies.ensemble import DAL
-from workbench.strategies.gradient_guided import GradientGuided
-from workbench.strategies.gradient_voting import GradientVoting, select_by_votes
 from workbench.strategies.representative import CoreSet
 from workbench.strategies.uncertainty import (
     BALD,

@@ -28,7 +28,7 @@ from workbench.experiments.config import RunConfig
 from workbench.experiments.sweep import PlannedRun, Sweep
 from workbench.files import content_key, replace_file
 from workbench.jobs import Progress, Work, finish
-from workbench.strategies.needs import BeforeTraining, Condition
+from workbench.strategies.conditions import BeforeTraining, Condition
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -6,17 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.evidence import EvidenceSource
 from workbench.jobs import finish
-from workbench.rounds import EvidenceSource
-from workbench.strategies.base import (
-    Budget,
-    Need,
-    QueryStrategy,
-    Shift,
-    ShiftedLatents,
-    Suggestions,
-    choose,
-)
+from workbench.strategies.base import Budget, QueryStrategy, Suggestions, choose
+from workbench.strategies.needs import Need, Shift, ShiftedLatents
 
 __all__ = ["Preview", "exact_preview", "gradient_need", "interpolated_preview"]
 

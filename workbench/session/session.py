@@ -22,12 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import SettingError
+from workbench.evidence import EvidenceSource
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
 from workbench.files import cache_folder
 from workbench.jobs import Outcome, Progress, Work
-from workbench.rounds import EvidenceSource, Round, run_round
+from workbench.rounds import Round, run_round
 from workbench.session.saved import restore
 from workbench.session.state import MAPS_ON_DEMAND, STEPS, Step
 from workbench.session.tuning import TuningSession

@@ -15,18 +15,9 @@ from typing import get_args
 import numpy as np
 
 from workbench.errors import SettingError
-from workbench.strategies.base import (
-    Budget,
-    Evidence,
-    GradientScale,
-    Latents,
-    Need,
-    Shift,
-    ShiftedLatents,
-    Sources,
-    Suggestions,
-)
+from workbench.strategies.base import Budget, Evidence, Suggestions
 from workbench.strategies.cone import select_in_passes
+from workbench.strategies.needs import GradientScale, Latents, Need, Shift, ShiftedLatents, Sources
 
 __all__ = ["GradientGuided"]
 

@@ -15,17 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import SettingError
-from workbench.strategies.base import (
-    Budget,
-    Evidence,
-    GradientScale,
-    Latents,
-    Need,
-    Shift,
-    ShiftedLatents,
-    Sources,
-    Suggestions,
-)
+from workbench.strategies.base import Budget, Evidence, Suggestions
+from workbench.strategies.conditions import Dropout
 from workbench.strategies.cone import (
     FALLBACK,
     Picks,
@@ -37,7 +28,16 @@ from workbench.strategies.cone import (
     served_sources,
 )
 from workbench.strategies.gradient_guided import GradientGuided
-from workbench.strategies.needs import Dropout, Variation, VariedShifts
+from workbench.strategies.needs import (
+    GradientScale,
+    Latents,
+    Need,
+    Shift,
+    ShiftedLatents,
+    Sources,
+    Variation,
+    VariedShifts,
+)
 from workbench.strategies.search import PlainSearch, least_angle
 
 __all__ = ["GradientVoting", "select_by_votes"]
