@@ -160,6 +160,18 @@ def test_a_ranking_is_made_once_for_all_runs(study, pool):
     assert len(list((cache_folder() / "rankings").glob("*.npy"))) == 2
 
 
+def test_a_damaged_ranking_is_made_anew(study, pool):
+    need = RepresentativeOrder(clusters=4)
+    ranked = finish(EvidenceSource(study, pool, None, 0).gather(frozenset({need})))[need]
+    (path,) = (cache_folder() / "rankings").glob("*.npy")
+    whole = path.read_bytes()
+    for damage in (b"", whole[:40], whole[:-9]):
+        path.write_bytes(damage)
+        again = finish(EvidenceSource(study, pool, None, 0).gather(frozenset({need})))[need]
+        np.testing.assert_array_equal(again, ranked)
+        assert path.read_bytes() == whole
+
+
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
