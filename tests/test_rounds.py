@@ -8,21 +8,16 @@ import numpy as np
 import pytest
 
 from workbench.errors import StrategyError
+from workbench.evidence import EvidenceSource
 from workbench.files import cache_folder
 from workbench.jobs import finish
 from workbench.models.weights import fingerprint
-from workbench.rounds import EvidenceSource, run_round, select, train_model
-from workbench.strategies.base import (
-    BeforeTraining,
-    Budget,
-    Latents,
-    Need,
-    ReferenceDice,
-    ShiftedLatents,
-    Suggestions,
-)
+from workbench.rounds import run_round, select, train_model
+from workbench.strategies.base import Budget, Suggestions
 from workbench.strategies.baselines import Oracle, Random
+from workbench.strategies.conditions import BeforeTraining
 from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.needs import Latents, Need, ReferenceDice, ShiftedLatents
 from workbench.training.predict import score_rows
 
 

@@ -15,18 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.cohort.label_source import foreground_pixels
 from workbench.errors import StoreError
 from workbench.evidence import EvidenceSource, check_needs, variant_for
 from workbench.files import cache_folder, content_key
 from workbench.jobs import Progress, Work
-from workbench.strategies.base import (
-    BeforeTraining,
-    Budget,
-    Need,
-    QueryStrategy,
-    Suggestions,
-    choose,
-)
+from workbench.strategies.base import Budget, QueryStrategy, Suggestions, choose
+from workbench.strategies.conditions import BeforeTraining
+from workbench.strategies.needs import Need
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +34,6 @@ if TYPE_CHECKING:
     from workbench.training.segmentation import Trained
 
 __all__ = [
-    "EvidenceSource",
     "Round",
     "build_model",
     "count_annotated",
@@ -105,16 +100,11 @@ def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
         slices; ``"foreground_pixels"``, those whose label is not background.
     """
     rows = np.flatnonzero(pool.labeled)
-    pixels = foreground = 0
-    for start in range(0, len(rows), 256):  # a labeled pool need not fit into memory
-        maps = labels.read(rows[start : start + 256])
-        pixels += maps.size
-        foreground += int(np.count_nonzero(maps))
     return {
         "slices": len(rows),
         "cases": len(np.unique(pool.case_of[rows])),
-        "pixels": pixels,
-        "foreground_pixels": foreground,
+        "pixels": len(rows) * labels.read([0])[0].size,
+        "foreground_pixels": int(np.nansum(foreground_pixels(labels)[rows])),
     }
 
 

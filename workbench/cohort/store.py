@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.cohort.building import building
 from workbench.cohort.cohort import Case, Cohort, Problem
 from workbench.cohort.label_maps import build_labels, file_stamp
-from workbench.cohort.label_source import LabelSource, ReferenceLabels
+from workbench.cohort.label_source import LabelSource, ReferenceLabels, foreground_pixels
 from workbench.cohort.pool import Axis, Pool, SliceId
 from workbench.cohort.preprocess import (
     Recipe,
@@ -225,16 +225,9 @@ def first_pool(store: ImageStore, labels: LabelSource) -> Pool:
 def foreground_area(store: ImageStore, labels: LabelSource) -> NDArray[np.float64]:
     """Area that is not background in each row, shape (n,), mm².
 
-    NaN where there is no label. Counted while the labels were built, where they
-    are references.
+    NaN where there is no label.
     """
-    if isinstance(labels, ReferenceLabels):
-        pixels = labels.foreground.astype(np.float64)
-    else:
-        pixels = np.full(len(store.ids), np.nan)
-        for row in np.flatnonzero(labels.available):
-            pixels[row] = np.count_nonzero(labels.read([row]))
-    pixels[~labels.available] = np.nan
+    pixels = foreground_pixels(labels)
     area: NDArray[np.float64] = pixels * store.spacing[store.case_of][:, 1:].prod(axis=1)
     return area
 

@@ -29,7 +29,7 @@ from workbench.experiments.sweep import PlannedRun, Sweep
 from workbench.experiments.worker import ERROR_FILE, do_run, prepare_shared
 from workbench.files import content_key
 from workbench.jobs import Progress, Work
-from workbench.strategies.needs import BeforeTraining, Condition
+from workbench.strategies.conditions import BeforeTraining, Condition
 
 if TYPE_CHECKING:
     from distributed import Client, Future

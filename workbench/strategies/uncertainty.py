@@ -14,13 +14,8 @@ from numpy.typing import NDArray
 
 from workbench.errors import SettingError
 from workbench.strategies.base import Budget, Evidence, Suggestions, highest
-from workbench.strategies.needs import (
-    Dropout,
-    Need,
-    PredictedShare,
-    Reduction,
-    Uncertainty,
-)
+from workbench.strategies.conditions import Dropout
+from workbench.strategies.needs import Need, PredictedShare, Reduction, Uncertainty
 
 __all__ = ["BALD", "ClaSPPE", "Entropy", "LeastConfidence", "MCDropout", "Margin", "PowerBALD"]
 

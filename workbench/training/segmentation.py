@@ -41,7 +41,7 @@ from workbench.training.loop import Images, check_finite, cosine_rate, epoch_bat
 from workbench.training.losses import ranking_loss
 from workbench.training.settings import SegmentationConfig
 
-__all__ = ["PAPER", "SegmentationConfig", "Trained", "train_network", "train_segmentation"]
+__all__ = ["PAPER", "SegmentationConfig", "Trained", "train_network"]
 
 STAGE = "training the U-Net"
 
@@ -72,39 +72,6 @@ class Trained:
     network: nn.Module
     losses: tuple[float, ...]
     head_losses: tuple[float, ...] = ()
-
-
-def train_segmentation(
-    images: Images,
-    labels: LabelSource,
-    rows: ArrayLike,
-    config: SegmentationConfig,
-    compute: Compute,
-    *,
-    seed: int,
-    round: int,
-    initial: nn.Module | None = None,
-    checkpoint: Path | None = None,
-) -> Work[tuple[nn.Module, tuple[float, ...]]]:
-    """Train one plain U-Net on labeled rows; parameters and errors as in `train_network`.
-
-    Returns
-    -------
-    network : Module
-        In eval mode, on the device of `compute`.
-    losses : tuple of float
-        The loss of every step.
-    """
-    work = train_network(
-        images, labels, np.unique(np.asarray(rows, dtype=np.int64)), config, compute,
-        seed=seed, round=round, initial=initial, checkpoint=checkpoint,
-    )  # fmt: skip
-
-    def plainly() -> Generator[Progress, None, tuple[nn.Module, tuple[float, ...]]]:
-        trained = yield from work
-        return trained.network, trained.losses
-
-    return plainly()
 
 
 def train_network(

@@ -19,7 +19,8 @@ from workbench.jobs import Work
 
 if TYPE_CHECKING:
     from workbench.experiments.runs import Run, SavedRound
-    from workbench.strategies.base import ShiftedLatents, Suggestions
+    from workbench.strategies.base import Suggestions
+    from workbench.strategies.needs import ShiftedLatents
     from workbench.study import Study
 
 __all__ = ["Replayed", "find_chains", "replay"]
@@ -203,15 +204,15 @@ def _lighten(figures: Sequence[go.Figure]) -> None:
 
 
 def _shift_of(strategy: Any) -> ShiftedLatents | None:
-    from workbench.strategies.base import ShiftedLatents
+    from workbench.strategies.needs import ShiftedLatents
 
     return next((need for need in strategy.needs() if isinstance(need, ShiftedLatents)), None)
 
 
 def _shift(run: Run, saved: SavedRound, study: Study, pool: Any, need: ShiftedLatents) -> Work[Any]:
     """Compute z and z' of the sources again, from the saved network."""
+    from workbench.evidence import EvidenceSource
     from workbench.experiments.simulate import load_round_model
-    from workbench.rounds import EvidenceSource
 
     model = load_round_model(run, saved.index, study)
     evidence = yield from EvidenceSource(study, pool, model, saved.index).gather(frozenset({need}))
