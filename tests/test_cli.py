@@ -140,6 +140,11 @@ def test_a_setting_of_another_form_is_refused(text):
         parse_settings([text])
 
 
+def test_a_section_of_a_setting_is_guessed():
+    with pytest.raises(SettingError, match="Did you mean 'segmentation'"):
+        parse_settings(["segmentations.epochs=2"])
+
+
 def parameters_of(copy: Path) -> dict[str, object]:
     """Run the cells tagged ``parameters`` of a notebook and return what they assign."""
     notebook = nbformat.read(copy, as_version=4)

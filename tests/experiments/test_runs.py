@@ -43,7 +43,7 @@ def test_settings_come_back_from_json():
         ({"cases": 0}, "cases is 0. It must be a whole number of at least 1"),
         ({"threads": "all"}, "threads is 'all'"),
         ({"precision": "half"}, "precision is 'half'. Choose one of: auto, float32, bfloat16"),
-        ({"manifold": {"z_dim": 2.5}}, "ManifoldConfig.z_dim is 2.5. It must be a whole number"),
+        ({"manifold": {"z_dim": 2.5}}, "manifold.z_dim is 2.5. It must be a whole number"),
         ({"segmentation": {"learning_rate": "x"}}, "learning_rate is 'x'. It must be a number"),
         ({"segmentation": {"features": [4, 4]}}, "must be a list of 6 whole numbers"),
         ({"segmentation": {"decay": 1}}, "decay is 1. It must be true or false"),

@@ -14,7 +14,7 @@ import typer
 
 from workbench.cli.progress import with_progress
 from workbench.cli.sweep import list_strategies, run_sweep_file
-from workbench.errors import SettingError, WorkbenchError
+from workbench.errors import SettingError, WorkbenchError, did_you_mean
 from workbench.jobs import Work
 
 __all__ = ["app", "main"]
@@ -29,6 +29,9 @@ app = typer.Typer(
 
 app.command("sweep")(run_sweep_file)
 app.command("strategies")(list_strategies)
+
+#: What settings of ``--set`` belong to.
+SECTIONS = ("strategy", "recipe", "manifold", "segmentation")
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
 
@@ -212,12 +215,10 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         path, equals, value = text.partition("=")
         section, dot, name = path.partition(".")
-        if not equals or not dot or section not in (
-            "strategy", "recipe", "manifold", "segmentation"
-        ):  # fmt: skip
+        if not equals or not dot or section not in SECTIONS:
             raise SettingError(
-                f"--set {text!r} is not understood. Write it as section.name=value, with section "
-                f"one of strategy, recipe, manifold, segmentation."
+                f"--set {text!r} is not understood.{did_you_mean(section, SECTIONS) if dot else ''} "
+                f"Write it as section.name=value, with section one of {', '.join(SECTIONS)}."
             )
         try:
             parsed: Any = json.loads(value)
