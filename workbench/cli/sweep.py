@@ -18,7 +18,7 @@ __all__ = ["list_strategies", "run_sweep_file"]
 def run_sweep_file(
     file: Annotated[Path, typer.Argument(help="A TOML file, such as notebooks/sweeps/demo.toml.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the runs; runs/NAME-OF-THE-FILE by default.")
+        Path | None, typer.Option(help="Folder of the runs; runs/NAME-OF-THE-FILE if not given.")
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -26,7 +26,11 @@ def run_sweep_file(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes on this machine; one per GPU or core by default."),
+        typer.Option(
+            min=1,
+            help="Processes on this machine.",
+            show_default="one per GPU, or per --threads cores",
+        ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Cores of one process.")] = 1,
     retries: Annotated[
