@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,8 @@ def test_every_strategy_is_listed_with_parameters_needs_and_source():
     for name in strategies():
         assert f"\n{name}\n" in f"\n{told}"
     assert "max_angle = 60" in told
-    assert "needs: Latents, ShiftedLatents" in told
+    assert "needs: latent code of every row; where the loss gradient moves" in told
+    assert not re.search(r"\(00\d\)|Latents|0\.6666", told)
     assert told.count("source: ") == len(strategies())
 
 

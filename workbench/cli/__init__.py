@@ -14,7 +14,8 @@ import typer
 
 from workbench.cli.progress import with_progress
 from workbench.cli.sweep import list_strategies, run_sweep_file
-from workbench.errors import SettingError, WorkbenchError
+from workbench.errors import SettingError, WorkbenchError, did_you_mean
+from workbench.experiments.protocols import PROTOCOLS
 from workbench.jobs import Work
 
 __all__ = ["app", "main"]
@@ -29,6 +30,9 @@ app = typer.Typer(
 
 app.command("sweep")(run_sweep_file)
 app.command("strategies")(list_strategies)
+
+#: What settings of ``--set`` belong to.
+SECTIONS = ("strategy", "recipe", "manifold", "segmentation")
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
 
@@ -94,27 +98,40 @@ def cohort(
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder of the run; a run that is there goes on.")],
     cohort: Annotated[str, typer.Option(help="'phantom' or the folder of a cohort.")] = "phantom",
-    strategy: Annotated[str, typer.Option(help="Query strategy.")] = "gradient-guided",
+    strategy: Annotated[
+        str, typer.Option(help="Query strategy; 'workbench strategies' lists them.")
+    ] = "gradient-guided",
     protocol: Annotated[
         str | None,
-        typer.Option(help="Schedule of a paper, such as one-shot or iterative; see ARCHITECTURE."),
+        typer.Option(
+            help=f"Schedule of a paper, which the options below may change: {', '.join(PROTOCOLS)}."
+        ),
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option(min=0, help="Rounds after the initial set [default: 3].")
+        int | None, typer.Option(min=0, help="Rounds after the initial set; 3 if not given.")
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Suggested in a round: 12, or a share such as '1 %' [default: 12]."),
+        typer.Option(
+            help="Suggested in a round: a number, or a share such as '1 %'; 12 if not given."
+        ),
     ] = None,
     initial: Annotated[
-        str | None, typer.Option(help="Random initial set, likewise [default: 24].")
+        str | None, typer.Option(help="Labeled at random first, likewise; 24 if not given.")
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(help="What is suggested: slices, or whole cases.")
+        str | None,
+        typer.Option(help="What is suggested and counted: slices, as if not given, or cases."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Initial set, weights, augmentation, draws.")] = 0,
-    cases: Annotated[int | None, typer.Option(min=2, help="Use so many cases only.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="Decides initial set, weights, augmentation and draws.")
+    ] = 0,
+    cases: Annotated[
+        int | None, typer.Option(min=2, help="Use so many cases only; all if not given.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of torch; its own choice if not given.")
+    ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -181,7 +198,9 @@ def report(
     ),
     pictures: Annotated[
         list[str] | None,
-        typer.Option(help="Strategy whose chains and latent maps are shown; several times."),
+        typer.Option(
+            help="Strategy whose chains and latent maps are shown; may be given several times."
+        ),
     ] = None,
     skip_pictures: Annotated[
         bool, typer.Option("--skip-pictures", help="Show no chains and no latent maps.")
@@ -212,12 +231,11 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         path, equals, value = text.partition("=")
         section, dot, name = path.partition(".")
-        if not equals or not dot or section not in (
-            "strategy", "recipe", "manifold", "segmentation"
-        ):  # fmt: skip
+        if not equals or not dot or section not in SECTIONS:
+            guess = did_you_mean(section, SECTIONS) if dot else ""
             raise SettingError(
-                f"--set {text!r} is not understood. Write it as section.name=value, with section "
-                f"one of strategy, recipe, manifold, segmentation."
+                f"--set {text!r} is not understood.{guess} Write it as section.name=value, with "
+                f"section one of {', '.join(SECTIONS)}."
             )
         try:
             parsed: Any = json.loads(value)

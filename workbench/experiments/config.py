@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from workbench.cohort.preprocess import Recipe
-from workbench.errors import RunError, SettingError
+from workbench.errors import RunError, SettingError, did_you_mean
 from workbench.experiments.schedule import (
     Amount,
     Schedule,
@@ -199,11 +199,11 @@ class RunConfig:
 
     def image_recipe(self) -> Recipe:
         """Build the recipe of the image store."""
-        return _build(Recipe, self.recipe)  # type: ignore[no-any-return]
+        return _build("recipe", Recipe, self.recipe)  # type: ignore[no-any-return]
 
     def manifold_config(self) -> ManifoldConfig:
         """Build the settings of the VAE."""
-        return _build(ManifoldConfig, self.manifold)  # type: ignore[no-any-return]
+        return _build("manifold", ManifoldConfig, self.manifold)  # type: ignore[no-any-return]
 
     def segmentation_config(self, index: int | None = None) -> SegmentationConfig:
         """Build the settings of the U-Net, with the epochs of round `index` if one is named."""
@@ -211,7 +211,7 @@ class RunConfig:
         if index is not None and self.epochs is not None:
             known = (self.epochs,) if isinstance(self.epochs, int) else self.epochs
             settings["epochs"] = known[min(index, len(known) - 1)]
-        return _build(SegmentationConfig, settings)  # type: ignore[no-any-return]
+        return _build("segmentation", SegmentationConfig, settings)  # type: ignore[no-any-return]
 
 
 def _check_whole(name: str, value: object, least: int) -> None:
@@ -227,17 +227,16 @@ def _check_length(name: str, values: Sequence[object], length: int, what: str) -
         )
 
 
-def _build(kind: type, values: Mapping[str, Any]) -> Any:
-    """Make a settings object; lists (as JSON has them) become tuples."""
+def _build(section: str, kind: type, values: Mapping[str, Any]) -> Any:
+    """Make the settings object of a section; lists (as JSON has them) become tuples."""
     known = {entry.name: entry.default for entry in fields(kind)}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise SettingError(
-            f"{kind.__name__} has no setting {', '.join(map(repr, unknown))}. It has: "
-            f"{', '.join(sorted(known))}."
-        )
     for name, value in values.items():
-        _check_kind(f"{kind.__name__}.{name}", value, known[name])
+        if name not in known:
+            raise SettingError(
+                f"{section} has no setting {name!r}.{did_you_mean(name, known)} It has: "
+                f"{', '.join(sorted(known))}."
+            )
+        _check_kind(f"{section}.{name}", value, known[name])
     return kind(
         **{
             name: tuple(value) if isinstance(value, list) else value

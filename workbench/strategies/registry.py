@@ -129,8 +129,8 @@ def describe(name: str) -> dict[str, Any]:
     -------
     dict
         ``name``; ``summary``, the first line of its docstring; ``parameters``, a mapping
-        from each parameter to its default (None where it has none); ``needs``, sorted names
-        of what it needs with default parameters, None where some parameter has no default;
+        from each parameter to its default (None where it has none); ``needs``, what
+        it needs with default parameters, in words, None where some parameter has no default;
         ``source``, the paper and equation: the section *References* of its docstring, in one
         line, empty if it has none.
     """
@@ -147,9 +147,9 @@ def describe(name: str) -> dict[str, Any]:
             complete = False
     return {
         "name": name,
-        "summary": (made.__doc__ or "").strip().partition("\n")[0],
+        "summary": _first_line(made),
         "parameters": parameters,
-        "needs": sorted(type(need).__name__ for need in made().needs()) if complete else None,
+        "needs": sorted({_in_words(type(need)) for need in made().needs()}) if complete else None,
         "source": _section(made, "References"),
     }
 
@@ -180,6 +180,16 @@ def from_record(saved: Mapping[str, Any]) -> QueryStrategy:
         If the strategy, or the module it came from, is no longer there.
     """
     return get_strategy(str(saved["name"]), **saved.get("parameters", {}))
+
+
+def _first_line(made: type) -> str:
+    return (made.__doc__ or "").strip().partition("\n")[0]
+
+
+def _in_words(need: type) -> str:
+    """What a need is: the first line of its docstring, without the form of its value."""
+    words = _first_line(need).partition(":")[0].rstrip(".")
+    return words[:1].lower() + words[1:]
 
 
 def _section(made: type, title: str) -> str:
