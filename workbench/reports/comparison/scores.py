@@ -14,8 +14,7 @@ from workbench.experiments.results import COSTS, Results
 from workbench.experiments.summaries import repetitions
 from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, needs_of
 from workbench.reports.comparison.tables import Table, number, p_value, plus_minus
-from workbench.reports.figures.strategies import COSTS as COST_TITLES
-from workbench.reports.figures.strategies import UNITS
+from workbench.reports.figures.axis_titles import UNITS, brief_cost, region_title
 from workbench.strategies.needs import Latents, RepresentativeOrder, ShiftedLatents, VariedShifts
 
 __all__ = [
@@ -97,7 +96,7 @@ def reached_table(numbers: Numbers, metric: str) -> Table:
     rows = []
     for label in [*numbers.ranked, *([FULL] if len(full) else [])]:
         own = frame[frame["label"] == label].set_index("region")
-        cells = {_place(region): _spread(own.loc[region], digits) for region in regions}
+        cells = {region_title(region): _spread(own.loc[region], digits) for region in regions}
         rows.append({"strategy": label, "n": str(int(own["n"].max())), **cells})
     slices = number(numbers.slices(numbers.last), 0)
     return Table(
@@ -107,10 +106,6 @@ def reached_table(numbers: Numbers, metric: str) -> Table:
         pd.DataFrame(rows),
         note=f"{_SPREAD} n counts runs; test cases are averaged first.",
     )
-
-
-def _place(region: str) -> str:
-    return "mean of the regions" if region == "mean" else region
 
 
 def _spread(row: pd.Series, digits: int) -> str:
@@ -156,7 +151,7 @@ def area_table(numbers: Numbers) -> Table:
     rows = []
     for label in numbers.ranked:
         own = chosen[chosen["label"] == label].set_index("cost")
-        cells = {f"against {_cost(cost)}": _spread(own.loc[cost], 3) for cost in COSTS}
+        cells = {f"against {brief_cost(cost)}": _spread(own.loc[cost], 3) for cost in COSTS}
         rows.append({"strategy": label, **cells})
     return Table(
         "area",
@@ -168,10 +163,6 @@ def area_table(numbers: Numbers) -> Table:
     )
 
 
-def _cost(cost: str) -> str:
-    return COST_TITLES[cost].split(" (")[0]
-
-
 def needed_table(numbers: Numbers) -> Table | None:
     """Tell the budget for 99 % of the full-data Dice; None without a full-data run."""
     if numbers.needed.empty:
@@ -180,7 +171,7 @@ def needed_table(numbers: Numbers) -> Table | None:
     for label in numbers.ranked:
         own = numbers.needed[numbers.needed["label"] == label].set_index("cost")
         cells = {
-            _cost(
+            brief_cost(
                 cost
             ): f"{number(own.loc[cost, 'budget'], 0)} ({100 * own.loc[cost, 'of_all']:.1f} %)"
             if math.isfinite(own.loc[cost, "budget"])
@@ -298,7 +289,7 @@ def annotated_table(numbers: Numbers) -> Table:
     text = pd.DataFrame(
         {
             "strategy": at_last.index,
-            **{_cost(cost): [number(each, 0) for each in at_last[cost]] for cost in COSTS},
+            **{brief_cost(cost): [number(each, 0) for each in at_last[cost]] for cost in COSTS},
             "foreground, initial set": [_share(each) for each in first["foreground"]],
             "foreground, suggested": [_share(each) for each in at_last["foreground_suggested"]],
             "foreground, all": [_share(each) for each in at_last["foreground"]],

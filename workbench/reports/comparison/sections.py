@@ -21,14 +21,11 @@ from workbench.reports.comparison.parts import Part, Section, Text
 from workbench.reports.comparison.replay import Replayed, replay
 from workbench.reports.comparison.tables import number
 from workbench.reports.comparison.writing import write_comparison
-from workbench.reports.figures.strategies import (
-    UNITS,
-    each_strategy_figure,
-    loss_by_round_figure,
-    seconds_figure,
-    strategy_curves_figure,
-    structures_figure,
-)
+from workbench.reports.figures.axis_titles import UNITS
+from workbench.reports.figures.strategy_curves import strategy_curves_figure
+from workbench.reports.figures.strategy_panels import each_strategy_figure
+from workbench.reports.figures.strategy_training import loss_by_round_figure, seconds_figure
+from workbench.reports.figures.structures import structures_figure
 from workbench.reports.palette import LineStyle, line_styles
 
 __all__ = ["Report", "make_report"]
