@@ -110,6 +110,19 @@ def test_boxes_hold_the_score_of_every_test_case():
     assert np.array_equal(boxes["entropy", "anterior"].x, own["value"])
 
 
+@pytest.mark.parametrize(("cases", "points"), [(10, "all"), (11, "outliers")])
+def test_a_box_of_few_cases_shows_every_one(cases, points):
+    figure = structures_figure(made_up_cases(FEW, cases), line_styles(FEW))
+    assert {box.boxpoints for box in figure.data} == {points}
+
+
+def test_panels_of_structures_follow_the_first_one_and_it_follows_none():
+    figure = structures_figure(made_up_cases(FEW), line_styles(FEW))
+    axes = list(figure.select_xaxes())
+    assert [axis.matches for axis in axes] == [None, "x", "x"]
+    assert all(axis.showticklabels for axis in axes)
+
+
 def test_boxes_leave_out_what_is_not_defined():
     cases = made_up_cases(FEW)
     cases.loc[0, "value"] = np.nan

@@ -132,13 +132,20 @@ def seconds_figure(
             )
         )
     dress(figure, title=title, height=110 + 24 * len(names) + (30 if title else 0))
-    figure.update_xaxes(title_text="seconds a round (wall time)", tickformat=",")
+    figure.update_xaxes(title_text="seconds per round (wall time)", tickformat=",")
     figure.update_yaxes(
         categoryorder="array", categoryarray=names[::-1], showgrid=False, automargin=True
     )
     figure.update_layout(
         barmode="stack",
         bargap=0.35,
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+        legend={
+            "orientation": "h",
+            "traceorder": "normal",  # as the bars are stacked
+            "x": 1,
+            "xanchor": "right",
+            "y": 1,
+            "yanchor": "bottom",
+        },
     )
     return figure

@@ -13,7 +13,10 @@ from workbench.reports.figures.axis_titles import UNITS, region_title
 from workbench.reports.palette import LineStyle, faint
 from workbench.reports.theme import blank_figure, dress
 
-__all__ = ["structures_figure"]
+__all__ = ["FEW", "structures_figure"]
+
+#: Up to so many test cases each is a dot of its own, because a box of so few says little.
+FEW = 10
 
 
 def structures_figure(
@@ -35,6 +38,7 @@ def structures_figure(
     cases = cases[np.isfinite(cases["value"].to_numpy(float))]
     if cases.empty:
         return blank_figure("Boxes appear here once a run has scored its test cases.")
+    few = cases["case"].nunique() <= FEW
     regions = list(dict.fromkeys(cases["region"]))
     names = [name for name in styles if name in set(cases["label"])]
     regions.sort(key=lambda region: region != "mean")
@@ -62,10 +66,12 @@ def structures_figure(
                     name=name,
                     meta={"label": name, "region": region},
                     orientation="h",
-                    boxpoints="outliers",
+                    boxpoints="all" if few else "outliers",
+                    pointpos=0,
+                    jitter=0,
                     line={"color": styles[name].color, "width": 1.4},
                     fillcolor=faint(styles[name].color),
-                    marker={"size": 3, "color": styles[name].color},
+                    marker={"size": 5 if few else 3, "color": styles[name].color},
                     showlegend=False,
                     hovertemplate="%{text}: %{x:.3f}<extra>" + name + "</extra>",
                 ),
