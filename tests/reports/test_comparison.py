@@ -169,6 +169,16 @@ def test_it_is_said_at_which_seeds_strategies_are_compared_where_one_has_fewer(t
     assert text.count(", at seed 0)") == 1
     assert "The two best, at seed 0: margin and" in text
     assert "Not every strategy has the same seeds" in text
+    assert "Of one seed, an interval tells about these networks alone" in text
+
+
+def test_seeds_that_all_of_many_strategies_share_with_random_are_told_once(tmp_path):
+    for name, seeds in {"random": 3, "margin": 2, "entropy": 2, "bald": 2}.items():
+        for seed in range(seeds):
+            make_run(tmp_path / f"{name}-{seed}", name, source="gone", seed=seed)
+    text = said(finish(make_report([tmp_path])).findings())
+    assert "difference of the area under the mean Dice, at seeds 0, 1, with its" in text
+    assert text.count("at seeds") == 1
 
 
 def test_nothing_is_said_of_seeds_where_all_strategies_have_the_same(tmp_path):

@@ -102,7 +102,8 @@ math[display="block"] { margin: 14px 0; font-size: 1.15em; }
 @media screen and (prefers-color-scheme: dark) {
   .updatemenu-item-rect[style*="244, 250, 255"] { fill: #1f3347 !important; }
 }
-@media print { .scroll { overflow: visible; background: none; } .scroll table { font-size: 10px; } }
+@media print { .scroll { overflow: visible; background: none; } }
+@media print { .scroll table { font-size: 10px; } .scroll td { white-space: normal; } }
 @media print { details:not(.table) { display: none; } .figure, tr { break-inside: avoid; } }
 """
 

@@ -189,6 +189,7 @@ def needed_table(numbers: Numbers) -> Table | None:
         pd.DataFrame(rows),
         note="Where the curve of the mean over runs crosses it, straight lines between rounds; in "
         f"brackets the share of what the full-data runs cost.{passed}",
+        folded=not numbers.needed["reached"].any(),
     )
 
 

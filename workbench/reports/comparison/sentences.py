@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,25 +57,32 @@ def findings(numbers: Numbers) -> list[str]:
     if len(open_ones) < 3:
         said += [sentence(each) for each in open_ones]
     else:
-        told = "; ".join(
-            f"{each.first} {_signed(each.difference)} ({_signed(each.low)} to {_signed(each.high)}"
-            f"{_at_shared_seeds(numbers, each)})"
-            for each in open_ones
-        )
-        said.append(
-            f"Whether these beat {REFERENCE} cannot be said from so few seeds or test cases; "
-            f"difference of the area under the mean Dice, with its 95 % interval: {told}."
-        )
+        said.append(_open(numbers, open_ones))
     if any(_at_shared_seeds(numbers, each) for each in [*found, *numbers.best]):
         said.append(
             "Not every strategy has the same seeds. A difference is taken at the seeds that both "
-            "have, so it may differ from that of the means in the tables, which take all seeds; of "
-            "one seed, its interval tells about these networks alone."
+            "have, so it may differ from that of the means in the tables, which take all seeds."
         )
+    if any(each.seeds == 1 for each in [*found, *numbers.best]):
+        said.append("Of one seed, an interval tells about these networks alone.")
     if numbers.peeking:
         names = ", ".join(numbers.peeking)
         said.append(f"To be read as a bound, because it sees references nobody drew: {names}.")
     return [*said, *_ends(numbers)]
+
+
+def _open(numbers: Numbers, found: Sequence[Comparison]) -> str:
+    """Tell in one sentence the differences that cannot be tested."""
+    seeds = [_at_shared_seeds(numbers, each) for each in found]
+    at_all, at_each = (seeds[0], [""] * len(seeds)) if len(set(seeds)) == 1 else ("", seeds)
+    told = "; ".join(
+        f"{each.first} {_signed(each.difference)} ({_signed(each.low)} to {_signed(each.high)}{at})"
+        for each, at in zip(found, at_each, strict=True)
+    )
+    return (
+        f"Whether these beat {REFERENCE} cannot be said from so few seeds or test cases; "
+        f"difference of the area under the mean Dice{at_all}, with its 95 % interval: {told}."
+    )
 
 
 def _ends(numbers: Numbers) -> list[str]:
@@ -102,7 +110,7 @@ def _at_shared_seeds(numbers: Numbers, compared: Comparison) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{round(value, 3) or 0.0:+.3f}".replace("-", "−")  # no minus before a zero
 
 
 def _reaching(numbers: Numbers) -> str:

@@ -65,7 +65,7 @@ def strategy_curves_figure(
     across = {cost: _across(curves, drawn, cost) for cost in COSTS}
     upward = {view: _upward(curves, ceiling, drawn, view) for view in views}
     _apply(figure, x=across["slices"], **upward[views[0]])
-    dress(figure, height=520)
+    dress(figure, height=560)
     figure.update_xaxes(title_text=COSTS["slices"], tickformat=",", rangemode="tozero", nticks=9)
     figure.update_yaxes(title_text=measure(*views[0]), autorange=True)
     by_cost = [
@@ -76,11 +76,11 @@ def strategy_curves_figure(
         (measure(*view), values, {"yaxis.title.text": measure(*view)})
         for view, values in upward.items()
     ]
-    menus = [_menu(by_cost, x=0)]
+    menus = [_menu(by_cost)]
     if len(by_view) > 1:
-        menus.append(_menu(by_view, x=1, dropdown=True))
+        menus.append(_menu(by_view, dropdown=True))
     figure.update_layout(
-        margin={"t": 76},
+        margin={"t": 76 if len(menus) == 1 else 116},
         legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
         updatemenus=menus,
     )
@@ -204,17 +204,17 @@ def _apply(figure: go.Figure, **values: Sequence[Any]) -> None:
 def _menu(
     choices: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]],
     *,
-    x: float,
     dropdown: bool = False,
 ) -> dict[str, Any]:
+    """A row of buttons above the plot, or a menu above that row, which a narrow page needs."""
     return {
         "type": "dropdown" if dropdown else "buttons",
         "direction": "down" if dropdown else "right",
-        "x": x,
-        "xanchor": "right" if dropdown else "left",
+        "x": 0,
+        "xanchor": "left",
         "y": 1.02,
         "yanchor": "bottom",
-        "pad": {"t": 0, "b": 0, "l": 0, "r": 0},
+        "pad": {"t": 0, "b": 42 if dropdown else 0, "l": 0, "r": 0},
         "showactive": True,
         "bgcolor": "white",
         "bordercolor": "#d0d7de",

@@ -42,14 +42,16 @@ def each_strategy_figure(
         return blank_figure("A panel for each strategy appears here once there are two of them.")
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
+    titles = [wrap(name, 24) for name in names]
+    second = 14 if any("<br>" in each for each in titles) else 0  # room for a second line
     figure = make_subplots(
         rows=rows,
         cols=columns,
         shared_xaxes=True,
         shared_yaxes=True,
         horizontal_spacing=0.025,
-        vertical_spacing=min(0.3, 52 / (190 * rows)),
-        subplot_titles=[wrap(name, 34) for name in names],
+        vertical_spacing=min(0.3, (52 + second) / (190 * rows)),
+        subplot_titles=titles,
     )
     told: set[str] = set()
     for index, name in enumerate(names):
@@ -76,7 +78,7 @@ def each_strategy_figure(
             **place,
         )
         _panel_line(figure, own, name, "the strategy named above, ± 1 sd", told, place)
-    dress(figure, title=title, height=120 + 190 * rows + (30 if title else 0))
+    dress(figure, title=title, height=120 + (190 + second) * rows + (30 if title else 0))
     figure.update_xaxes(tickformat=",", nticks=5, rangemode="tozero")
     figure.update_annotations(font_size=12)
     for column in range(1, columns + 1):
@@ -86,7 +88,7 @@ def each_strategy_figure(
     for row in range(1, rows + 1):
         figure.update_yaxes(title_text=UNITS["dice"], row=row, col=1)
     figure.update_layout(
-        margin={"t": 84 if title else 40},
+        margin={"t": (84 if title else 40) + second},
         legend={"orientation": "h", "x": 0, "y": -70 / (190 * rows), "yanchor": "top"},
     )
     return figure
