@@ -96,7 +96,6 @@ details.table { color: inherit; }
 details.table > summary { font-size: 15px; font-weight: 600; margin: 22px 0 2px; }
 .caption { font-weight: 600; margin: 22px 0 2px; }
 .note { color: var(--quiet); font-size: 13px; margin: 2px 0 14px; }
-.finding { border-left: 3px solid var(--link); padding: 2px 14px; margin: 10px 0; }
 msup > mo:last-child, msubsup > mo:last-child { font-size: 1.35em; }
 math[display="block"] { margin: 14px 0; font-size: 1.15em; }
 @media screen and (prefers-color-scheme: dark) {
@@ -269,7 +268,7 @@ def figure_html(described: Mapping[str, Any]) -> str:
     told = json.dumps(
         {"data": described.get("data", []), "layout": described.get("layout", {})},
         cls=PlotlyJSONEncoder,
-    ).replace("</", "<\\/")
+    ).replace("<", "\\u003c")  # no markup inside a script element
     return f'<div {_FIGURE}><div></div><script type="application/json">{told}</script></div>'
 
 
