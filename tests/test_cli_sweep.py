@@ -79,7 +79,7 @@ def test_a_simulation_takes_shares_protocols_and_counts_candidates(tmp_path):
     command = ["simulate", "--out", str(tmp_path / "run"), *small, *options]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert "0 of them have no reference" in result.output
+    assert " slices, each with a reference." in result.output
     config = Run.load(tmp_path / "run").config
     assert (config.initial, config.budget, config.epochs) == ("3 %", "6 %", 10)
     assert config.strategy["parameters"]["sources"] == "all"

@@ -95,7 +95,7 @@ def test_every_run_of_a_sweep_is_finished_or_reported(undisturbed):
     }  # fmt: skip
     for outcome in finished:
         assert len(Run.load(runs / outcome.name).rounds) == 2
-        assert "0 of them have no reference" in outcome.pool
+        assert "each with a reference" in outcome.pool
 
 
 def test_a_run_that_raises_is_tried_again_and_told_with_its_trace(undisturbed, base):
@@ -140,7 +140,7 @@ def test_finished_runs_are_skipped_without_starting_anything(undisturbed, base):
     again = finish(run_sweep(Sweep(sweep.path, finished), runs), progress.append)
     assert not progress
     assert [outcome.seconds for outcome in again] == [0.0] * len(finished)
-    assert all("0 of them have no reference" in outcome.pool for outcome in again)
+    assert all("each with a reference" in outcome.pool for outcome in again)
 
 
 def workers_of(command: psutil.Process) -> list[psutil.Process]:

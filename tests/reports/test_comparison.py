@@ -156,6 +156,39 @@ def test_many_strategies_without_a_test_are_told_in_one_sentence(tmp_path):
     assert "entropy +0.000 (+0.000 to +0.000)" in text
 
 
+def test_it_is_said_at_which_seeds_strategies_are_compared_where_one_has_fewer(tmp_path):
+    for name in ("random", "margin", "entropy", "bald"):
+        for seed in range(1 if name == "margin" else 2):
+            dice = dice_of(0.02 if name == "margin" else 0)
+            make_run(tmp_path / f"{name}-{seed}", name, dice, source="gone", seed=seed)
+    report = finish(make_report([tmp_path]))
+    text = said(report.findings())
+    difference = report.numbers.against[0]
+    assert (difference.first, difference.seeds) == ("margin", 1)
+    assert f"margin {difference.difference:+.3f} (" in text
+    assert text.count(", at seed 0)") == 1
+    assert "The two best, at seed 0: margin and" in text
+    assert "Not every strategy has the same seeds" in text
+    assert "Of one seed, an interval tells about these networks alone" in text
+
+
+def test_seeds_that_all_of_many_strategies_share_with_random_are_told_once(tmp_path):
+    for name, seeds in {"random": 3, "margin": 2, "entropy": 2, "bald": 2}.items():
+        for seed in range(seeds):
+            make_run(tmp_path / f"{name}-{seed}", name, source="gone", seed=seed)
+    text = said(finish(make_report([tmp_path])).findings())
+    assert "difference of the area under the mean Dice, at seeds 0, 1, with its" in text
+    assert text.count("at seeds") == 1
+
+
+def test_nothing_is_said_of_seeds_where_all_strategies_have_the_same(tmp_path):
+    for name in ("random", "margin", "entropy", "bald"):
+        make_run(tmp_path / name, name, source="gone")
+    text = said(finish(make_report([tmp_path])).findings())
+    assert "the same seeds" not in text
+    assert "at seed" not in text
+
+
 def test_an_unfinished_run_is_named(report):
     text = said(report.findings())
     assert "Left out: 1 folder" in text
@@ -180,6 +213,15 @@ def test_every_setting_is_told_with_its_value_where_it_was_left_out(report):
     assert settings["budget"] == "10, 20"
     assert settings["manifold.z_dim"] == "3"
     assert settings["segmentation.loss"] == "dai2022"
+
+
+def test_settings_of_full_data_runs_are_told_where_they_are_others(report):
+    table = tables(report)["settings"].numbers.set_index("setting")["full data"]
+    assert table["rounds"] == "0"
+    assert table["initial"] == "100 %"
+    assert table["manifold.z_dim"] == ""
+    runs = tables(report)["runs"].numbers.set_index("run")["minutes"]
+    assert runs["full-0"] == pytest.approx((2 + 0.5) / 60)
 
 
 def test_settings_that_differ_are_marked_with_how_many_runs_have_each(tmp_path):
@@ -210,6 +252,12 @@ def test_pictures_of_a_strategy_that_is_not_there_are_refused(folder):
 
 def test_pictures_are_skipped_with_a_sentence_where_the_cohort_is_elsewhere(report):
     assert "No pictures of random, seed 0: gone does not exist" in said(report.maps())
+
+
+def test_pictures_missing_for_one_reason_are_told_in_one_sentence(folder):
+    report = finish(make_report([folder], pictures=["random", "margin"]))
+    (told,) = report.maps().parts
+    assert "No pictures of random, seed 0; margin, seed 0: gone does not exist" in told
 
 
 def test_without_random_nothing_is_said_to_beat_it(tmp_path):

@@ -67,6 +67,8 @@ class Results:
         device, precision, threads, folder``.
     members : mapping of str to tuple of Run
         The runs of each label, references left out.
+    references : tuple of Run
+        The full-data references.
     left_out : tuple of LeftOut
         What was found and is not in the tables.
     notes : tuple of str
@@ -78,6 +80,7 @@ class Results:
     ceiling: pd.DataFrame
     runs: pd.DataFrame
     members: Mapping[str, tuple[Run, ...]]
+    references: tuple[Run, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -136,7 +139,8 @@ def read_results(folders: Iterable[str | Path]) -> Results:
     scores = {name: _scores(name, labels[name], runs[name]) for name in kept}
     compared = [name for name in kept if not labels_everything(runs[name])]
     tables = pd.concat([scores[name] for name in compared], ignore_index=True)
-    full = [scores[name] for name in kept if labels_everything(runs[name])]
+    everything = [name for name in kept if name not in compared]
+    full = [scores[name] for name in everything]
     members: dict[str, list[Run]] = {}
     for name in compared:
         members.setdefault(labels[name], []).append(runs[name])
@@ -148,6 +152,7 @@ def read_results(folders: Iterable[str | Path]) -> Results:
         ceiling=pd.concat(full, ignore_index=True) if full else tables.iloc[:0].copy(),
         runs=pd.DataFrame([_row(name, labels[name], runs[name]) for name in kept]),
         members={label: tuple(each) for label, each in members.items()},
+        references=tuple(runs[name] for name in everything),
         left_out=tuple(left_out),
         notes=(*differing_hardware(runs), *said, *repeated),
     )

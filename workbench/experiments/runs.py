@@ -189,6 +189,8 @@ class Run:
                 "How many slices of the pool have no reference and were no candidates is not "
                 "known: the version that made the run did not save it."
             )
+        if not pool["without_reference"]:
+            return f"The pool has {pool['slices']:,} slices, each with a reference."
         return (
             f"The pool has {pool['slices']:,} slices; {pool['without_reference']:,} of them have "
             f"no reference and were no candidates."

@@ -32,10 +32,10 @@ from workbench.rounds import Round, run_round
 from workbench.session.saved import restore
 from workbench.session.state import MAPS_ON_DEMAND, STEPS, Step
 from workbench.session.tuning import TuningSession
-from workbench.session.words import count
 from workbench.strategies import from_record, record
 from workbench.strategies.base import Budget, QueryStrategy
 from workbench.study import Data, Study, initial_rows, learn_latent, open_data
+from workbench.words import count
 
 if TYPE_CHECKING:
     from workbench.latent.space import LatentSpace

@@ -84,6 +84,14 @@ class Numbers:
         ]
         return float(chosen["mean"].iloc[0])
 
+    @property
+    def above_ceiling(self) -> str | None:
+        """The best strategy of the last round, if training on everything reaches less."""
+        best = max(self.ranked, key=self.reached)
+        if self.needed.empty or self.reached(best) <= self.needed["target"].iloc[0] / TARGET:
+            return None
+        return best
+
     def slices(self, index: int) -> float:
         """Slices annotated up to a round, mean over strategies."""
         return float(self.curves[self.curves["round"] == index]["slices"].mean())

@@ -41,14 +41,17 @@ class Replayed:
         The latent map of every round, behind a slider.
     chains : plotly Figure or None
         Source → suggested → suggested, with their slices.
-    notes : tuple of str
-        What could not be shown, and why.
+    note : str
+        How to read them, where that is not plain.
+    missing : str
+        Why there are none, in a sentence.
     """
 
     name: str
     maps: go.Figure | None = None
     chains: go.Figure | None = None
-    notes: tuple[str, ...] = ()
+    note: str = ""
+    missing: str = ""
 
 
 def find_chains(
@@ -105,20 +108,20 @@ def replay(run: Run, name: str) -> Work[Replayed]:
     Returns
     -------
     Replayed
-        With a note in place of what cannot be shown here.
+        Without pictures, but with the reason, where they cannot be shown here.
     """
     try:
         study = yield from _reopen(run, 0)
         maps = yield from _maps(run, name, study)
-        notes: tuple[str, ...] = ()
+        note = ""
         if run.config.unit == "cases":
-            notes = (
+            note = (
                 f"{name} suggested whole cases: each chain shows the middle slice of a case, and "
-                f"the map of slices has no arrows, because sources move as cases.",
+                f"the map of slices has no arrows, because sources move as cases."
             )
-        return Replayed(name, maps, _chains(run, name, study), notes)
+        return Replayed(name, maps, _chains(run, name, study), note)
     except (WorkbenchError, OSError, RuntimeError) as error:  # torch: the hardware is another
-        return Replayed(name, notes=(f"No pictures of {name}: {error}",))
+        return Replayed(name, missing=str(error))
 
 
 def _reopen(run: Run, index: int) -> Work[Study]:
@@ -136,8 +139,8 @@ def _reopen(run: Run, index: int) -> Work[Study]:
         if progress.stage == STAGE:
             work.close()
             raise ReportError(
-                "its manifold is not in the cache folder any more. Set WORKBENCH_CACHE to the "
-                "folder that was used for the run and make the report again."
+                "the manifold is not in the cache folder any more. Set WORKBENCH_CACHE to the "
+                "folder that was used for the run, and make the report again."
             )
         yield progress
 
