@@ -60,6 +60,8 @@ class Cohort:
         ``{"whole tumor": (1, 2, 4)}``; one region per label where none are declared.
     problems : tuple of Problem
         Everything found while reading that a user should know.
+    reason : str
+        Why the layout was recognized, as it is told to a user.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Cohort:
     labels: Mapping[int, str]
     regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    reason: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ class CohortReport:
         told = ", ".join(f"{site} {count}" for site, count in sorted(sites.items()))
         lines = [
             f"{cohort.name}: {cohort.layout} layout, {cohort.root}",
+            f"  because   {cohort.reason}",
             f"  cases     {len(cohort.cases)}, {self.labeled} with a usable label"
             + (f" (sites: {told})" if len(sites) > 1 else ""),
             f"  channels  {', '.join(cohort.channels)}",

@@ -22,7 +22,8 @@ __all__ = ["DatasetFile", "read_dataset_file"]
 class DatasetFile:
     """What a data set declares about itself; see `Cohort` for the fields.
 
-    ``cases`` are the ids that it lists, empty where it lists none.
+    ``cases`` are the ids that it lists, empty where it lists none; ``nnunet`` tells which of
+    the two dialects it is written in.
     """
 
     name: str = ""
@@ -30,6 +31,7 @@ class DatasetFile:
     labels: Mapping[int, str] = field(default_factory=dict)
     regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     cases: tuple[str, ...] = ()
+    nnunet: bool = False
 
 
 def read_dataset_file(path: Path) -> DatasetFile:
@@ -49,7 +51,10 @@ def read_dataset_file(path: Path) -> DatasetFile:
             stem_of(Path(entry["image"] if isinstance(entry, dict) else entry))
             for entry in (listed if isinstance(listed, list) else [])
         )
-        return DatasetFile(str(content.get("name", "")), channels, labels, regions, cases)
+        return DatasetFile(
+            str(content.get("name", "")), channels, labels, regions, cases,
+            nnunet="channel_names" in content,
+        )  # fmt: skip
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise CohortError(
             f"{path} cannot be understood ({type(error).__name__}: {error}). It is a JSON object "
