@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.cohort.label_maps import foreground
 from workbench.errors import StrategyError
 from workbench.files import cache_folder, content_key, replace_file
 from workbench.jobs import Progress, Work
@@ -235,7 +236,7 @@ class EvidenceSource:
         found = np.full(len(self.pool), np.nan)
         for start in range(0, len(rows), LABELS_AT_ONCE):
             part = rows[start : start + LABELS_AT_ONCE]
-            found[part] = (labels.read(part) > 0).any(axis=(1, 2))
+            found[part] = foreground(labels.read(part)).any(axis=(1, 2))
             yield Progress("looking at the references", start + len(part), len(rows))
         return found
 

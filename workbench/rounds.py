@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.cohort.label_maps import foreground
 from workbench.errors import StoreError
 from workbench.evidence import EvidenceSource, check_needs, variant_for
 from workbench.files import cache_folder, content_key
@@ -105,16 +106,16 @@ def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
         slices; ``"foreground_pixels"``, those whose label is not background.
     """
     rows = np.flatnonzero(pool.labeled)
-    pixels = foreground = 0
+    pixels = marked = 0
     for start in range(0, len(rows), 256):  # a labeled pool need not fit into memory
         maps = labels.read(rows[start : start + 256])
         pixels += maps.size
-        foreground += int(np.count_nonzero(maps))
+        marked += int(np.count_nonzero(foreground(maps)))
     return {
         "slices": len(rows),
         "cases": len(np.unique(pool.case_of[rows])),
         "pixels": pixels,
-        "foreground_pixels": foreground,
+        "foreground_pixels": marked,
     }
 
 

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.cohort.building import building
 from workbench.cohort.cohort import Case, Cohort, Problem
-from workbench.cohort.label_maps import build_labels, file_stamp
+from workbench.cohort.label_maps import build_labels, file_stamp, foreground
 from workbench.cohort.label_source import LabelSource, ReferenceLabels
 from workbench.cohort.pool import Axis, Pool, SliceId
 from workbench.cohort.preprocess import (
@@ -233,7 +233,7 @@ def foreground_area(store: ImageStore, labels: LabelSource) -> NDArray[np.float6
     else:
         pixels = np.full(len(store.ids), np.nan)
         for row in np.flatnonzero(labels.available):
-            pixels[row] = np.count_nonzero(labels.read([row]))
+            pixels[row] = np.count_nonzero(foreground(labels.read([row])))
     pixels[~labels.available] = np.nan
     area: NDArray[np.float64] = pixels * store.spacing[store.case_of][:, 1:].prod(axis=1)
     return area

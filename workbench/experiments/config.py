@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from workbench.cohort.cohort import AUTO, CohortOptions
 from workbench.cohort.preprocess import Recipe
 from workbench.errors import RunError, SettingError
 from workbench.experiments.schedule import (
@@ -60,6 +61,8 @@ class RunConfig:
         Seed of the VAE, apart from that of the run.
     cases : int or None
         Number of phantom cases, or of a cohort's to use, spread evenly over all of them.
+    layout, task, unknown_labels, resample
+        How the cohort's files are understood; see `CohortOptions`.
     test_fraction : float
         Share of the cases held out for testing.
     continue_weights : bool
@@ -99,6 +102,10 @@ class RunConfig:
     segmentation: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "auto"
     threads: int | None = None
+    layout: str = AUTO
+    task: str = AUTO
+    unknown_labels: str = "refuse"
+    resample: bool = False
 
     def __post_init__(self) -> None:
         for name in ("rounds", "seed", "split_seed", "manifold_seed"):
@@ -139,7 +146,12 @@ class RunConfig:
                 f'"TCIA"}}.'
             )
 
-        for build in (self.image_recipe, self.manifold_config, self.segmentation_config):
+        for build in (
+            self.cohort_options,
+            self.image_recipe,
+            self.manifold_config,
+            self.segmentation_config,
+        ):
             build()  # refuses what is out of range, before anything is opened or written
 
     def schedule(self, pool: Pool) -> Schedule:
@@ -181,6 +193,10 @@ class RunConfig:
     def with_strategy(self, strategy: QueryStrategy) -> RunConfig:
         """Return the same settings with another strategy."""
         return RunConfig(**{**self.to_json(), "strategy": record(strategy)})
+
+    def cohort_options(self) -> CohortOptions:
+        """Build what `open_cohort` takes."""
+        return CohortOptions(self.layout, self.task, self.unknown_labels, self.resample)  # type: ignore[arg-type]
 
     def image_recipe(self) -> Recipe:
         """Build the recipe of the image store."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from workbench.cohort.cohort import Cohort
+from workbench.cohort.cohort import AUTO, Cohort
 from workbench.cohort.layouts.as_found import with_labels_as_found
 from workbench.cohort.layouts.brats import BRATS
 from workbench.cohort.layouts.layout import Layout
@@ -20,12 +20,10 @@ from workbench.cohort.layouts.plain import PLAIN
 from workbench.cohort.layouts.unknown import nothing_matches
 from workbench.errors import CohortError, SettingError, UnknownLayoutError
 
-__all__ = ["AUTO", "LAYOUTS", "Layout", "layout_named", "natural_key", "recognize"]
+__all__ = ["LAYOUTS", "Layout", "layout_named", "natural_key", "recognize"]
 
 #: Every layout that is tried, in the order in which they are told.
 LAYOUTS: tuple[Layout, ...] = (MSD, NNUNET, BRATS, PLAIN)
-#: The word for "recognize it from the folder".
-AUTO = "auto"
 
 
 def recognize(folder: str | Path, layout: str = AUTO) -> Cohort:
@@ -81,7 +79,7 @@ def recognize(folder: str | Path, layout: str = AUTO) -> Cohort:
             f"{root} looks like a {cohort.layout} data set, but no case of it can be used. {first}"
         )
     cases = sorted(cohort.cases, key=lambda case: natural_key(case.id))
-    return replace(cohort, cases=tuple(cases))
+    return replace(cohort, cases=tuple(cases)).with_tasks()
 
 
 def layout_named(name: str) -> Layout:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from workbench.cohort.cohort import Case, Cohort, Problem
+from workbench.cohort.cohort import Case, Cohort, Problem, Task
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.pairing import natural_key, unlabeled
 from workbench.cohort.volumes import is_nifti, stem_of
@@ -53,23 +53,38 @@ def _find(root: Path) -> Cohort | None:
         site = next((site for site in ("CBICA", "TCIA") if site in case), "other")
         images = {channel: files[name] for name, channel in names.items()}
         cases.append(Case(case, site, images, files.get("seg")))
-    enhancing = 3 if new_names else 4
+    tasks = _tasks(enhancing=3 if new_names else 4)
     return Cohort(
         name=root.resolve().name,
         layout="BraTS",
         root=root,
         cases=tuple(cases),
         channels=tuple(names.values()),
-        labels={1: "necrotic core", 2: "edema", enhancing: "enhancing tumor"},
-        regions={
-            "whole tumor": (1, 2, enhancing),
-            "tumor core": (1, enhancing),
-            "enhancing tumor": (enhancing,),
-        },
+        labels=tasks[0].labels,
+        tasks=tasks,
         problems=tuple(problems),
         reason=f"its files are called CASE, then {', '.join(names)}: the names of BraTS "
         f"{'since 2023' if new_names else '2018 to 2021'}",
     )
+
+
+def _tasks(enhancing: int) -> tuple[Task, ...]:
+    """The three labels, scored as three regions; and each region as a task of its own."""
+    labels = {1: "necrotic core", 2: "edema", enhancing: "enhancing tumor"}
+    regions = {
+        "whole tumor": (1, 2, enhancing),
+        "tumor core": (1, enhancing),
+        "enhancing tumor": (enhancing,),
+    }
+    single = (
+        Task(
+            short,
+            dict.fromkeys(values, name),
+            background=tuple(value for value in labels if value not in values),
+        )
+        for short, (name, values) in zip(("WT", "TC", "ET"), regions.items(), strict=True)
+    )
+    return Task("subregions", labels, regions), *single
 
 
 BRATS = Layout(

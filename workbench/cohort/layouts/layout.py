@@ -26,6 +26,7 @@ class Layout:
         without cases, but with problems, looks like this layout and cannot be used. Only names
         (and small text files) are read; ``Cohort.reason`` says why it was recognized. Labels
         that nothing declares are left empty: they are read from the label maps afterwards.
+        Where a layout knows several tasks it lists them in ``Cohort.tasks``, its own first.
     """
 
     name: str
