@@ -62,7 +62,7 @@ class Slices(Images, Protocol):
     """`Images` that tell across which axis they are cut: that decides what a mirror image is."""
 
     @property
-    def axis(self) -> Axis: ...  # noqa: D102
+    def axis(self) -> Axis: ...
 
 
 @dataclass(frozen=True, eq=False)
