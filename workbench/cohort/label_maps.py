@@ -24,10 +24,12 @@ from workbench.errors import VolumeError
 from workbench.files import content_key, write_json
 from workbench.jobs import Progress, Work
 
-__all__ = ["build_labels", "file_stamp", "foreground", "read_classes"]
+__all__ = ["build_labels", "file_stamp", "foreground", "read_classes", "values_in"]
 
 #: Raised whenever the content or form of the label folder changes.
 VERSION = 1
+#: Span of values up to which voxels are counted in a table.
+MOST_COUNTED = 1 << 16
 #: Label values that are named one by one.
 MOST_TOLD = 6
 
@@ -63,7 +65,7 @@ def read_classes(
     image = next(iter(case.images.values()))
     values, label_affine = read_label(case.label)
     check_same_grid(image, shape, affine, case.label, values.shape, label_affine)
-    found, counts = np.unique(values, return_counts=True)
+    found, counts = values_in(values)
     class_of = cohort.class_of
     unknown = ~np.isin(found, list(class_of))
     notes: tuple[str, ...] = ()
@@ -84,8 +86,23 @@ def read_classes(
                 f"with --unknown-labels background."
             )
         notes = (f"{case.label.name} holds unknown label values, taken as background: {held}.",)
-    table = np.array([class_of.get(value, 0) for value in found.tolist()], np.uint8)
-    return table[np.searchsorted(found, values)], notes
+    classes = np.array([class_of.get(value, 0) for value in found.tolist()], np.uint8)
+    if found[-1] - found[0] > MOST_COUNTED:
+        return classes[np.searchsorted(found, values)], notes
+    table = np.zeros(int(found[-1] - found[0]) + 1, np.uint8)
+    table[found - found[0]] = classes
+    return table[values - found[0]], notes
+
+
+def values_in(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the values of a label map in ascending order, and how many voxels have them."""
+    low, high = int(labels.min()), int(labels.max())
+    if high - low > MOST_COUNTED:
+        found, counts = np.unique(labels, return_counts=True)
+        return found.astype(np.int64), counts.astype(np.int64)
+    counts = np.bincount((labels - low).ravel())  # many times faster than sorting every voxel
+    found = np.flatnonzero(counts)
+    return found + low, counts[found]
 
 
 def foreground(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -181,7 +198,11 @@ def _case_slices(
 
 
 def file_stamp(path: Path, root: Path) -> list[object]:
-    """Name, size and time of a file: what changes when its content does."""
+    """Name, size and time of a file: what changes when its content does.
+
+    Of an Analyze pair, which is named by its header, the file with the voxels counts.
+    """
+    path = path.with_suffix(".img") if path.suffix == ".hdr" else path
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
     try:
         status = path.stat()

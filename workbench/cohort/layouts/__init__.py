@@ -12,8 +12,12 @@ from pathlib import Path
 
 from workbench.cohort.cohort import AUTO, Cohort
 from workbench.cohort.layouts.as_found import with_labels_as_found
+from workbench.cohort.layouts.bids import BIDS
 from workbench.cohort.layouts.brats import BRATS
+from workbench.cohort.layouts.ibsr import IBSR18
 from workbench.cohort.layouts.layout import Layout
+from workbench.cohort.layouts.malc import MALC
+from workbench.cohort.layouts.mrbrains import MRBRAINS18
 from workbench.cohort.layouts.msd import MSD, NNUNET
 from workbench.cohort.layouts.pairing import natural_key
 from workbench.cohort.layouts.plain import PLAIN
@@ -23,7 +27,7 @@ from workbench.errors import CohortError, SettingError, UnknownLayoutError
 __all__ = ["LAYOUTS", "Layout", "layout_named", "natural_key", "recognize"]
 
 #: Every layout that is tried, in the order in which they are told.
-LAYOUTS: tuple[Layout, ...] = (MSD, NNUNET, BRATS, PLAIN)
+LAYOUTS: tuple[Layout, ...] = (MSD, NNUNET, BRATS, MALC, IBSR18, MRBRAINS18, BIDS, PLAIN)
 
 
 def recognize(folder: str | Path, layout: str = AUTO) -> Cohort:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from workbench.cohort.cohort import Cohort, Problem
+from workbench.cohort.label_maps import values_in
 from workbench.cohort.volumes import read_label
 from workbench.errors import CohortError, VolumeError
 
@@ -26,7 +25,7 @@ def with_labels_as_found(cohort: Cohort) -> Cohort:
     for case in cohort.cases:
         if case.label is not None:
             try:
-                found = {int(value) for value in np.unique(read_label(case.label)[0])} - {0}
+                found = set(values_in(read_label(case.label)[0])[0].tolist()) - {0}
                 if len(found) > MOST_VALUES or (found and min(found) < 0):
                     raise VolumeError(
                         f"{case.label} holds {len(found)} values from {min(found)} to "

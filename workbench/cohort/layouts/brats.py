@@ -8,7 +8,7 @@ from pathlib import Path
 
 from workbench.cohort.cohort import Case, Cohort, Problem, Task
 from workbench.cohort.layouts.layout import Layout
-from workbench.cohort.layouts.pairing import natural_key, unlabeled
+from workbench.cohort.layouts.pairing import lacks, natural_key, occurs_twice, unlabeled
 from workbench.cohort.volumes import is_nifti, stem_of
 
 __all__ = ["BRATS"]
@@ -21,17 +21,24 @@ COMMON = {"t1", "t2", "seg"}
 
 
 def _find(root: Path) -> Cohort | None:
-    found: dict[str, dict[str, Path]] = defaultdict(dict)
+    folders: dict[str, dict[Path, dict[str, Path]]] = defaultdict(lambda: defaultdict(dict))
     for pattern in ("*", "*/*", "*/*/*"):  # files, case folders, case folders in HGG and LGG
         for path in root.glob(pattern):
             match = NAME.fullmatch(stem_of(path)) if is_nifti(path) else None
             if match and path.is_file():
-                found[match["case"]][match["what"]] = path
+                place = path.parent.resolve()  # a link to a folder is that folder
+                folders[match["case"]][place].setdefault(match["what"], path)
     signs = {*BEFORE_2023, *SINCE_2023} - COMMON
-    found = {case: files for case, files in found.items() if signs & set(files)}
-    if not found:
+    found: dict[str, dict[str, Path]] = {}
+    problems: list[Problem] = []
+    for case, places in folders.items():
+        alike = [files for files in places.values() if signs & set(files)]
+        if len(alike) > 1:
+            problems.append(occurs_twice(case, [next(iter(f.values())).parent for f in alike]))
+        elif alike:
+            found[case] = alike[0]
+    if not found and not problems:
         return None
-    problems = []
     cases = []
     new_names = sum("t1n" in files for files in found.values()) * 2 > len(found)
     names = SINCE_2023 if new_names else BEFORE_2023
@@ -39,14 +46,7 @@ def _find(root: Path) -> Cohort | None:
         files = found[case]
         missing = [name for name in names if name not in files]
         if missing:
-            problems.append(
-                Problem(
-                    case,
-                    f"{case} lacks {', '.join(missing)}: a case needs all of "
-                    f"{', '.join(names)}. It is left out; add the missing files to use it.",
-                    True,
-                )
-            )
+            problems.append(lacks(case, missing, list(names)))
             continue
         if "seg" not in files:
             problems.append(unlabeled(case))

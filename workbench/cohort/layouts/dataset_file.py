@@ -32,6 +32,7 @@ class DatasetFile:
     regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     cases: tuple[str, ...] = ()
     nnunet: bool = False
+    ignored: tuple[int, ...] = ()
 
 
 def read_dataset_file(path: Path) -> DatasetFile:
@@ -45,7 +46,9 @@ def read_dataset_file(path: Path) -> DatasetFile:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         channels = _names(content.get("channel_names") or content.get("modality") or {"0": "image"})
-        labels, regions = _labels(content.get("labels") or {})
+        values = dict(content.get("labels") or {})
+        ignore = values.pop("ignore", None)  # nnU-Net: voxels that nobody labeled
+        labels, regions = _labels(values)
         listed = content.get("training") or []
         cases = tuple(
             stem_of(Path(entry["image"] if isinstance(entry, dict) else entry))
@@ -53,7 +56,7 @@ def read_dataset_file(path: Path) -> DatasetFile:
         )
         return DatasetFile(
             str(content.get("name", "")), channels, labels, regions, cases,
-            nnunet="channel_names" in content,
+            nnunet="channel_names" in content, ignored=() if ignore is None else (int(ignore),),
         )  # fmt: skip
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise CohortError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from workbench.cohort.cohort import Cohort, Problem
 from workbench.cohort.layouts.dataset_file import DatasetFile, read_dataset_file
 from workbench.cohort.layouts.layout import Layout
-from workbench.cohort.layouts.pairing import images_by_case, nifti_files, pair
+from workbench.cohort.layouts.pairing import images_by_case, nifti_files, one_each, pair
 from workbench.cohort.volumes import stem_of
 
 __all__ = ["MSD", "NNUNET"]
@@ -33,14 +33,20 @@ def _declared(root: Path) -> DatasetFile | None:
 
 
 def _cohort(root: Path, layout: str, declared: DatasetFile, sign: str) -> Cohort:
-    images = images_by_case(nifti_files(root / "imagesTr"), grouped=len(declared.channels) > 1)
-    labels = {stem_of(path): path for path in nifti_files(root / "labelsTr")}
-    problems = [
+    files, twice = one_each((stem_of(path), path) for path in nifti_files(root / "imagesTr"))
+    labels, more = one_each((stem_of(path), path) for path in nifti_files(root / "labelsTr"))
+    images = images_by_case(list(files.values()), grouped=len(declared.channels) > 1)
+    left_out = {problem.case for problem in (*twice, *more)}
+    absent = [
         Problem(case, f"dataset.json lists {case}, but imagesTr/ holds no image of it.", True)
         for case in declared.cases
-        if case not in images and case not in labels
+        if case not in {*images, *labels, *left_out}
     ]
-    cases, more = pair(images, labels, declared.channels)
+    cases, problems = pair(
+        {case: paths for case, paths in images.items() if case not in left_out},
+        {case: path for case, path in labels.items() if case not in left_out},
+        declared.channels,
+    )
     return Cohort(
         name=declared.name or root.resolve().name,
         layout=layout,
@@ -49,7 +55,8 @@ def _cohort(root: Path, layout: str, declared: DatasetFile, sign: str) -> Cohort
         channels=declared.channels,
         labels=declared.labels,
         regions=declared.regions,
-        problems=(*problems, *more),
+        ignored=declared.ignored,
+        problems=(*twice, *more, *absent, *problems),
         reason=f"its dataset.json {sign}",
     )
 

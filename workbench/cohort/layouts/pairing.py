@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from workbench.cohort.cohort import Case, Problem
 from workbench.cohort.volumes import is_nifti, stem_of
 
-__all__ = ["images_by_case", "natural_key", "nifti_files", "pair", "unlabeled"]
+__all__ = [
+    "images_by_case",
+    "lacks",
+    "natural_key",
+    "nifti_files",
+    "occurs_twice",
+    "one_each",
+    "pair",
+    "unlabeled",
+    "volume_files",
+]
 
 CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
@@ -27,6 +37,25 @@ def nifti_files(folder: Path) -> list[Path]:
         return []
     files = [path for path in folder.iterdir() if is_nifti(path) and path.is_file()]
     return sorted(files, key=lambda path: natural_key(path.name))
+
+
+def volume_files(folder: Path) -> list[Path]:
+    """NIfTI files of a folder, and the headers (``.hdr``) of Analyze pairs."""
+    pairs = [path for path in folder.glob("*.hdr") if path.with_suffix(".img").is_file()]
+    return sorted([*nifti_files(folder), *pairs], key=lambda path: natural_key(path.name))
+
+
+def one_each(named: Iterable[tuple[str, Path]]) -> tuple[dict[str, Path], list[Problem]]:
+    """Map names to their files; a name that two files have is told and left out.
+
+    A file that is reached on two ways, through a link, is one file.
+    """
+    found: dict[str, dict[Path, Path]] = defaultdict(dict)
+    for name, path in named:
+        found[name].setdefault(path.resolve(), path)
+    problems = [occurs_twice(name, list(f.values())) for name, f in found.items() if len(f) > 1]
+    files = {name: next(iter(f.values())) for name, f in found.items() if len(f) == 1}
+    return files, problems
 
 
 def images_by_case(files: Sequence[Path], grouped: bool) -> dict[str, list[Path]]:
@@ -75,6 +104,27 @@ def pair(
         named = dict(zip(channels, every, strict=True))
         cases.append(Case(case, "other", named, labels.get(case)))
     return cases, problems
+
+
+def lacks(case: str, missing: Sequence[str], names: Sequence[str]) -> Problem:
+    """Tell that a case lacks some of its channels."""
+    return Problem(
+        case,
+        f"{case} lacks {', '.join(missing)}: a case needs all of {', '.join(names)}. It is left "
+        f"out; add the missing files to use it.",
+        True,
+    )
+
+
+def occurs_twice(case: str, paths: Sequence[Path]) -> Problem:
+    """Tell that a name belongs to several files or folders."""
+    told = ", ".join(str(path) for path in paths[:3])
+    return Problem(
+        case,
+        f"{case} occurs {len(paths)} times: {told}. It is left out, because nothing says which one "
+        f"is meant; keep one of them, or rename the others.",
+        True,
+    )
 
 
 def unlabeled(case: str) -> Problem:

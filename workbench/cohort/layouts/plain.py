@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.layouts.layout import Layout
-from workbench.cohort.layouts.pairing import images_by_case, nifti_files, pair
+from workbench.cohort.layouts.pairing import images_by_case, nifti_files, one_each, pair
 from workbench.cohort.volumes import stem_of
 
 __all__ = ["PLAIN"]
@@ -26,11 +26,16 @@ def _find(root: Path) -> Cohort | None:
     label_files = nifti_files(labels_folder) if labels_folder else []
     if not files and not label_files:
         return None
-    images = images_by_case(files, grouped=any(stem_of(p).endswith("_0001") for p in files))
-    labels = {}
-    for path in label_files:
-        stem = stem_of(path)
-        labels[stem if stem in images else LABEL_SUFFIX.sub("", stem)] = path
+    named, twice = one_each((stem_of(path), path) for path in files)
+    grouped = any(stem.endswith("_0001") for stem in named)
+    images = images_by_case(list(named.values()), grouped)
+    labels, more = one_each(
+        (stem_of(p) if stem_of(p) in images else LABEL_SUFFIX.sub("", stem_of(p)), p)
+        for p in label_files
+    )
+    left_out = {problem.case for problem in (*twice, *more)}
+    images = {case: paths for case, paths in images.items() if case not in left_out}
+    labels = {case: path for case, path in labels.items() if case not in left_out}
     count = max((len(each) for each in images.values()), default=1)
     names = ("image",) if count == 1 else tuple(f"channel {i}" for i in range(count))
     cases, problems = pair(images, labels, names)
@@ -42,7 +47,7 @@ def _find(root: Path) -> Cohort | None:
         cases=tuple(cases),
         channels=names,
         labels={},
-        problems=tuple(problems),
+        problems=(*twice, *more, *problems),
         reason=f"there is {images_folder.name}/ with {beside} beside it, and their files pair by "
         f"name",
     )
