@@ -10,6 +10,7 @@ could be meant by them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,10 @@ __all__ = [
 GRID_TOLERANCE = 0.1
 #: Largest distance of a label from a whole number (scaled files round).
 WHOLE_TOLERANCE = 1e-3
+#: No voxel lies farther from the origin than this, mm; a header that says so is damaged.
+FARTHEST = 1e9
+#: Bytes that one byte of a gzip stream can stand for, at most.
+MOST_PACKED = 1032
 EXTENSIONS = (".nii.gz", ".nii")
 ORIENTATIONS: Any = nib.orientations  # untyped functions of a typed package
 
@@ -176,11 +181,12 @@ def read_label(path: Path) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """
     raw, affine = _read(path, frames=1)
     array = raw[..., 0]
-    if array.dtype.kind in "iub":
-        return array.astype(np.int32), affine
-    whole = np.rint(array)
-    with np.errstate(invalid="ignore"):
-        wrong = ~(np.abs(array - whole) <= WHOLE_TOLERANCE)  # NaN is wrong too
+    whole = array
+    wrong = np.zeros(array.shape, np.bool_)
+    if array.dtype.kind == "f":
+        with np.errstate(all="ignore"):
+            whole = np.rint(array)
+            wrong = ~(np.abs(array - whole) <= WHOLE_TOLERANCE)  # NaN is wrong too
     if wrong.any():
         example = array[wrong][0]
         raise VolumeError(
@@ -188,6 +194,13 @@ def read_label(path: Path) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
             f"(such as {float(example):.4g}). Labels are whole numbers, 0 for background. It may "
             f"be an image or a probability map, or was resampled smoothly: resample labels with "
             f"nearest neighbor, or round a probability map at 0.5."
+        )
+    limits = np.iinfo(np.int32)
+    if whole.dtype != np.bool_ and (whole.max() > limits.max or whole.min() < limits.min):
+        raise VolumeError(
+            f"{path} is not a label map: it holds values from {whole.min():.4g} to "
+            f"{whole.max():.4g}. Labels are small whole numbers, 0 for background. It may be an "
+            f"image, or was damaged: take it out of the labels, or copy it again."
         )
     return whole.astype(np.int32), affine
 
@@ -259,13 +272,12 @@ def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
             f"declare its channels in a dataset.json (MSD layout)."
         )
     order = _orientation(path, image.affine)
+    _check_promise(path, image)
     try:
-        array = np.asanyarray(image.dataobj)
+        with np.errstate(all="ignore"):  # a scaled voxel beyond its type becomes infinite
+            array = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError) as error:
-        raise VolumeError(
-            f"{path} ends before its last voxel: its header promises {_times(image.shape)} voxels. "
-            f"It was cut off, probably while copying or downloading: copy it again."
-        ) from error
+        raise VolumeError(_ends_early(path, image.shape)) from error
     except Exception as error:  # a damaged gzip stream raises zlib.error and others
         raise VolumeError(
             f"{path} is damaged: its compressed voxels cannot be unpacked ({error}). Copy or "
@@ -280,13 +292,15 @@ def _open(path: Path) -> Any:
     """Open a file and refuse what can never be a volume, with a reason."""
     _look(path)
     try:
-        image: Any = nib.load(path)
+        with np.errstate(all="ignore"):
+            image: Any = nib.load(path)
+            dtype = image.get_data_dtype()
+            np.linalg.norm(image.affine)  # nibabel works it out only now
     except Exception as error:  # nibabel raises many types for a header that it cannot parse
         raise VolumeError(
             f"{path} is not a NIfTI file, although its name says so ({error}). A volume is a "
             f"NIfTI file (.nii or .nii.gz): convert or copy it again from its source."
         ) from error
-    dtype = image.get_data_dtype()
     if dtype.fields is not None or dtype.kind not in "iufb":
         raise VolumeError(
             f"{path} holds colors or complex numbers (type {dtype}), but a volume holds one gray "
@@ -300,13 +314,32 @@ def _open(path: Path) -> Any:
     return image
 
 
+def _check_promise(path: Path, image: Any) -> None:
+    """Refuse a header that promises more than its file can hold, before memory is taken for it."""
+    promised = math.prod(image.shape) * image.get_data_dtype().itemsize
+    size = path.stat().st_size * (MOST_PACKED if path.name.lower().endswith(".gz") else 1)
+    if promised > size:
+        raise VolumeError(_ends_early(path, image.shape))
+
+
+def _ends_early(path: Path, shape: tuple[int, ...]) -> str:
+    return (
+        f"{path} ends before its last voxel: its header promises {_times(shape)} voxels. It was "
+        f"cut off, probably while copying or downloading: copy it again."
+    )
+
+
 def _orientation(path: Path, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-12
+    usable = (
+        np.isfinite(affine).all()
+        and np.abs(affine).max() < FARTHEST
+        and abs(np.linalg.det(affine[:3, :3])) > 1e-12
+    )
     order: NDArray[np.float64] | None = ORIENTATIONS.io_orientation(affine) if usable else None
     if order is None or np.isnan(order).any():
         raise VolumeError(
-            f"{path} has an affine that places no voxel (singular or not finite), so left, right "
-            f"and spacing are unknown. Convert it again from its source, or repair its header."
+            f"{path} has an affine that places no voxel (singular or without bounds), so left, "
+            f"right and spacing are unknown. Convert it again from its source, or repair its header."
         )
     return order
 
