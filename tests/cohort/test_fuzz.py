@@ -153,3 +153,18 @@ def test_a_damaged_file_is_read_as_nibabel_reads_it_or_refused(originals, tmp_pa
     assert found["refused"] > COUNT / 50
     if damage == "header field" or not packed:
         assert found["equal"] > COUNT / 10
+
+
+def test_a_damaged_header_of_a_pair_is_read_as_nibabel_reads_it_or_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    nib.save(
+        nib.AnalyzeImage(rng.integers(0, 900, (6, 5, 4, 1)).astype(np.int16), np.eye(4)),
+        tmp_path / "pair.img",
+    )
+    path = tmp_path / "pair.hdr"
+    whole = path.read_bytes()
+    found = Counter()
+    for _ in range(COUNT // 4):
+        path.write_bytes(change_a_field(rng, whole, nib.AnalyzeHeader)[0])
+        found[read_both_ways(path)] += 1
+    assert found["equal"] > COUNT / 20

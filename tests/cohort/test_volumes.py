@@ -225,6 +225,19 @@ def test_an_affine_that_places_nothing_is_refused(tmp_path):
         read_image({"image": tmp_path / "flat.nii"})
 
 
+@pytest.mark.parametrize("fault", ["absent", "short"])
+def test_half_of_a_pair_is_told(tmp_path, fault):
+    pair = nib.AnalyzeImage(np.ones((4, 5, 6), np.int16), np.eye(4))
+    nib.save(pair, tmp_path / "scan.img")
+    if fault == "absent":
+        (tmp_path / "scan.img").unlink()
+    else:
+        (tmp_path / "scan.img").write_bytes(b"123")
+    said = {"absent": "scan.img with its voxels is not beside it", "short": "before its last voxel"}
+    with pytest.raises(VolumeError, match=said[fault]):
+        read_image({"image": tmp_path / "scan.hdr"})
+
+
 def test_a_single_picture_is_no_volume(tmp_path, write):
     file = write(tmp_path / "flat.nii.gz", np.ones((5, 5), np.uint8))
     with pytest.raises(VolumeError, match="a volume has three axes"):

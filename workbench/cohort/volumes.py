@@ -1,11 +1,12 @@
-"""Read a NIfTI file to RAS+, or say in a sentence why it cannot be read.
+"""Read a NIfTI or Analyze file to RAS+, or say in a sentence why it cannot be read.
 
 Every array of the workbench runs from left to right, posterior to anterior and
 inferior to superior (RAS+), whatever the order in the file. An oblique grid
 keeps its voxels: its axes are put into the nearest order, nothing is resampled.
 Voxels that are not finite become 0 in an image, with a note in `Volume.notes`;
 a label map that holds such voxels, or fractions, is refused, because no class
-could be meant by them.
+could be meant by them. An Analyze file (a pair of .hdr and .img) does not say
+where left is; like nibabel, we take its first axis to run from right to left.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ __all__ = [
     "Volume",
     "check_same_grid",
     "is_nifti",
+    "open_image",
+    "ras_order",
     "read_header",
     "read_image",
     "read_label",
@@ -41,17 +44,20 @@ WHOLE_TOLERANCE = 1e-3
 FARTHEST = 1e9
 #: Bytes that one byte of a gzip stream can stand for, at most.
 MOST_PACKED = 1032
-EXTENSIONS = (".nii.gz", ".nii")
+EXTENSIONS = (".nii.gz", ".nii", ".hdr")
 ORIENTATIONS: Any = nib.orientations  # untyped functions of a typed package
 
 
 def is_nifti(path: Path) -> bool:
-    """Tell by the name whether a file is a NIfTI file (macOS ``._`` files are not)."""
+    """Tell by the name whether a file is a volume (macOS ``._`` files are not).
+
+    NIfTI files are, and the ``.hdr`` of a pair, which stands for its ``.img`` too.
+    """
     return path.name.lower().endswith(EXTENSIONS) and not path.name.startswith(".")
 
 
 def stem_of(path: Path) -> str:
-    """Name of a NIfTI file without its extension."""
+    """Name of a volume's file without its extension."""
     name = path.name
     for extension in EXTENSIONS:
         if name.lower().endswith(extension):
@@ -213,8 +219,8 @@ def read_header(path: Path) -> Header:
     VolumeError
         If the file is no NIfTI file, or not one of gray values in 3-D or 4-D.
     """
-    image = _open(path)
-    order = _orientation(path, image.affine)
+    image = open_image(path)
+    order = ras_order(path, image.affine)
     shape = [image.shape[int(np.flatnonzero(order[:, 0] == axis)[0])] for axis in range(3)]
     affine = image.affine @ ORIENTATIONS.inv_ornt_aff(order, image.shape[:3])
     spacing = spacing_of(affine)
@@ -262,7 +268,7 @@ def _times(shape: tuple[int, ...]) -> str:
 
 def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Read the voxels of a file, shape (x, y, z, frames), and its RAS+ affine."""
-    image = _open(path)
+    image = open_image(path)
     found = int(np.prod(image.shape[3:], dtype=int))
     if found != frames:
         wanted = "one image (3-D)" if frames == 1 else f"{frames} channels along its fourth axis"
@@ -271,7 +277,7 @@ def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
             f"{wanted} is expected. Split a series into 3-D files, for example with fslsplit, or "
             f"declare its channels in a dataset.json (MSD layout)."
         )
-    order = _orientation(path, image.affine)
+    order = ras_order(path, image.affine)
     _check_promise(path, image)
     try:
         with np.errstate(all="ignore"):  # a scaled voxel beyond its type becomes infinite
@@ -288,8 +294,14 @@ def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
     return ORIENTATIONS.apply_orientation(array, order), affine
 
 
-def _open(path: Path) -> Any:
-    """Open a file and refuse what can never be a volume, with a reason."""
+def open_image(path: Path) -> Any:
+    """Open a file with nibabel, and refuse what can never be a volume, with a reason.
+
+    Raises
+    ------
+    VolumeError
+        If the file cannot be read, or does not hold gray values in three axes or more.
+    """
     _look(path)
     try:
         with np.errstate(all="ignore"):
@@ -299,7 +311,8 @@ def _open(path: Path) -> Any:
     except Exception as error:  # nibabel raises many types for a header that it cannot parse
         raise VolumeError(
             f"{path} is not a NIfTI file, although its name says so ({error}). A volume is a "
-            f"NIfTI file (.nii or .nii.gz): convert or copy it again from its source."
+            f"NIfTI file (.nii or .nii.gz) or an Analyze pair (.hdr and .img): convert or copy it "
+            f"again from its source."
         ) from error
     if dtype.fields is not None or dtype.kind not in "iufb":
         raise VolumeError(
@@ -317,7 +330,8 @@ def _open(path: Path) -> Any:
 def _check_promise(path: Path, image: Any) -> None:
     """Refuse a header that promises more than its file can hold, before memory is taken for it."""
     promised = math.prod(image.shape) * image.get_data_dtype().itemsize
-    size = path.stat().st_size * (MOST_PACKED if path.name.lower().endswith(".gz") else 1)
+    file = Path(image.file_map["image"].filename)  # another one than `path` in a pair
+    size = file.stat().st_size * (MOST_PACKED if file.name.lower().endswith(".gz") else 1)
     if promised > size:
         raise VolumeError(_ends_early(path, image.shape))
 
@@ -329,7 +343,14 @@ def _ends_early(path: Path, shape: tuple[int, ...]) -> str:
     )
 
 
-def _orientation(path: Path, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+def ras_order(path: Path, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find which way each axis of a file runs, as `nibabel.io_orientation` tells it.
+
+    Raises
+    ------
+    VolumeError
+        If the affine of the file at `path` places no voxel.
+    """
     usable = (
         np.isfinite(affine).all()
         and np.abs(affine).max() < FARTHEST
@@ -339,7 +360,8 @@ def _orientation(path: Path, affine: NDArray[np.float64]) -> NDArray[np.float64]
     if order is None or np.isnan(order).any():
         raise VolumeError(
             f"{path} has an affine that places no voxel (singular or without bounds), so left, "
-            f"right and spacing are unknown. Convert it again from its source, or repair its header."
+            f"right and spacing are unknown. Convert it again from its source, or repair its "
+            f"header."
         )
     return order
 
@@ -371,6 +393,11 @@ def _look(path: Path) -> None:
             f"NIfTI file. A failed download leaves such a page: download it again."
         )
     zipped = start.startswith(b"\x1f\x8b")
+    if path.suffix.lower() == ".hdr" and not path.with_suffix(".img").is_file():
+        raise VolumeError(
+            f"{path} is the header of a pair, but {path.with_suffix('.img').name} with its voxels "
+            f"is not beside it. Copy both files, or convert the pair to one .nii.gz."
+        )
     if zipped != path.name.lower().endswith(".gz"):
         raise VolumeError(
             f"{path} is {'' if zipped else 'not '}gzip-compressed, against what its name says. "
