@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from workbench.cohort.building import building
 from workbench.cohort.cohort import IGNORED, Case, Cohort, Problem
+from workbench.cohort.dicom import read_contours
 from workbench.cohort.pool import SliceId
 from workbench.cohort.preprocess import as_slices, fit
-from workbench.cohort.volumes import check_same_grid, read_header, read_label
+from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, to_ras
 from workbench.errors import VolumeError
 from workbench.files import content_key, write_json
 from workbench.jobs import Progress, Work
@@ -63,7 +64,11 @@ def read_classes(
     """
     assert case.label is not None
     image = next(iter(case.images.values()))
-    values, label_affine = read_label(case.label)
+    if is_nifti(case.label):
+        values, label_affine = read_label(case.label)
+    else:
+        numbers = {name: value for value, name in cohort.labels.items()}
+        values, label_affine = to_ras(image, *read_contours(case.label, image, numbers))
     check_same_grid(image, shape, affine, case.label, values.shape, label_affine)
     found, counts = values_in(values)
     class_of = cohort.class_of
@@ -200,10 +205,13 @@ def _case_slices(
 def file_stamp(path: Path, root: Path) -> list[object]:
     """Name, size and time of a file: what changes when its content does.
 
-    Of an Analyze pair, which is named by its header, the file with the voxels counts.
+    Of an Analyze pair, which is named by its header, the file with the voxels counts; of a
+    folder (a DICOM series) all its files do.
     """
     path = path.with_suffix(".img") if path.suffix == ".hdr" else path
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    if path.is_dir():
+        return [name, [file_stamp(each, path) for each in sorted(path.iterdir())]]
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,6 @@
-"""Read a NIfTI or Analyze file to RAS+, or say in a sentence why it cannot be read.
+"""Read a volume from its file to RAS+, or say in a sentence why it cannot be read.
+
+Files are NIfTI or Analyze; a folder is a DICOM series (`workbench.cohort.dicom`).
 
 Every array of the workbench runs from left to right, posterior to anterior and
 inferior to superior (RAS+), whatever the order in the file. An oblique grid
@@ -34,6 +36,7 @@ __all__ = [
     "read_image",
     "read_label",
     "stem_of",
+    "to_ras",
 ]
 
 #: Largest distance between two grids that count as one, in voxels.
@@ -277,11 +280,13 @@ def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
             f"{wanted} is expected. Split a series into 3-D files, for example with fslsplit, or "
             f"declare its channels in a dataset.json (MSD layout)."
         )
-    order = ras_order(path, image.affine)
+    ras_order(path, image.affine)  # refuses an affine that places nothing, before voxels are read
     _check_promise(path, image)
     try:
         with np.errstate(all="ignore"):  # a scaled voxel beyond its type becomes infinite
             array = np.asanyarray(image.dataobj)
+    except VolumeError:
+        raise
     except (OSError, EOFError, ValueError) as error:
         raise VolumeError(_ends_early(path, image.shape)) from error
     except Exception as error:  # a damaged gzip stream raises zlib.error and others
@@ -289,19 +294,38 @@ def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
             f"{path} is damaged: its compressed voxels cannot be unpacked ({error}). Copy or "
             f"download it again."
         ) from error
-    array = array.reshape(*image.shape[:3], frames)
-    affine = image.affine @ ORIENTATIONS.inv_ornt_aff(order, image.shape[:3])
-    return ORIENTATIONS.apply_orientation(array, order), affine
+    return to_ras(path, array.reshape(*image.shape[:3], frames), image.affine)
+
+
+def to_ras(
+    path: Path, array: NDArray[Any], affine: NDArray[np.float64]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Put the first three axes of the voxels of `path` in RAS+ order, with their affine.
+
+    Raises
+    ------
+    VolumeError
+        If the affine places no voxel.
+    """
+    order = ras_order(path, affine)
+    turned: NDArray[Any] = ORIENTATIONS.apply_orientation(array, order)
+    return turned, affine @ ORIENTATIONS.inv_ornt_aff(order, array.shape[:3])
 
 
 def open_image(path: Path) -> Any:
     """Open a file with nibabel, and refuse what can never be a volume, with a reason.
+
+    A folder is opened as a DICOM series.
 
     Raises
     ------
     VolumeError
         If the file cannot be read, or does not hold gray values in three axes or more.
     """
+    if path.is_dir():
+        from workbench.cohort.dicom import open_series
+
+        return open_series(path)
     _look(path)
     try:
         with np.errstate(all="ignore"):
@@ -329,6 +353,8 @@ def open_image(path: Path) -> Any:
 
 def _check_promise(path: Path, image: Any) -> None:
     """Refuse a header that promises more than its file can hold, before memory is taken for it."""
+    if path.is_dir():  # every slice of a DICOM series is checked for itself
+        return
     promised = math.prod(image.shape) * image.get_data_dtype().itemsize
     file = Path(image.file_map["image"].filename)  # another one than `path` in a pair
     size = file.stat().st_size * (MOST_PACKED if file.name.lower().endswith(".gz") else 1)

@@ -14,6 +14,7 @@ from workbench.cohort.cohort import AUTO, Cohort
 from workbench.cohort.layouts.as_found import with_labels_as_found
 from workbench.cohort.layouts.bids import BIDS
 from workbench.cohort.layouts.brats import BRATS
+from workbench.cohort.layouts.dicom import DICOM
 from workbench.cohort.layouts.ibsr import IBSR18
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.malc import MALC
@@ -27,7 +28,7 @@ from workbench.errors import CohortError, SettingError, UnknownLayoutError
 __all__ = ["LAYOUTS", "Layout", "layout_named", "natural_key", "recognize"]
 
 #: Every layout that is tried, in the order in which they are told.
-LAYOUTS: tuple[Layout, ...] = (MSD, NNUNET, BRATS, MALC, IBSR18, MRBRAINS18, BIDS, PLAIN)
+LAYOUTS: tuple[Layout, ...] = (MSD, NNUNET, BRATS, MALC, IBSR18, MRBRAINS18, BIDS, DICOM, PLAIN)
 
 
 def recognize(folder: str | Path, layout: str = AUTO) -> Cohort:
