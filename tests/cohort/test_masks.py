@@ -47,6 +47,7 @@ def test_a_mask_goes_back_onto_the_grid_of_its_scan_exactly(shared_data, tmp_pat
     expected = np.digitize(voxels, [data.max() * 0.2, data.max() * 0.6])
     np.testing.assert_array_equal(np.asanyarray(nib.load(path).dataobj), expected)
     np.testing.assert_array_equal(read_label(path)[0], labels)
+    assert nib.load(path).get_data_dtype() == np.uint8
 
 
 def test_a_label_that_is_read_and_written_is_the_same_file_of_labels(shared_data, tmp_path):

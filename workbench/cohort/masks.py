@@ -81,5 +81,6 @@ def _empty_like(image: Any, labels: NDArray[Any]) -> Any:
     header = kind.header_class()
     for field in PLACE:
         header[field] = image.header[field]
+    header.set_data_dtype(labels.dtype)
     header["pixdim"][:4] = image.header["pixdim"][:4]
     return kind(labels, None, header)
