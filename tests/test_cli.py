@@ -54,6 +54,20 @@ def test_every_command_has_help(command):
     assert "Usage" in result.output
 
 
+def test_a_cohort_is_imported_with_a_word_on_what_was_made(tmp_path):
+    from workbench.cohort.phantom import make_phantom
+    from workbench.jobs import finish
+
+    source = finish(make_phantom(cases=4))
+    asked = ["import", str(source), str(tmp_path / "made"), "--layout", "brats", "--task", "WT"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    assert "4 cases in the layout MSD, task 'WT'" in result.output
+    assert (tmp_path / "made" / "dataset.json").is_file()
+    result = CliRunner().invoke(app, ["export", str(tmp_path), str(tmp_path), "--format", "monai"])
+    assert "'monai' is not known" in str(result.exception)
+
+
 def test_a_cohort_is_described_with_its_layout_and_label_counts():
     result = CliRunner().invoke(app, ["cohort", "phantom", "--cases", "4"])
     assert result.exit_code == 0, result.output

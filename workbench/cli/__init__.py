@@ -7,13 +7,16 @@ printed as one sentence; anything else is a bug and shows where it happened.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from workbench.cli.convert import export_run, import_cohort
 from workbench.cli.progress import with_progress
 from workbench.cli.sweep import list_strategies, run_sweep_file
+from workbench.cohort.cohort import AUTO, CohortOptions
 from workbench.errors import SettingError, WorkbenchError, did_you_mean
 from workbench.experiments.protocols import PROTOCOLS
 from workbench.jobs import Work
@@ -30,11 +33,23 @@ app = typer.Typer(
 
 app.command("sweep")(run_sweep_file)
 app.command("strategies")(list_strategies)
+app.command("import")(import_cohort)
+app.command("export")(export_run)
 
 #: What settings of ``--set`` belong to.
 SECTIONS = ("strategy", "recipe", "manifold", "segmentation")
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
+LayoutName = Annotated[
+    str, typer.Option(help="Layout of the folder, where it is not to be recognized.")
+]
+TaskName = Annotated[str, typer.Option(help="What is segmented; 'workbench cohort' names all.")]
+UnknownLabels = Annotated[
+    str, typer.Option(help="Unknown label values: refuse such a file, or make them background.")
+]
+Resample = Annotated[
+    bool, typer.Option("--resample", help="Put the channels of a case onto the first one's grid.")
+]
 
 
 def main() -> None:
@@ -59,6 +74,10 @@ def lab(
         bool, typer.Option(help="Open a browser; over SSH only the address is printed.")
     ] = True,
     port: Annotated[int, typer.Option(min=0, max=65535, help="First port that is tried.")] = 8888,
+    layout: LayoutName = AUTO,
+    task: TaskName = AUTO,
+    unknown_labels: UnknownLabels = "refuse",
+    resample: Resample = False,
 ) -> None:
     """Open JupyterLab on your own copy of a notebook.
 
@@ -69,9 +88,11 @@ def lab(
     from workbench.cli.server import serve
     from workbench.cohort.layouts import recognize
 
+    options = CohortOptions(layout, task, unknown_labels, resample)  # type: ignore[arg-type]
     if cohort != "phantom":
-        recognize(cohort)  # says now, not in the browser, what is no cohort
-    copy, said = copy_notebook(cohort, folder, notebook)
+        # says now, not in the browser, what is no cohort
+        recognize(cohort, options.layout).with_task(options.task)
+    copy, said = copy_notebook(cohort, folder, notebook, _chosen(options))
     typer.echo(said)
     serve(copy, port, browser=browser)
 
@@ -80,12 +101,18 @@ def lab(
 def cohort(
     folder: Cohort,
     cases: Annotated[int | None, typer.Option(min=1, help="Look at so many cases only.")] = None,
+    layout: LayoutName = AUTO,
+    task: TaskName = AUTO,
+    unknown_labels: UnknownLabels = "refuse",
+    resample: Resample = False,
 ) -> None:
     """Tell what a folder was recognized as, and every problem found; exit 1 if unusable."""
     from workbench.cohort.opening import check_cohort, open_cohort
 
+    options = CohortOptions(layout, task, unknown_labels, resample)  # type: ignore[arg-type]
+
     def work() -> Work[Any]:
-        opened = yield from open_cohort(folder, cases)
+        opened = yield from open_cohort(folder, cases, options)
         return (yield from check_cohort(opened))
 
     report = with_progress(work())
@@ -132,6 +159,10 @@ def simulate(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of torch; its own choice if not given.")
     ] = None,
+    layout: LayoutName = AUTO,
+    task: TaskName = AUTO,
+    unknown_labels: UnknownLabels = "refuse",
+    resample: Resample = False,
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -172,6 +203,10 @@ def simulate(
             "strategy": record(get_strategy(strategy, **own)),
             "seed": seed,
             "threads": threads,
+            "layout": layout,
+            "task": task,
+            "unknown_labels": unknown_labels,
+            "resample": resample,
             **given,
         }
     )
@@ -212,6 +247,12 @@ def report(
     made = with_progress(make_report(runs, [] if skip_pictures else pictures))
     tables = made.write(out)
     typer.echo(f"The report is {out}, its tables are in {tables}.")
+
+
+def _chosen(options: CohortOptions) -> dict[str, object]:
+    """The options that are not at their default."""
+    plain = asdict(CohortOptions())
+    return {name: value for name, value in asdict(options).items() if value != plain[name]}
 
 
 def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.cohort.cohort import Cohort, Problem
-from workbench.cohort.label_maps import build_labels
+from workbench.cohort.label_maps import build_labels, foreground
 from workbench.cohort.pool import SliceId
 from workbench.errors import StoreError
 from workbench.files import read_json
@@ -118,6 +118,6 @@ def foreground_pixels(labels: LabelSource) -> NDArray[np.float64]:
     else:
         pixels = np.full(len(labels.available), np.nan)
         for row in np.flatnonzero(labels.available):
-            pixels[row] = np.count_nonzero(labels.read([row]))
+            pixels[row] = np.count_nonzero(foreground(labels.read([row])))
     pixels[~labels.available] = np.nan
     return pixels

@@ -8,7 +8,7 @@ sagittal slice looks to the left. So an array can be shown without turning it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "display_order",
     "fit",
     "standardize",
+    "windowed",
     "without_blank_ends",
 ]
 
@@ -49,27 +50,38 @@ class Recipe:
         Direction that is cut across.
     size : tuple of int, length 2, optional
         Rows and columns; not given: the smallest multiples of 16 that hold every case.
-    scaling : {"zscore", "none"}
-        Mean 0 and deviation 1 over the non-zero voxels of each volume and channel, or
-        intensities as they are.
+    scaling : {"zscore", "window", "none"}
+        Mean 0 and deviation 1 over the non-zero voxels of each volume and channel; or `window`
+        mapped to 0 to 1, for CT; or intensities as they are.
     drop_blank_ends : bool
         Leave out slices at both ends in which every channel is constant.
+    window : tuple of float, length 2
+        Lowest and highest intensity that scaling "window" keeps apart, such as Hounsfield units
+        (by default air to dense bone's lower end, which holds lungs and soft tissue); what lies
+        beyond is clipped. Not used by the other scalings.
     """
 
     axis: Axis = "axial"
     size: tuple[int, int] | None = None
-    scaling: Literal["zscore", "none"] = "zscore"
+    scaling: Literal["zscore", "window", "none"] = "zscore"
     drop_blank_ends: bool = True
+    window: tuple[float, float] = (-1000.0, 400.0)
 
     def __post_init__(self) -> None:
         if self.axis not in AXES:
             raise SettingError(
                 f"The axis is {self.axis!r}. Slices are cut along one of {', '.join(AXES)}."
             )
-        if self.scaling not in ("zscore", "none"):
+        if self.scaling not in ("zscore", "window", "none"):
             raise SettingError(
                 f"The scaling is {self.scaling!r}. Known are 'zscore' (mean 0, deviation 1 over "
-                f"the non-zero voxels) and 'none'."
+                f"the non-zero voxels), 'window' (for CT) and 'none'."
+            )
+        low, high = self.window
+        if not low < high or not np.isfinite(high - low):
+            raise SettingError(
+                f"The window goes from {low:g} to {high:g}. Its first value must be below its "
+                f"second, for example -1000 and 400 Hounsfield units."
             )
         if self.size is not None:
             rows, columns = self.size
@@ -78,6 +90,17 @@ class Recipe:
                     f"The slice size is {rows}×{columns}. Rows and columns must be multiples of "
                     f"{MULTIPLE}, for example 64×64."
                 )
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides the content of slices, as plain values.
+
+        The window is left out where it is not used: a store keeps the name that it had before
+        there was one.
+        """
+        content = asdict(self)
+        if self.scaling != "window":
+            del content["window"]
+        return content
 
 
 def display_order(values: Iterable[Any], axis: Axis) -> tuple[Any, Any, Any]:
@@ -135,6 +158,19 @@ def standardize(data: NDArray[np.float32]) -> NDArray[np.float32]:
         if deviation > 1e-6 * max(abs(chosen).max(), 1e-30):
             scaled[channel][inside] = (chosen - chosen.mean()) / deviation
     return scaled
+
+
+def windowed(data: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.float32]:
+    """Clip intensities to a window, and scale it to 0 to 1.
+
+    Parameters
+    ----------
+    data : ndarray of float32, any shape
+    window : tuple of float, length 2
+        Becomes 0 and 1. The padding of slices is 0 too: the lowest intensity, air in a CT.
+    """
+    low, high = np.float32(window[0]), np.float32(window[1])
+    return (data.clip(low, high) - low) / (high - low)
 
 
 def without_blank_ends(slices: NDArray[np.float32]) -> slice:

@@ -31,6 +31,7 @@ from workbench.cohort.preprocess import (
     display_order,
     fit,
     standardize,
+    windowed,
     without_blank_ends,
 )
 from workbench.cohort.volumes import Header, read_header, read_image
@@ -282,6 +283,8 @@ def _append(
     kept = without_blank_ends(slices) if recipe.drop_blank_ends else slice(0, slices.shape[1])
     if recipe.scaling == "zscore":
         slices = as_slices(standardize(volume.data), recipe.axis)
+    elif recipe.scaling == "window":
+        slices = as_slices(windowed(volume.data, recipe.window), recipe.axis)
     limit = float(np.finfo(np.float16).max)
     rows = fit(slices[:, kept], size).transpose(1, 0, 2, 3).clip(-limit, limit)
     file.write(np.ascontiguousarray(rows, dtype=np.float16).data)
@@ -334,7 +337,7 @@ def _key(cohort: Cohort, cases: Sequence[Case], recipe: Recipe) -> str:
         if recipe.size is None
         else []
     )
-    return content_key("images", VERSION, asdict(recipe), cohort.channels, chosen, sized)
+    return content_key("images", VERSION, recipe.record(), cohort.channels, chosen, sized)
 
 
 def _check_space(folder: Path, needed: int) -> None:

@@ -41,7 +41,10 @@ LOOK_EVERY = 1.0
 #: Seconds to wait for a scheduler.
 PATIENCE = 20.0
 #: Settings that decide images, labels and how they are divided.
-DATA = ("source", "cases", "recipe", "test_fraction", "split_seed", "transfer")
+DATA = (
+    "source", "cases", "layout", "task", "unknown_labels", "resample", "recipe", "test_fraction",
+    "split_seed", "transfer",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,10 @@ __all__ = [
 ]
 
 #: Settings that every run of a comparison shares, the full-data reference too.
-COMMON = ("cases", "split_seed", "test_fraction", "transfer")
+COMMON = (
+    "cases", "layout", "task", "unknown_labels", "resample", "split_seed", "test_fraction",
+    "transfer",
+)  # fmt: skip
 #: Settings of the schedule: one for all runs, and one for all full-data references.
 SCHEDULE = ("rounds", "budget", "initial", "unit", "epochs")
 

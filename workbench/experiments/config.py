@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from workbench.cohort.cohort import AUTO, CohortOptions
 from workbench.cohort.preprocess import Recipe
 from workbench.errors import RunError, SettingError, did_you_mean
 from workbench.experiments.schedule import (
@@ -62,6 +63,8 @@ class RunConfig:
         Seed of the VAE, apart from that of the run.
     cases : int or None
         Number of phantom cases, or of a cohort's to use, spread evenly over all of them.
+    layout, task, unknown_labels, resample
+        How the cohort's files are understood; see `CohortOptions`.
     test_fraction : float
         Share of the cases held out for testing.
     continue_weights : bool
@@ -101,6 +104,10 @@ class RunConfig:
     segmentation: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "auto"
     threads: int | None = None
+    layout: str = AUTO
+    task: str = AUTO
+    unknown_labels: str = "refuse"
+    resample: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source:
@@ -153,7 +160,7 @@ class RunConfig:
             )
 
         # Refuse what is out of range, before anything is opened or written.
-        self.image_recipe(), self.manifold_config()
+        self.cohort_options(), self.image_recipe(), self.manifold_config()
         for index in (None, *range(len(self.epochs) if isinstance(self.epochs, tuple) else 1)):
             self.segmentation_config(index)
 
@@ -196,6 +203,10 @@ class RunConfig:
     def with_strategy(self, strategy: QueryStrategy) -> RunConfig:
         """Return the same settings with another strategy."""
         return RunConfig(**{**self.to_json(), "strategy": record(strategy)})
+
+    def cohort_options(self) -> CohortOptions:
+        """Build what `open_cohort` takes."""
+        return CohortOptions(self.layout, self.task, self.unknown_labels, self.resample)  # type: ignore[arg-type]
 
     def image_recipe(self) -> Recipe:
         """Build the recipe of the image store."""

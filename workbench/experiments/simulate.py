@@ -76,6 +76,7 @@ def open_run_data(config: RunConfig) -> Work[Data]:
         seed=config.split_seed,
         cases=config.cases,
         transfer=config.transfer,
+        options=config.cohort_options(),
     )
     config.schedule(data.pool).check(config.rounds)
     return data

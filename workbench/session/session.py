@@ -122,6 +122,7 @@ class Session(TuningSession):
                 test_fraction=config.test_fraction,
                 seed=config.split_seed,
                 cases=config.cases,
+                options=config.cohort_options(),
             )
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)

@@ -62,6 +62,7 @@ def augment(
     round: int,
     epoch: int,
     strength: Augmentation = Augmentation(),
+    mirrored: Sequence[int] | None = (),
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Vary a batch of slices together with their labels.
 
@@ -76,6 +77,9 @@ def augment(
         Together with its row they decide all that happens to a slice.
     strength : Augmentation
         How strongly.
+    mirrored : sequence of int or None
+        The class that each class becomes where a slice is flipped left to right, see
+        `workbench.cohort.sides.mirrored_classes`; empty: itself. None: no such flip.
 
     Returns
     -------
@@ -83,6 +87,13 @@ def augment(
         New tensors of the same shapes and types.
     """
     draws = _draw(samples, images.shape[1], seed, round, epoch, strength)
+    if mirrored is None:
+        draws.flips[:, 1] = False
+    elif any(number != place for place, number in enumerate(mirrored)):
+        table = torch.arange(256, dtype=labels.dtype, device=labels.device)
+        table[: len(mirrored)] = torch.tensor(mirrored, dtype=labels.dtype)
+        flipped = torch.from_numpy(draws.flips[:, 1]).to(labels.device)[:, None, None]
+        labels = torch.where(flipped, table[labels.long()], labels)
     device = images.device
     gain = torch.from_numpy(draws.gain).to(device, images.dtype)[:, :, None, None]
     shift = torch.from_numpy(draws.shift).to(device, images.dtype)[:, :, None, None]

@@ -13,6 +13,7 @@ import math
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from workbench.cohort.label_source import LabelSource
+from workbench.cohort.pool import Axis
+from workbench.cohort.sides import mirrored_classes
 from workbench.errors import TrainingError
 from workbench.files import content_key
 from workbench.jobs import Progress, Work
@@ -55,6 +58,13 @@ PAPER = SegmentationConfig(
 )
 
 
+class Slices(Images, Protocol):
+    """`Images` that tell across which axis they are cut: that decides what a mirror image is."""
+
+    @property
+    def axis(self) -> Axis: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Trained:
     """What a training gives.
@@ -75,7 +85,7 @@ class Trained:
 
 
 def train_network(
-    images: Images,
+    images: Slices,
     labels: LabelSource,
     rows: ArrayLike,
     config: SegmentationConfig,
@@ -154,7 +164,7 @@ def train_network(
 
 
 def _train_members(
-    images: Images,
+    images: Slices,
     labels: LabelSource,
     rows: NDArray[np.int64],
     config: SegmentationConfig,
@@ -187,7 +197,7 @@ def _train_members(
 
 
 def _train(
-    images: Images,
+    images: Slices,
     labels: LabelSource,
     rows: NDArray[np.int64],
     config: SegmentationConfig,
@@ -210,6 +220,7 @@ def _train(
     losses: list[float] = kept["losses"]
     head_losses: list[float] = kept["head_losses"]
 
+    mirrored = mirrored_classes(labels.classes, images.axis)
     batch_count = math.ceil(max(len(rows), 2) / config.batch_size)
     total = max(config.min_steps, config.epochs * batch_count)
     saved = len(losses)
@@ -222,7 +233,7 @@ def _train(
             x = torch.from_numpy(images.read(batch))
             y = torch.from_numpy(labels.read(batch))
             if config.augment:
-                x, y = augment(x, y, batch, seed=seed, round=round, epoch=epoch)
+                x, y = augment(x, y, batch, seed=seed, round=round, epoch=epoch, mirrored=mirrored)
             x, y = compute.tensor(x), compute.tensor(y)
             reseed_dropout(network, seed, round, len(losses))
             told = {}

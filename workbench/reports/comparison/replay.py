@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from workbench.cohort.label_maps import foreground
 from workbench.errors import ReportError, WorkbenchError
 from workbench.jobs import Work
 
@@ -263,10 +264,10 @@ def _chains(run: Run, name: str, study: Study) -> go.Figure | None:
     chains = []
     for chain in found:
         rows = [rows_of[each][len(rows_of[each]) // 2] for each in chain]  # a case's middle slice
-        pictures, masks = images.read(rows)[:, -1], labels.read(rows)
+        pictures, masks = images.read(rows)[:, -1], foreground(labels.read(rows))
         chains.append(
             [
-                Link(pool.ids[row], labeled_in[each], pictures[place], masks[place] > 0)
+                Link(pool.ids[row], labeled_in[each], pictures[place], masks[place])
                 for place, (row, each) in enumerate(zip(rows, chain, strict=True))
             ]
         )
