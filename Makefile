@@ -36,6 +36,12 @@ $(VENV)/.test: $(VENV)/.lab
 	@touch $@
 	@echo "Installed."
 
+$(VENV)/.bench: $(VENV)/.test
+	@echo "Installing what the benchmarks compare with: less than a minute …"
+	@$(INSTALL) -e '.[bench]'
+	@touch $@
+	@echo "Installed."
+
 lab: $(VENV)/.lab  ## open the workbench on the embedded cohort in JupyterLab
 	@echo "Making the embedded cohort, unless it is there: up to 20 seconds …"
 	@$(BIN)/workbench cohort phantom > /dev/null
@@ -60,7 +66,7 @@ check: $(VENV)/.test  ## ruff, mypy, import contracts
 report: $(VENV)/.lab  ## run the workbench notebook into one HTML that shows its pictures offline
 	$(BIN)/python -m workbench.reports.render notebooks/01_workbench.ipynb reports/workbench.html
 
-bench: $(VENV)/.test browser  ## the benchmarks: ratios within one run
+bench: $(VENV)/.bench browser  ## the benchmarks: ratios within one run
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -s
 
 notebooks: $(VENV)/.test  ## run the notebooks at full size, with time and memory

@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from workbench.cohort.pool import Pool
+from workbench.jobs import finish
+from workbench.study import Study
+
+from .experiments.tiny import tiny_config
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,3 +34,21 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """Tests share one cache of their own and never touch the user's."""
     folder = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("WORKBENCH_CACHE", os.environ.get("WORKBENCH_TEST_CACHE", str(folder)))
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Four cases and their manifold, in a cache of their own."""
+    from workbench.experiments.simulate import prepare
+    from workbench.models.compute import Compute  # torch takes seconds to import
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("study")))
+        return finish(prepare(tiny_config(), Compute(threads=1)))
+
+
+@pytest.fixture
+def pool(study: Study) -> Pool:
+    """The pool of the study with two slices labeled in round 0 and two in round 1."""
+    rows = np.flatnonzero(study.data.pool.eligible)[[3, 9, 20, 33]]
+    return study.data.pool.with_labeled(rows[:2], 0).with_labeled(rows[2:], 1)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import websocket
 from typer.testing import CliRunner
 
 from workbench.cli import app, parse_settings
@@ -51,6 +52,20 @@ def test_every_command_has_help(command):
     result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+def test_a_cohort_is_imported_with_a_word_on_what_was_made(tmp_path):
+    from workbench.cohort.phantom import make_phantom
+    from workbench.jobs import finish
+
+    source = finish(make_phantom(cases=4))
+    asked = ["import", str(source), str(tmp_path / "made"), "--layout", "brats", "--task", "WT"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    assert "4 cases in the layout MSD, task 'WT'" in result.output
+    assert (tmp_path / "made" / "dataset.json").is_file()
+    result = CliRunner().invoke(app, ["export", str(tmp_path), str(tmp_path), "--format", "monai"])
+    assert "'monai' is not known" in str(result.exception)
 
 
 def test_a_cohort_is_described_with_its_layout_and_label_counts():
@@ -137,6 +152,11 @@ def test_settings_are_read_as_json_where_they_are_json():
 def test_a_setting_of_another_form_is_refused(text):
     with pytest.raises(SettingError, match=r"section\.name=value"):
         parse_settings([text])
+
+
+def test_a_section_of_a_setting_is_guessed():
+    with pytest.raises(SettingError, match="Did you mean 'segmentation'"):
+        parse_settings(["segmentations.epochs=2"])
 
 
 def parameters_of(copy: Path) -> dict[str, object]:
@@ -270,6 +290,7 @@ def server(tmp_path) -> Iterator[tuple[subprocess.Popen[str], list[str], int]]:
             env={**os.environ, **own},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         try:
@@ -305,6 +326,31 @@ def test_lab_ends_with_an_address_that_opens_the_copy_and_stops_at_ctrl_c(server
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     assert "JupyterLab was stopped." in process.stdout.read()
+
+
+def test_lab_says_nothing_more_when_the_copy_is_opened_with_a_kernel(server):
+    process, said, _ = server
+    page = said[-1].split()[-1]
+    host, token = page.partition("lab/")[0], page.partition("token=")[2]
+
+    def ask(path: str, data: bytes | None = None) -> dict[str, object]:
+        sent = urllib.request.Request(
+            f"{host}api/{path}", data, {"Authorization": f"token {token}"}
+        )
+        with urllib.request.urlopen(sent, timeout=30) as answer:
+            return json.load(answer)
+
+    assert ask("contents/workbench.ipynb?content=1")["type"] == "notebook"
+    kernel = ask("kernels", b"{}")["id"]
+    channels = (
+        f"ws{host.removeprefix('http')}api/kernels/{kernel}/channels?session_id=me&token={token}"
+    )
+    socket_of = websocket.create_connection(channels, timeout=30)
+    assert json.loads(socket_of.recv())["msg_type"] == "status"  # the kernel answers
+    socket_of.close()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert process.stdout.read() == "JupyterLab was stopped.\n"
 
 
 def test_the_package_holds_the_notebooks_by_name():

@@ -6,23 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from tests.experiments.tiny import tiny_config
 from workbench.errors import StrategyError
 from workbench.evidence import EvidenceSource, variant_for
-from workbench.experiments.simulate import prepare
 from workbench.files import cache_folder
 from workbench.jobs import finish
-from workbench.models.compute import Compute
 from workbench.models.variants import HeadSettings, Variant
 from workbench.rounds import build_model, select
-from workbench.strategies.base import (
-    Budget,
+from workbench.strategies.base import Budget
+from workbench.strategies.conditions import Dropout, Ensemble, LossHead
+from workbench.strategies.gradient_voting import GradientVoting
+from workbench.strategies.needs import (
     Disagreement,
-    Dropout,
-    Ensemble,
     Features,
     Latents,
-    LossHead,
     PredictedLoss,
     PredictedShare,
     ReferenceForeground,
@@ -31,21 +27,6 @@ from workbench.strategies.base import (
     Uncertainty,
     VariedShifts,
 )
-from workbench.strategies.gradient_voting import GradientVoting
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """Four cases and their manifold."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return finish(prepare(tiny_config(), Compute(threads=1)))
-
-
-@pytest.fixture
-def pool(study):
-    rows = np.flatnonzero(study.data.pool.eligible)[[3, 9, 20, 33]]
-    return study.data.pool.with_labeled(rows[:2], 0).with_labeled(rows[2:], 1)
 
 
 @pytest.fixture
@@ -160,6 +141,18 @@ def test_a_ranking_is_made_once_for_all_runs(study, pool):
     other = RepresentativeOrder(clusters=5)
     assert stages(EvidenceSource(study, pool, None, 0).gather(frozenset({other})))[1]
     assert len(list((cache_folder() / "rankings").glob("*.npy"))) == 2
+
+
+def test_a_damaged_ranking_is_made_anew(study, pool):
+    need = RepresentativeOrder(clusters=4)
+    ranked = finish(EvidenceSource(study, pool, None, 0).gather(frozenset({need})))[need]
+    (path,) = (cache_folder() / "rankings").glob("*.npy")
+    whole = path.read_bytes()
+    for damage in (b"", whole[:40], whole[:-9]):
+        path.write_bytes(damage)
+        again = finish(EvidenceSource(study, pool, None, 0).gather(frozenset({need})))[need]
+        np.testing.assert_array_equal(again, ranked)
+        assert path.read_bytes() == whole
 
 
 @pytest.fixture(autouse=True)

@@ -7,25 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from tests.experiments.tiny import tiny_config
 from workbench.errors import StrategyError
-from workbench.experiments.simulate import prepare
+from workbench.evidence import EvidenceSource
 from workbench.files import cache_folder
 from workbench.jobs import finish
-from workbench.models.compute import Compute
 from workbench.models.weights import fingerprint
-from workbench.rounds import EvidenceSource, run_round, select, train_model
-from workbench.strategies.base import (
-    BeforeTraining,
-    Budget,
-    Latents,
-    Need,
-    ReferenceDice,
-    ShiftedLatents,
-    Suggestions,
-)
+from workbench.rounds import run_round, select, train_model
+from workbench.strategies.base import Budget, Suggestions
 from workbench.strategies.baselines import Oracle, Random
+from workbench.strategies.conditions import BeforeTraining
 from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.needs import Latents, Need, ReferenceDice, ShiftedLatents
 from workbench.training.predict import score_rows
 
 
@@ -41,20 +33,6 @@ class Asking:
     def select(self, evidence, budget, rng):
         assert evidence[self.need] is None or isinstance(self.need, Latents)
         return Suggestions(np.flatnonzero(evidence.free)[: budget.n])
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """Four cases and their manifold, in a cache of this module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return finish(prepare(tiny_config(), Compute(threads=1)))
-
-
-@pytest.fixture
-def pool(study):
-    rows = np.flatnonzero(study.data.pool.eligible)[[3, 9, 20, 33]]
-    return study.data.pool.with_labeled(rows[:2], 0).with_labeled(rows[2:], 1)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from traitlets import Bytes, Dict, Int, List, Unicode
 from widgets.pictures import grey, on_black, outside, png, sheet, shrink, telling, window
 from widgets.view import View, packed
 from widgets.wording import count, percent
+from workbench.cohort.layouts import LAYOUTS
 from workbench.reports.palette import LINES
 from workbench.session import Session
 
@@ -27,8 +28,8 @@ COLUMNS = 16
 
 WHERE = (
     'Put your data in a folder and name it: Workbench("path/to/folder"). Known layouts: '
-    "Medical Segmentation Decathlon (imagesTr, labelsTr), BraTS (a folder for each case), "
-    "and plain folders images/ and labels/ with files of the same names (.nii, .nii.gz)."
+    + ", ".join(layout.name for layout in LAYOUTS)
+    + " folders; plain is images/ and labels/ with files of the same names (.nii, .nii.gz)."
 )
 
 
@@ -86,10 +87,9 @@ class CohortPanel(View):
             return
         self.heading = f"{cohort.name} · {cohort.layout} layout · " + ", ".join(cohort.channels)
         self.where = f"Read from {cohort.root}. {WHERE}"
-        values = sorted(cohort.labels)
         self.labels = [
-            {"name": cohort.labels[value], "value": int(value), "color": LINES[i % len(LINES)]}
-            for i, value in enumerate(values)
+            {"name": name, "value": int(values[0]), "color": LINES[i % len(LINES)]}
+            for i, (name, values) in enumerate(cohort.values_of.items())
         ]
         self.regions = [
             {"name": name, "members": ", ".join(cohort.labels.get(v, str(v)) for v in members)}

@@ -20,7 +20,8 @@ from widgets.pictures import grey, png, telling, window
 from widgets.view import View, packed
 from workbench.reports.cones import ConeFinder, cone_reach
 from workbench.session import Session
-from workbench.strategies.base import Shift, Suggestions
+from workbench.strategies.base import Suggestions
+from workbench.strategies.needs import Shift
 
 __all__ = ["LatentMap"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.session.words import count
+from workbench.words import count
 
 __all__ = ["count", "duration", "number", "percent"]
 

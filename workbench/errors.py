@@ -17,7 +17,12 @@ beside the step that failed.
     ├── TrainingError          training that cannot give a usable model
     ├── RunError               an experiment folder that cannot be used
     └── ReportError            a notebook that cannot be made into a report
+
+`did_you_mean` gives such a sentence the nearest of the names that are known.
 """
+
+import difflib
+from collections.abc import Iterable
 
 __all__ = [
     "CohortError",
@@ -31,6 +36,7 @@ __all__ = [
     "UnknownStrategyError",
     "VolumeError",
     "WorkbenchError",
+    "did_you_mean",
 ]
 
 
@@ -76,3 +82,15 @@ class RunError(WorkbenchError):
 
 class ReportError(WorkbenchError):
     """A notebook cannot be made into a report."""
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Name the known word nearest to an unknown one.
+
+    Returns
+    -------
+    str
+        Such as ``" Did you mean 'random'?"``; empty if none is near.
+    """
+    close = difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -8,6 +8,7 @@ network is kept on disk for all runs.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -16,18 +17,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.cohort.label_source import foreground_pixels
 from workbench.errors import StrategyError
 from workbench.files import cache_folder, content_key, replace_file
 from workbench.jobs import Progress, Work
-from workbench.strategies.base import (
-    Condition,
+from workbench.strategies.base import Evidence
+from workbench.strategies.conditions import Condition, Dropout, Ensemble, LossHead
+from workbench.strategies.needs import (
     Disagreement,
-    Dropout,
-    Ensemble,
-    Evidence,
     Features,
     Latents,
-    LossHead,
     Need,
     PredictedLoss,
     PredictedShare,
@@ -70,8 +69,6 @@ COMPUTED: tuple[type[Need], ...] = (
     Uncertainty,
     *SEEN,
 )
-#: Label maps that are read at once.
-LABELS_AT_ONCE = 256
 
 
 class EvidenceSource:
@@ -207,7 +204,8 @@ class EvidenceSource:
         if isinstance(need, RepresentativeOrder):
             return (yield from self._ranking(need))
         if isinstance(need, ReferenceForeground):
-            return (yield from self._reference_foreground())
+            pixels = foreground_pixels(self.study.data.labels)
+            return np.where(np.isnan(pixels), np.nan, pixels > 0)
         if isinstance(need, ReferenceDice):
             return (yield from self._reference_dice())
         if isinstance(need, ShiftedLatents):
@@ -223,21 +221,11 @@ class EvidenceSource:
         digest = hashlib.sha256(np.ascontiguousarray(z).tobytes()).hexdigest()
         key = content_key("ranking", z.shape, digest, repr(need))
         path = cache_folder() / "rankings" / f"{key}.npy"
-        if path.is_file():
+        with contextlib.suppress(OSError, EOFError, ValueError):  # not there, or damaged: made anew
             return np.load(path)
         ranks = yield from representative_ranks(z, need.clusters, need.candidates, need.neighbors)
         replace_file(path, lambda temporary: np.save(temporary, ranks))
         return ranks
-
-    def _reference_foreground(self) -> Work[Any]:
-        labels = self.study.data.labels
-        rows = np.flatnonzero(labels.available)
-        found = np.full(len(self.pool), np.nan)
-        for start in range(0, len(rows), LABELS_AT_ONCE):
-            part = rows[start : start + LABELS_AT_ONCE]
-            found[part] = (labels.read(part) > 0).reshape(len(part), -1).any(axis=1)
-            yield Progress("looking at the references", start + len(part), len(rows))
-        return found
 
     def _reference_dice(self) -> Work[Any]:
         from workbench.training.predict import score_rows
@@ -255,8 +243,7 @@ class EvidenceSource:
         yield Progress("following the gradients", 0, 1)
         alpha = need.alpha
         if alpha is None:
-            u = self.study.latent.neighbor_distance
-            alpha = probe.calibrate(need.displacement, need.scale, u)
+            alpha = probe.calibrate(need.displacement, need.scale)
         return Shift(alpha, probe.sources, probe.z, probe.at(alpha, need.scale))
 
     def _varied(self, need: VariedShifts) -> Work[tuple[Shift, ...]]:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.jobs import finish
-from workbench.strategies.base import ShiftedLatents, Suggestions
+from workbench.strategies.base import Suggestions
+from workbench.strategies.needs import ShiftedLatents
 
 if TYPE_CHECKING:
-    from workbench.rounds import EvidenceSource
+    from workbench.evidence import EvidenceSource
     from workbench.study import Data, Study
 
 __all__ = ["Inspection", "inspect"]

@@ -16,18 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.cohort.label_source import foreground_pixels
 from workbench.errors import StoreError
 from workbench.evidence import EvidenceSource, check_needs, variant_for
 from workbench.files import cache_folder, content_key
 from workbench.jobs import Progress, Work
-from workbench.strategies.base import (
-    BeforeTraining,
-    Budget,
-    Need,
-    QueryStrategy,
-    Suggestions,
-    choose,
-)
+from workbench.strategies.base import Budget, QueryStrategy, Suggestions, choose
+from workbench.strategies.conditions import BeforeTraining
+from workbench.strategies.needs import Need
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +35,6 @@ if TYPE_CHECKING:
     from workbench.training.segmentation import Trained
 
 __all__ = [
-    "EvidenceSource",
     "Round",
     "build_model",
     "count_annotated",
@@ -107,17 +102,12 @@ def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
         not background.
     """
     rows = np.flatnonzero(pool.labeled)
-    slices = pixels = foreground = 0
-    for start in range(0, len(rows), 256):  # a labeled pool need not fit into memory
-        maps = labels.read(rows[start : start + 256])
-        slices += math.prod(maps.shape[:-2])
-        pixels += maps.size
-        foreground += int(np.count_nonzero(maps))
+    shape = labels.read([0])[0].shape
     return {
-        "slices": slices,
+        "slices": len(rows) * math.prod(shape[:-2]),
         "cases": len(np.unique(pool.case_of[rows])),
-        "pixels": pixels,
-        "foreground_pixels": foreground,
+        "pixels": len(rows) * math.prod(shape),
+        "foreground_pixels": int(np.nansum(foreground_pixels(labels)[rows])),
     }
 
 

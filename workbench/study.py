@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cohort.cohort import Cohort
+from workbench.cohort.cohort import Cohort, CohortOptions
 from workbench.cohort.label_source import LabelSource, ReferenceLabels
 from workbench.cohort.opening import open_cohort
 from workbench.cohort.pool import Pool
@@ -77,6 +77,7 @@ def open_data(
     seed: int = 0,
     cases: int | None = None,
     transfer: Mapping[str, str] | None = None,
+    options: CohortOptions | None = None,
     folder: Path | None = None,
 ) -> Work[Data]:
     """Open a cohort, split it by case and build its stores.
@@ -96,6 +97,8 @@ def open_data(
     transfer : mapping, optional
         Pool and test set are the cases of site ``transfer["pool"]``, divided as without it; all
         labeled cases of site ``transfer["pretrain"]`` are there to pre-train on.
+    options : CohortOptions, optional
+        Layout and task of the cohort, and what to do with files that do not fit.
     folder : Path, optional
         Where stores are kept; the cache folder by default.
 
@@ -106,7 +109,7 @@ def open_data(
     SettingError
         If a site of `transfer` is not in the cohort.
     """
-    cohort = yield from open_cohort(source, cases)
+    cohort = yield from open_cohort(source, cases, options)
     split = split_cases(cohort, test_fraction, seed)
     chosen = recipe or Recipe()
     pool_cases, test_cases = split.pool, split.test

@@ -7,7 +7,7 @@ somewhere). Both strategies ask the same kind of `EvidenceSource`, with the defa
 and take turns. What gradient-guided sampling pays in advance, the VAE and the encoding of
 the pool, is printed apart, with the round at which it is paid back.
 
-Where baal is installed (``pip install -e '.[bench]'``) it answers the same entropy query.
+baal answers the same entropy query; `make bench` installs it (the extra ``bench``).
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ from workbench.strategies.uncertainty import Entropy
 from workbench.study import Study
 from workbench.training.manifold import ManifoldConfig, train_manifold
 from workbench.training.segmentation import SegmentationConfig, train_network
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # of baal's logging
+    from baal.active import heuristics
+    from baal.modelwrapper import ModelWrapper, TrainingArgs
 
 POOL, SLICES_OF_A_CASE, SIDE, CHANNELS = 39_000, 100, 64, 4
 BUDGET = 400
@@ -212,13 +217,8 @@ class Pairs(torch.utils.data.Dataset):
         return torch.from_numpy(self.images.read(self.rows[i : i + 1])[0]), 0
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of baal and its logging
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of baal's logging
 def test_an_entropy_query_against_baal(benchmark, setting, capsys):
-    pytest.importorskip("baal", reason="baal is not installed: pip install -e '.[bench]'")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from baal.active import heuristics
-        from baal.modelwrapper import ModelWrapper, TrainingArgs
     rows = np.flatnonzero(setting.part.free)
     compute = setting.study.compute
     network = compute.place(setting.network).eval()

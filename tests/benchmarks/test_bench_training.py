@@ -1,7 +1,7 @@
 """Training throughput against the plain way of writing it: ``make bench`` prints the ratio.
 
 Plain is MONAI's network as it comes, in eager float32, with the default memory format and
-Adam; ours is what `train_segmentation` does. Steps of the two take turns, so that other work
+Adam; ours is what `train_network` does. Steps of the two take turns, so that other work
 on the machine slows both alike. ``make test-slow`` compares what both learn.
 """
 
@@ -25,7 +25,7 @@ from workbench.models.unet import PAPER_FEATURES, build_unet
 from workbench.training.augment import augment
 from workbench.training.losses import dice_loss
 from workbench.training.metrics import evaluate
-from workbench.training.segmentation import SegmentationConfig, train_segmentation
+from workbench.training.segmentation import SegmentationConfig, train_network
 
 BATCH, TURNS = 16, 12
 
@@ -82,7 +82,7 @@ def test_training_throughput_against_plain_float32(benchmark, features):
     compute = Compute.detect()
     config = SegmentationConfig(features=features, batch_size=BATCH, min_steps=10_000)
     rows = range(BATCH)
-    ours = train_segmentation(images, labels, rows, config, compute, seed=0, round=0)
+    ours = train_network(images, labels, rows, config, compute, seed=0, round=0)
     plain = plain_steps(images, labels, features)
     times: dict[str, list[float]] = {"ours": [], "plain": []}
 
@@ -115,10 +115,10 @@ def test_fast_arithmetic_learns_as_much_as_float32():
         rows = np.flatnonzero(pool_labels.available)
         row = []
         for compute in (fast, plain):
-            network, _ = finish(
-                train_segmentation(pool, pool_labels, rows, config, compute, seed=seed, round=0)
+            trained = finish(
+                train_network(pool, pool_labels, rows, config, compute, seed=seed, round=0)
             )
-            row.append(finish(evaluate(network, test, test_labels, compute))["mean"])
+            row.append(finish(evaluate(trained.network, test, test_labels, compute))["mean"])
         scores.append(row)
         print(f"\nseed {seed}: {fast.precision} {row[0]:.3f}, float32 {row[1]:.3f}", flush=True)
     means = np.mean(scores, axis=0)

@@ -79,7 +79,7 @@ def test_plain_folders_pair_by_name_and_labels_are_as_found(tmp_path, write):
     write(tmp_path / "labels" / "a.nii.gz", BOX * 7)
     write(tmp_path / "labels" / "b_seg.nii.gz", BOX * 3)
     cohort = recognize(tmp_path)
-    assert cohort.layout == "plain folders"
+    assert cohort.layout == "plain"
     assert [(case.id, case.label is not None) for case in cohort.cases] == [
         ("a", True),
         ("b", True),

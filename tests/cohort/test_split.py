@@ -17,7 +17,7 @@ def made(sites: str, unlabeled: frozenset[int] = frozenset()) -> Cohort:
         Case(f"c_{i}", site, {"image": Path("i")}, None if i in unlabeled else Path("l"))
         for i, site in enumerate(sites)
     )
-    return Cohort("made", "plain folders", Path("."), cases, ("image",), {1: "x"})
+    return Cohort("made", "plain", Path("."), cases, ("image",), {1: "x"})
 
 
 @given(

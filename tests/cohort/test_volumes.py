@@ -20,23 +20,39 @@ ORIENTATIONS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("file", "said"),
-    [
-        ("corrupt/empty.nii.gz", "is empty (0 bytes)"),
-        ("corrupt/truncated.nii.gz", "ends before its last voxel"),
-        ("corrupt/text.nii.gz", "is a text file"),
-        ("corrupt/lfs_pointer.nii.gz", "git lfs pull"),
-        ("corrupt/header_ok_data_short.nii", "ends before its last voxel"),
-        ("4d_image_11frames.nii.gz", "11 images along its fourth axis"),
-        ("rgb24_ct_perfusion.nii.gz", "holds colors"),
-        ("is_not_there.nii.gz", "cannot be opened"),
-    ],
-)
-def test_a_file_that_is_no_volume_is_refused_with_its_reason(shared_data, file, said):
+REFUSED = {
+    "corrupt/empty.nii.gz": "is empty (0 bytes)",
+    "corrupt/truncated.nii.gz": "ends before its last voxel",
+    "corrupt/text.nii.gz": "is a text file",
+    "corrupt/lfs_pointer.nii.gz": "git lfs pull",
+    "corrupt/header_ok_data_short.nii": "ends before its last voxel",
+    "4d_image_11frames.nii.gz": "11 images along its fourth axis",
+    "rgb24_ct_perfusion.nii.gz": "holds colors",
+    "is_not_there.nii.gz": "cannot be opened",
+}
+
+
+@pytest.mark.parametrize("file", REFUSED)
+def test_a_file_that_is_no_volume_is_refused_with_its_reason(shared_data, file):
     with pytest.raises(VolumeError, match=r"\.nii") as caught:
         read_image({"image": shared_data / "odd" / file})
-    assert said in str(caught.value)
+    assert REFUSED[file] in str(caught.value)
+
+
+def test_every_other_odd_file_has_the_voxels_that_nibabel_reads(shared_data):
+    odd = shared_data / "odd"
+    others = [
+        path for path in odd.rglob("*.nii*") if path.relative_to(odd).as_posix() not in REFUSED
+    ]
+    assert len(others) == 10
+    for path in others:
+        found = read_image({"image": path})
+        theirs = nib.as_closest_canonical(nib.load(path))
+        expected = np.asanyarray(theirs.dataobj).astype(np.float32)
+        expected[~np.isfinite(expected)] = 0
+        np.testing.assert_array_equal(found.data[0], expected)
+        np.testing.assert_array_equal(found.affine, theirs.affine)
+        assert bool(found.notes) == path.name.startswith("nan_voxels")
 
 
 def test_one_image_in_four_orientations_gives_the_same_voxels(shared_data):
@@ -132,6 +148,25 @@ def test_a_label_map_with_fractions_is_refused(tmp_path, write, bad):
         read_label(write(tmp_path / "label.nii.gz", array))
 
 
+@pytest.mark.parametrize("value", [3e9, -5e12, 2**40])
+def test_a_label_map_with_values_beyond_any_label_is_refused(tmp_path, write, value):
+    array = np.zeros((3, 3, 3), np.float64 if isinstance(value, float) else np.int64)
+    array[1, 1, 1] = value
+    image = nib.Nifti1Image(array, np.eye(4), dtype=array.dtype)
+    nib.save(image, tmp_path / "label.nii.gz")
+    with pytest.raises(VolumeError, match="it holds values from"):
+        read_label(tmp_path / "label.nii.gz")
+
+
+def test_a_header_that_promises_more_than_its_file_holds_takes_no_memory(tmp_path, write):
+    file = write(tmp_path / "small.nii.gz", np.ones((4, 4, 4), np.int16))
+    content = bytearray(gzip.decompress(file.read_bytes()))
+    content[42:48] = np.array([32767, 32767, 32767], "<i2").tobytes()  # dim[1:4]: 70 TB
+    file.write_bytes(gzip.compress(content))
+    with pytest.raises(VolumeError, match="32767×32767×32767 voxels"):
+        read_image({"image": file})
+
+
 def test_float_labels_with_whole_values_are_read(shared_data):
     for case in ("003", "243"):
         labels, _ = read_label(shared_data / f"hippocampus/labelsTr/hippocampus_{case}.nii.gz")
@@ -188,6 +223,19 @@ def test_an_affine_that_places_nothing_is_refused(tmp_path):
     (tmp_path / "flat.nii").write_bytes(header)
     with pytest.raises(VolumeError, match="affine that places no voxel"):
         read_image({"image": tmp_path / "flat.nii"})
+
+
+@pytest.mark.parametrize("fault", ["absent", "short"])
+def test_half_of_a_pair_is_told(tmp_path, fault):
+    pair = nib.AnalyzeImage(np.ones((4, 5, 6), np.int16), np.eye(4))
+    nib.save(pair, tmp_path / "scan.img")
+    if fault == "absent":
+        (tmp_path / "scan.img").unlink()
+    else:
+        (tmp_path / "scan.img").write_bytes(b"123")
+    said = {"absent": "scan.img with its voxels is not beside it", "short": "before its last voxel"}
+    with pytest.raises(VolumeError, match=said[fault]):
+        read_image({"image": tmp_path / "scan.hdr"})
 
 
 def test_a_single_picture_is_no_volume(tmp_path, write):

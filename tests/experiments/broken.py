@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.strategies.base import Budget, Evidence, Need, Suggestions
+from workbench.strategies.base import Budget, Evidence, Suggestions
+from workbench.strategies.needs import Need
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from workbench.experiments.config import RunConfig
 from workbench.files import read_json, write_json
 
 CASES = ("case_1", "case_2", "case_3", "case_4")
+SIX = tuple(f"case_{number}" for number in range(1, 7))
 REGIONS = ("anterior", "posterior")
 #: Dice of a seed, a round and the number of a case.
 Dice = Callable[[int, int, int], float]
@@ -62,6 +65,7 @@ def make_run(
                     "pixels": 100 * slices[index],
                     "foreground_pixels": 5 * slices[index] + 100 * index,
                 },
+                "pool": {"slices": 240, "without_reference": 40},
             },
         )
     return folder
@@ -87,3 +91,22 @@ def change_round(run: Path, index: int, **changes: Any) -> None:
     path = run / "rounds" / f"{index:03d}" / "round.json"
     content = {**read_json(path), **changes}
     write_json(path, {key: value for key, value in content.items() if value is not None})
+
+
+def random(seed: int, index: int, case: int) -> float:
+    """Between .50 and .70 over the rounds, higher for later seeds and cases."""
+    return 0.5 + 0.1 * index + 0.01 * seed + 0.001 * case
+
+
+def better(seed: int, index: int, case: int) -> float:
+    """As much as random in round 0, then more by .01 to .02, by seed and case."""
+    gain = (0.01 + 0.001 * seed + 0.0005 * case) * min(index, 1)
+    return random(seed, index, case) + gain
+
+
+def row(table: pd.DataFrame, **chosen: object) -> pd.Series:
+    """Return the one row of a table that has these values."""
+    for key, value in chosen.items():
+        table = table[table[key] == value]
+    assert len(table) == 1
+    return table.iloc[0]

@@ -13,10 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workbench.experiments.cluster import RunOutcome, rounds_of, run_sweep
-from workbench.experiments.runs import Run
+from workbench.experiments.cluster import RunOutcome, run_sweep
+from workbench.experiments.runs import Run, rounds_of
 from workbench.experiments.sweep import Sweep, read_sweep
 from workbench.jobs import Progress, finish
+from workbench.models.compute import Compute
 
 from .tiny import bare_cache, story
 
@@ -69,8 +70,7 @@ def undisturbed(base: Path) -> tuple[Sweep, Path, tuple[RunOutcome, ...]]:
     more += '[[strategies]]\nname = "oracle"\nseeds = 1\n'
     sweep, runs = sweep_of(base, more, seeds=2), base / "runs"
     stranger = next(run for run in sweep.runs if run.name == "oracle,seed=0")
-    made = RunFolder(runs / stranger.name, sweep)
-    made.begin_with_another_seed()
+    Run.create(runs / stranger.name, sweep.runs[0].config, Compute())  # with another strategy
     with LocalCluster(
         processes=False,  # nothing to import again
         n_workers=1,
@@ -85,18 +85,6 @@ def undisturbed(base: Path) -> tuple[Sweep, Path, tuple[RunOutcome, ...]]:
         return sweep, runs, finish(work)
 
 
-class RunFolder:
-    """A folder that holds a run with other settings than the sweep's."""
-
-    def __init__(self, folder: Path, sweep: Sweep) -> None:
-        self.folder, self.config = folder, sweep.runs[0].config
-
-    def begin_with_another_seed(self) -> None:
-        from workbench.models.compute import Compute
-
-        Run.create(self.folder, self.config, Compute())
-
-
 def test_every_run_of_a_sweep_is_finished_or_reported(undisturbed):
     sweep, runs, outcomes = undisturbed
     assert [outcome.name for outcome in outcomes] == [run.name for run in sweep.runs]
@@ -107,8 +95,7 @@ def test_every_run_of_a_sweep_is_finished_or_reported(undisturbed):
     }  # fmt: skip
     for outcome in finished:
         assert len(Run.load(runs / outcome.name).rounds) == 2
-        assert outcome.pool is not None
-        assert outcome.pool[1] == 0
+        assert "each with a reference" in outcome.pool
 
 
 def test_a_run_that_raises_is_tried_again_and_told_with_its_trace(undisturbed, base):
@@ -153,6 +140,7 @@ def test_finished_runs_are_skipped_without_starting_anything(undisturbed, base):
     again = finish(run_sweep(Sweep(sweep.path, finished), runs), progress.append)
     assert not progress
     assert [outcome.seconds for outcome in again] == [0.0] * len(finished)
+    assert all("each with a reference" in outcome.pool for outcome in again)
 
 
 def workers_of(command: psutil.Process) -> list[psutil.Process]:

@@ -9,6 +9,7 @@ from workbench.cohort.opening import open_cohort
 from workbench.errors import CohortError, SettingError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.protocols import FULL_DATA
+from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run_data, prepare, simulate
 from workbench.jobs import finish
 from workbench.models.compute import Compute
@@ -158,6 +159,8 @@ def test_images_without_a_reference_are_no_candidates(tmp_path, monkeypatch):
     run = finish(simulate(config, tmp_path / "run"))
     assert unlabeled not in cases_of(run.rounds[0].labeled)
     assert len(run.rounds[0].labeled) == int((~missing).sum())
+    assert f"has {len(missing):,} slices; {missing.sum():,} of them have no" in run.pool_sentence
+    assert Run.load(tmp_path / "run").pool_sentence == run.pool_sentence
 
 
 def test_an_impossible_schedule_is_refused_before_anything_is_trained(tmp_path):

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from workbench.errors import RunError
+from workbench.experiments.comparison import compare_scores
 from workbench.experiments.results import COSTS, read_results
 from workbench.experiments.runs import Run
-from workbench.experiments.statistics import area, compare_scores
+from workbench.experiments.statistics import area
 from workbench.training.metrics import METRICS
 
 from .made_runs import CASES, REGIONS, change_round, make_full, make_run, scores
@@ -87,7 +88,7 @@ def test_the_tables_are_what_the_statistics_take(two):
     curve = table.query("run == 'ours-0'").groupby("round")[["slices", "value"]].mean()
     assert area(curve["slices"], curve["value"]) == pytest.approx((10 * 0.625 + 20 * 0.725) / 30)
     last = table[table["round"] == 2].pivot(index=["label", "seed"], columns="case", values="value")
-    compared = compare_scores(last.loc["entropy"], last.loc["random"], names=("entropy", "random"))
+    compared = compare_scores(last.loc["entropy"], last.loc["random"], ("entropy", "random"))
     assert compared.difference == pytest.approx(0.05)
     assert (compared.seeds, compared.cases) == (2, 4)
 
@@ -274,12 +275,11 @@ def test_damaged_missing_and_headless_folders_are_listed(two):
     (two / "ours-0" / "rounds" / "001" / "round.json").write_text("{")
     (two / "ours-1" / "run.json").unlink()
     found = read_results([two, two / "nothing"])
-    assert {each.folder.name: each.why.split(".")[0] for each in found.left_out} == {
-        "ours-0": found.left_out[-1].why.split(".")[0],
-        "ours-1": "it has rounds but no run",
-        "nothing": "it is not there",
-    }
-    assert "cannot be read" in found.left_out[-1].why
+    why = {each.folder.name: each.why for each in found.left_out}
+    assert set(why) == {"ours-0", "ours-1", "nothing"}
+    assert "holds a run that cannot be read" in why["ours-0"]
+    assert why["ours-1"].startswith("it has rounds but no run.json")
+    assert why["nothing"] == "it is not there."
     assert found.labels == ("random",)
 
 

@@ -51,9 +51,13 @@ def test_a_pool_that_is_used_up_ends_the_run(tmp_path):
     [
         ({"budget": 100_000}, "The budget is 100,000 slices in one round"),
         ({"source": "no/such/folder"}, "no/such/folder"),
-        ({"segmentation": {"min_step": 20}}, "has no setting 'min_step'"),
+        (
+            {"segmentation": {"min_step": 20}},
+            "segmentation has no setting 'min_step'. Did you mean 'min_steps'?",
+        ),
         ({"segmentation": {"min_steps": -5}}, "min_steps -5. Neither can be negative"),
-        ({"manifold": {"zdim": 2}}, "has no setting 'zdim'"),
+        ({"manifold": {"zdim": 2}}, "manifold has no setting 'zdim'. Did you mean 'z_dim'?"),
+        ({"manifold": {"z_dim": 0}}, "manifold.z_dim is 0. It must be above 0"),
     ],
 )
 def test_settings_that_cannot_be_used_leave_no_folder_behind(tmp_path, settings, said):

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from workbench.evidence import EvidenceSource
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import load_round_model, open_run, prepare, simulate
 from workbench.jobs import finish
 from workbench.models.variants import Ensemble, HeadSettings, UNetWithLossHead, variant_of
 from workbench.models.weights import fingerprint
-from workbench.rounds import EvidenceSource, select
+from workbench.rounds import select
 from workbench.strategies import get_strategy, record
 from workbench.strategies.base import Budget
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import SettingError
-from workbench.experiments.sweep import line_of, read_sweep
+from workbench.experiments.sweep import read_sweep
+from workbench.experiments.sweep_file import line_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,7 +107,9 @@ def test_runs_of_the_same_settings_run_once(tmp_path):
         ('"iterative"', '"iteratif"', 7, "Did you mean 'iterative'"),
         ("initial = 4", 'initial = "lots"', 9, "initial is 'lots'"),
         ("[60, 180]", "[60, 270]", 19, "max_angle is 270"),
+        ("[60, 180]", "[]", 19, "max_angle is an empty list"),
         ("seeds = [0, 7]", "seeds = [0, -1]", 15, "seeds is"),
+        ('"iterative"', '["iterative"]', 7, "No protocol is called ['iterative']"),
         ("full_data = true", "full_data = 3", 2, "true, false or a table"),
         ("rounds = 2", "rounds = -2", 8, "rounds is -2"),
         ("z_dim = 2\n", "z_dim = 0\n", 11, "z_dim is 0"),
@@ -124,10 +127,18 @@ def test_a_mistake_is_told_with_file_and_line(tmp_path, old, new, line, words):
 def test_what_is_no_toml_is_told_with_its_line(tmp_path):
     with pytest.raises(SettingError, match="line 2"):
         read_sweep(written(tmp_path, "seeds = 2\n[common\n"))
-    with pytest.raises(SettingError, match="cannot be read"):
-        read_sweep(tmp_path / "none.toml")
     with pytest.raises(SettingError, match="describes no run"):
         read_sweep(written(tmp_path, "seeds = 2\n"))
+
+
+def test_a_file_that_cannot_be_opened_is_told_in_a_sentence(tmp_path):
+    with pytest.raises(SettingError, match=r"There is no sweep file .*none\.toml\. Name a TOML"):
+        read_sweep(tmp_path / "none.toml")
+    with pytest.raises(SettingError, match="is a folder and no sweep file"):
+        read_sweep(tmp_path)
+    (tmp_path / "image.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingError, match="is not text in UTF-8"):
+        read_sweep(tmp_path / "image.toml")
 
 
 def test_the_line_of_a_key_is_found_in_any_writing():

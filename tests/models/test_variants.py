@@ -118,7 +118,7 @@ def test_the_loss_head_is_pooling_a_linear_layer_and_relu_for_each_level(x):
             for each, part in zip(features, head.parts, strict=True)
         ]
         expected = torch.cat(seen, dim=1) @ head.last.weight[0] + head.last.bias
-        torch.testing.assert_close(network.predicted_loss(x), expected)
+        torch.testing.assert_close(network.with_loss(x)[1], expected)
         torch.testing.assert_close(outputs(network, x).predicted_loss, expected)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,12 @@ def test_every_notebook_is_run_by_these_tests() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_begins_with_how_to_run_it(name: str) -> None:
+def test_a_notebook_begins_with_a_short_title_and_how_to_run_it(name: str) -> None:
     first = cells_of(name)[0]
     assert first.cell_type == "markdown"
-    assert "Run All Cells" in first.source.splitlines()[0]
+    title, lead, *_ = first.source.split("\n\n")
+    assert re.fullmatch(r"# [^\n:*]{1,50}", title)
+    assert "Run All Cells*" in lead
 
 
 @pytest.mark.parametrize("name", NAMES)

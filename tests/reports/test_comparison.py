@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.experiments.made_runs import CASES, make_full, make_run
+from tests.experiments.made_runs import CASES, change_round, make_full, make_run
 from workbench.errors import RunError, SettingError
-from workbench.experiments import summaries
+from workbench.experiments import pairs, summaries
+from workbench.experiments.comparison import sentence
 from workbench.experiments.results import read_results
-from workbench.experiments.statistics import sentence
 from workbench.jobs import finish
 from workbench.reports.comparison import make_report
 from workbench.reports.comparison.parts import Text
@@ -95,6 +95,16 @@ def test_every_table_is_written_as_csv_and_latex(report, page):
     )
 
 
+def test_slices_without_a_reference_are_told_also_where_they_were_not_saved(report, tmp_path):
+    told = "The pool has 240 slices; 40 of them have no reference and were no candidates."
+    assert said(report.findings()).count(told) == 1
+    old = make_run(tmp_path / "run")
+    for index in range(3):
+        change_round(old, index, pool=None)
+    found = finish(make_report([old], pictures=[])).findings()
+    assert "is not known: the version that made the run did not save it" in said(found)
+
+
 def test_the_table_of_scores_tells_mean_sd_and_interval_over_runs(report, folder):
     curves = summaries.learning_curves(read_results([folder]))
     row = curves[
@@ -117,7 +127,7 @@ def test_areas_wins_and_budgets_are_those_of_the_summaries(report, folder):
     written = found["area"].numbers.query("cost == 'slices' and metric == 'dice'")
     written = written[written["region"] == "mean"]
     assert written["mean"].tolist() == areas["mean"].tolist()
-    wins = summaries.wins(results)
+    wins = pairs.wins(results)
     matrix = found["wins"].numbers.set_index("strategy")
     assert matrix.loc["oracle", "random"] == wins.loc["oracle", "random"] == 1
     needed = summaries.budgets_needed(results).set_index("label")
@@ -128,7 +138,7 @@ def test_areas_wins_and_budgets_are_those_of_the_summaries(report, folder):
 
 
 def test_sentences_say_who_beats_random_and_who_does_not(report):
-    comparisons = summaries.compare_with(report.numbers.results, "random")
+    comparisons = pairs.compare_with(report.numbers.results, "random")
     text = said(report.findings())
     for each in comparisons:
         assert sentence(each) in text
@@ -144,6 +154,39 @@ def test_many_strategies_without_a_test_are_told_in_one_sentence(tmp_path):
     text = said(finish(make_report([tmp_path])).findings())
     assert "Whether these beat random cannot be said from so few seeds or test cases" in text
     assert "entropy +0.000 (+0.000 to +0.000)" in text
+
+
+def test_it_is_said_at_which_seeds_strategies_are_compared_where_one_has_fewer(tmp_path):
+    for name in ("random", "margin", "entropy", "bald"):
+        for seed in range(1 if name == "margin" else 2):
+            dice = dice_of(0.02 if name == "margin" else 0)
+            make_run(tmp_path / f"{name}-{seed}", name, dice, source="gone", seed=seed)
+    report = finish(make_report([tmp_path]))
+    text = said(report.findings())
+    difference = report.numbers.against[0]
+    assert (difference.first, difference.seeds) == ("margin", 1)
+    assert f"margin {difference.difference:+.3f} (" in text
+    assert text.count(", at seed 0)") == 1
+    assert "The two best, at seed 0: margin and" in text
+    assert "Not every strategy has the same seeds" in text
+    assert "Of one seed, an interval tells about these networks alone" in text
+
+
+def test_seeds_that_all_of_many_strategies_share_with_random_are_told_once(tmp_path):
+    for name, seeds in {"random": 3, "margin": 2, "entropy": 2, "bald": 2}.items():
+        for seed in range(seeds):
+            make_run(tmp_path / f"{name}-{seed}", name, source="gone", seed=seed)
+    text = said(finish(make_report([tmp_path])).findings())
+    assert "difference of the area under the mean Dice, at seeds 0, 1, with its" in text
+    assert text.count("at seeds") == 1
+
+
+def test_nothing_is_said_of_seeds_where_all_strategies_have_the_same(tmp_path):
+    for name in ("random", "margin", "entropy", "bald"):
+        make_run(tmp_path / name, name, source="gone")
+    text = said(finish(make_report([tmp_path])).findings())
+    assert "the same seeds" not in text
+    assert "at seed" not in text
 
 
 def test_an_unfinished_run_is_named(report):
@@ -170,6 +213,15 @@ def test_every_setting_is_told_with_its_value_where_it_was_left_out(report):
     assert settings["budget"] == "10, 20"
     assert settings["manifold.z_dim"] == "3"
     assert settings["segmentation.loss"] == "dai2022"
+
+
+def test_settings_of_full_data_runs_are_told_where_they_are_others(report):
+    table = tables(report)["settings"].numbers.set_index("setting")["full data"]
+    assert table["rounds"] == "0"
+    assert table["initial"] == "100 %"
+    assert table["manifold.z_dim"] == ""
+    runs = tables(report)["runs"].numbers.set_index("run")["minutes"]
+    assert runs["full-0"] == pytest.approx((2 + 0.5) / 60)
 
 
 def test_settings_that_differ_are_marked_with_how_many_runs_have_each(tmp_path):
@@ -200,6 +252,12 @@ def test_pictures_of_a_strategy_that_is_not_there_are_refused(folder):
 
 def test_pictures_are_skipped_with_a_sentence_where_the_cohort_is_elsewhere(report):
     assert "No pictures of random, seed 0: gone does not exist" in said(report.maps())
+
+
+def test_pictures_missing_for_one_reason_are_told_in_one_sentence(folder):
+    report = finish(make_report([folder], pictures=["random", "margin"]))
+    (told,) = report.maps().parts
+    assert "No pictures of random, seed 0; margin, seed 0: gone does not exist" in told
 
 
 def test_without_random_nothing_is_said_to_beat_it(tmp_path):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.reports.cones import MAX_CONES, ConeFinder, cone_reach, inside_cones
-from workbench.strategies.base import Shift, Suggestions
+from workbench.strategies.base import Suggestions
+from workbench.strategies.needs import Shift
 
 
 def made_up(seed, n=200, d=3, m=5):

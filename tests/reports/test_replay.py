@@ -46,7 +46,7 @@ def test_a_strategy_that_gives_no_source_has_no_chain():
 def test_maps_show_the_sources_and_suggestions_that_were_saved():
     run = Run.load(tiny_run("gradient-guided"))
     seen = finish(replay(run, "gradient-guided, seed 0"))
-    assert seen.notes == ()
+    assert (seen.note, seen.missing) == ("", "")
     steps = seen.maps.layout.sliders[0].steps
     assert [step.label for step in steps] == ["0", "1", "2"]
     shown = [np.flatnonzero(step.args[0]["visible"]) for step in steps]
@@ -69,8 +69,8 @@ def test_a_strategy_without_gradients_has_maps_without_arrows():
 def test_nothing_is_trained_for_a_picture(tmp_path, monkeypatch):
     folder = tiny_run("gradient-guided")
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
-    (note,) = finish(replay(Run.load(folder), "this run")).notes
-    assert note.startswith("No pictures of this run: its manifold is not in the cache folder")
+    missing = finish(replay(Run.load(folder), "this run")).missing
+    assert missing.startswith("the manifold is not in the cache folder")
     assert not list(tmp_path.glob("manifolds/*/vae.safetensors"))
 
 
@@ -81,13 +81,13 @@ def test_a_cohort_that_is_elsewhere_is_said_to_be(tmp_path):
     (folder / "run.json").write_text(json.dumps(content))
     seen = finish(replay(Run.load(folder), "this run"))
     assert seen.maps is None
-    assert str(tmp_path / "gone") in seen.notes[0]
+    assert str(tmp_path / "gone") in seen.missing
 
 
 def test_whole_cases_have_chains_of_their_middle_slices_and_a_note(tmp_path):
     config = tiny_config(unit="cases", cases=8, initial=1, budget=1, rounds=2)
     seen = finish(replay(finish(simulate(config, tmp_path / "run")), "by case"))
-    assert "suggested whole cases" in seen.notes[0]
+    assert "suggested whole cases" in seen.note
     assert seen.maps is not None
     titles = [note.text for note in seen.chains.layout.annotations if "axial" in note.text]
     assert len(titles) == 3

@@ -7,14 +7,11 @@ import pandas as pd
 import pytest
 
 from tests.reports.made_up import REGIONS, made_up_cases, made_up_curves
-from workbench.reports.figures.strategies import (
-    COSTS,
-    each_strategy_figure,
-    loss_by_round_figure,
-    seconds_figure,
-    strategy_curves_figure,
-    structures_figure,
-)
+from workbench.reports.figures.axis_titles import COSTS
+from workbench.reports.figures.strategy_curves import strategy_curves_figure
+from workbench.reports.figures.strategy_panels import each_strategy_figure
+from workbench.reports.figures.strategy_training import loss_by_round_figure, seconds_figure
+from workbench.reports.figures.structures import structures_figure
 from workbench.reports.palette import OTHERS, line_styles
 
 FEW = ("random", "gradient-guided", "entropy")
@@ -113,6 +110,19 @@ def test_boxes_hold_the_score_of_every_test_case():
     assert np.array_equal(boxes["entropy", "anterior"].x, own["value"])
 
 
+@pytest.mark.parametrize(("cases", "points"), [(10, "all"), (11, "outliers")])
+def test_a_box_of_few_cases_shows_every_one(cases, points):
+    figure = structures_figure(made_up_cases(FEW, cases), line_styles(FEW))
+    assert {box.boxpoints for box in figure.data} == {points}
+
+
+def test_panels_of_structures_follow_the_first_one_and_it_follows_none():
+    figure = structures_figure(made_up_cases(FEW), line_styles(FEW))
+    axes = list(figure.select_xaxes())
+    assert [axis.matches for axis in axes] == [None, "x", "x"]
+    assert all(axis.showticklabels for axis in axes)
+
+
 def test_boxes_leave_out_what_is_not_defined():
     cases = made_up_cases(FEW)
     cases.loc[0, "value"] = np.nan
@@ -126,8 +136,8 @@ def test_boxes_leave_out_what_is_not_defined():
 def test_a_training_loss_is_averaged_over_runs_round_by_round():
     losses = {"random": [[[1.0] * 48, [0.5] * 48], [[0.8] * 48, [0.3] * 30]]}
     line = loss_by_round_figure(losses, line_styles(["random"])).data[0]
-    first = [y for x, y in zip(line.x, line.y, strict=True) if x < 1 and y is not None]
-    second = [y for x, y in zip(line.x, line.y, strict=True) if x > 1 and y is not None]
+    first = [y for x, y in zip(line.x, line.y, strict=True) if x < 1 and np.isfinite(y)]
+    second = [y for x, y in zip(line.x, line.y, strict=True) if x > 1 and np.isfinite(y)]
     assert first == pytest.approx([0.9] * 24)
     assert second == pytest.approx([0.4] * 24)
 

@@ -33,6 +33,14 @@ def test_a_wide_table_puts_intervals_below_their_means():
     assert cell in many.text.iloc[0].tolist()
 
 
+def test_a_wide_table_puts_parameters_below_the_name_of_a_strategy():
+    row = {"strategy": "gradient-guided (max_angle=60)", "measured": "HD (mm), round 2"}
+    text = pd.DataFrame([row | {str(place): "0.812 ± 0.004" for place in range(6)}])
+    page = Table("t", "", text, text)._repr_html_()
+    assert "gradient-guided<br>(max_angle=60)" in page
+    assert "HD (mm), round 2" in page
+
+
 def test_csv_holds_every_digit_and_latex_is_escaped(tmp_path):
     table().write(tmp_path)
     assert pd.read_csv(tmp_path / "scores.csv")["dice"].tolist() == [0.123456, 0.5]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from workbench.cohort.pool import Pool, SliceId
-from workbench.strategies.base import Shift, Suggestions
+from workbench.strategies.base import Suggestions
+from workbench.strategies.needs import Shift
 
 
 @dataclass(frozen=True, eq=False)

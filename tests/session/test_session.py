@@ -12,8 +12,9 @@ from tests.experiments.tiny import tiny_config
 from workbench.errors import SettingError, WorkbenchError
 from workbench.files import cache_folder
 from workbench.session import Session
-from workbench.strategies.base import Latents, Suggestions
+from workbench.strategies.base import Suggestions
 from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.needs import Latents
 from workbench.training.manifold import manifold_key
 
 

@@ -6,16 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from workbench.strategies.base import (
-    Condition,
+from workbench.strategies.base import Evidence, QueryStrategy
+from workbench.strategies.conditions import Condition
+from workbench.strategies.needs import (
     Disagreement,
-    Evidence,
     Features,
     Latents,
     Need,
     PredictedLoss,
     PredictedShare,
-    QueryStrategy,
     ReferenceDice,
     ReferenceForeground,
     RepresentativeOrder,

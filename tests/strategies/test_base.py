@@ -9,14 +9,8 @@ import numpy as np
 import pytest
 
 from workbench.errors import SettingError, StrategyError
-from workbench.strategies.base import (
-    Budget,
-    Latents,
-    Shift,
-    Suggestions,
-    check_suggestions,
-    highest,
-)
+from workbench.strategies.base import Budget, Suggestions, check_suggestions, highest
+from workbench.strategies.needs import Latents, Shift
 
 from .made_up import evidence
 

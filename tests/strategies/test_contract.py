@@ -16,13 +16,8 @@ from workbench.strategies import (
     registry,
     strategies,
 )
-from workbench.strategies.base import (
-    Budget,
-    Need,
-    QueryStrategy,
-    check_suggestions,
-    choose,
-)
+from workbench.strategies.base import Budget, QueryStrategy, check_suggestions, choose
+from workbench.strategies.needs import Need
 
 from .made_up import evidence_for
 

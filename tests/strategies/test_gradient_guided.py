@@ -6,16 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.strategies.base import (
-    Budget,
-    Evidence,
-    Latents,
-    ReferenceDice,
-    Shift,
-    ShiftedLatents,
-)
+from workbench.strategies.base import Budget, Evidence
 from workbench.strategies.baselines import Oracle, Random
 from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.needs import Latents, ReferenceDice, Shift, ShiftedLatents
 
 from .made_up import evidence
 

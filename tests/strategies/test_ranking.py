@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from workbench.jobs import finish
-from workbench.strategies.base import Budget, Latents, RepresentativeOrder, choose
+from workbench.strategies.base import Budget, choose
 from workbench.strategies.coverage import max_cover, unit_length
+from workbench.strategies.needs import Latents, RepresentativeOrder
 from workbench.strategies.ranking import representative_ranks, ward_clusters
 from workbench.strategies.representative import ClsMC
 

@@ -115,7 +115,10 @@ def test_a_strategy_is_described_with_parameters_and_needs():
         "max_angle": 60.0,
         "fallback": True,
     }
-    assert told["needs"] == ["Latents", "ShiftedLatents"]
+    assert told["needs"] == [
+        "latent code of every row",
+        "where the loss gradient moves labeled samples in latent space",
+    ]
 
 
 @pytest.mark.parametrize(

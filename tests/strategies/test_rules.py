@@ -9,10 +9,13 @@ import pytest
 
 from workbench.errors import SettingError
 from workbench.strategies import get_strategy
-from workbench.strategies.base import (
-    Budget,
+from workbench.strategies.base import Budget, Evidence, choose
+from workbench.strategies.baselines import ForegroundRandom
+from workbench.strategies.ensemble import DAL
+from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.gradient_voting import GradientVoting, select_by_votes
+from workbench.strategies.needs import (
     Disagreement,
-    Evidence,
     Features,
     Latents,
     PredictedLoss,
@@ -20,12 +23,7 @@ from workbench.strategies.base import (
     ReferenceForeground,
     Shift,
     Uncertainty,
-    choose,
 )
-from workbench.strategies.baselines import ForegroundRandom
-from workbench.strategies.ensemble import DAL
-from workbench.strategies.gradient_guided import GradientGuided
-from workbench.strategies.gradient_voting import GradientVoting, select_by_votes
 from workbench.strategies.representative import CoreSet
 from workbench.strategies.uncertainty import (
     BALD,
@@ -42,7 +40,7 @@ from .test_coverage import greedy_plainly
 
 
 def seen(values, labeled=(), cases=None, round=1):
-    """Evidence of these values; rows of the labeled ones are left out of nothing else."""
+    """Evidence of these values, all rows eligible."""
     n = len(next(value for value in values.values() if not isinstance(value, (Shift, tuple))))
     labeled_in = np.full(n, -1, dtype=np.int32)
     labeled_in[list(labeled)] = 0
@@ -182,8 +180,7 @@ def test_the_sample_nominated_by_most_directions_is_taken():
     z = np.array([[0.0, 0.0], [1.2, 0.0], [2.1, 0.9], [2.1, -0.9], [2.2, 0.0]])
     strategy = GradientVoting(directions=3, nominees=1, max_angle=90)
     # Row 1 is nearest to the plain z'; two of three directions nominate row 2.
-    shifted = np.array([[[1.1, 0.0]], [[2.0, 0.8]], [[2.0, 1.0]]])
-    shifted[2] = [[2.05, 0.85]]
+    shifted = np.array([[[1.1, 0.0]], [[2.0, 0.8]], [[2.05, 0.85]]])
     found = directions(strategy, z, np.array([0]), shifted)
     assert rows(strategy, found, 1) == [2]
     assert rows(GradientGuided(max_angle=90), found, 1) == [1]
@@ -220,17 +217,11 @@ def test_in_one_direction_voting_is_gradient_guided_sampling(angle, budget, nomi
 def test_a_case_scores_the_mean_of_its_slices_and_the_sum_where_the_paper_sums():
     values = np.array([0.4, 0.4, 0.4, 0.9, 0.1, np.nan, 0.7])
     cases = [0, 0, 0, 1, 1, 2, 2]
-    mean = seen({Uncertainty("entropy"): values}, cases=cases, labeled=[5])
+    mean = seen({Uncertainty("entropy"): values}, [5], cases)
     assert rows(Entropy(), mean, 3, unit="cases") == [6, 3, 4, 0, 1, 2]
-    need = Uncertainty("variance", 5, "sum")
-    assert rows(MCDropout(), seen({need: values}, cases=cases, labeled=[5]), 1, unit="cases") == [
-        0,
-        1,
-        2,
-    ]
-    assert rows(
-        MCDropout(), seen({need: values}, cases=cases, labeled=[0, 1, 5]), 1, unit="cases"
-    ) == [2]
+    total = {Uncertainty("variance", 5, "sum"): values}
+    assert rows(MCDropout(), seen(total, [5], cases), 1, unit="cases") == [0, 1, 2]
+    assert rows(MCDropout(), seen(total, [0, 1, 5], cases), 1, unit="cases") == [2]
 
 
 def test_a_case_moves_as_the_mean_of_its_sources():
@@ -299,3 +290,12 @@ def test_without_a_source_nobody_votes():
         z, np.ones(6, bool), nobody, nobody[None], 60.0, 3, 4, np.random.default_rng(0)
     )
     assert len(picks.rows) == 0
+
+
+def test_directions_that_are_not_finite_are_refused():
+    strategy = GradientVoting(directions=2)
+    z, sources = np.zeros((4, 2)), np.array([0, 1])
+    shifted = np.ones((2, 2, 2))
+    shifted[1, 0, 1] = np.nan
+    with pytest.raises(SettingError, match="after the step.*in 1 rows"):
+        rows(strategy, directions(strategy, z, sources, shifted), 1)

@@ -83,3 +83,33 @@ def test_background_stays_zero_when_intensity_varies():
     varied, _ = augment(image, label, range(2), seed=0, round=0, epoch=0, strength=strength)
     assert varied[:, :, :3, :3].abs().max() == 0
     assert not torch.allclose(varied[:, :, 6:10, 6:10], torch.ones(()))
+
+
+def halves(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Slices with class 1 in the left half of the picture and class 2 in the right one."""
+    labels = torch.ones(count, 8, 8, dtype=torch.uint8)
+    labels[:, :, 4:] = 2
+    return labels[:, None].float(), labels
+
+
+def test_a_flip_across_the_midline_swaps_left_and_right():
+    image, label = halves(40)
+    strength = Augmentation(flip=0.5, gain=0, shift=0, elastic=0)
+    where = {"seed": 0, "round": 0, "epoch": 0, "strength": strength}
+    moved, labels = augment(image, label, range(40), mirrored=(0, 2, 1), **where)
+    flipped = moved[:, 0, 0, 0] == 2
+    assert 5 < int(flipped.sum()) < 35
+    assert torch.equal(labels, label)  # the left half of the picture is class 1 for ever
+    assert labels.dtype == label.dtype
+    plain, plain_labels = augment(image, label, range(40), mirrored=(0, 1, 2), **where)
+    assert torch.equal(plain, moved)
+    assert torch.equal(plain_labels[:, None].float(), plain)
+
+
+def test_without_a_partner_nothing_is_flipped_across_the_midline():
+    image, label = halves(40)
+    strength = Augmentation(flip=1, gain=0, shift=0, elastic=0)
+    where = {"seed": 0, "round": 0, "epoch": 0, "strength": strength}
+    moved, labels = augment(image, label, range(40), mirrored=None, **where)
+    assert torch.equal(moved, image)
+    assert torch.equal(labels, label)

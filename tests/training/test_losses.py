@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from workbench.cohort.cohort import IGNORED
 from workbench.errors import SettingError
 from workbench.training.losses import DiceLoss, dice_loss, vae_loss
 
@@ -143,3 +144,20 @@ def test_the_vae_gradient_is_that_of_finite_differences():
         for shape in ((2, 1, 3, 3), (2, 1, 3, 3), (2, 2), (2, 2))
     ]
     assert torch.autograd.gradcheck(vae_loss, parts)
+
+
+@pytest.mark.parametrize("form", ["dai2022", "dai2020"])
+@pytest.mark.parametrize("background", [True, False])
+def test_an_ignored_pixel_counts_for_nothing(form, background):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 4, 5, generator=generator, dtype=torch.float64)
+    target = torch.randint(0, 3, (2, 4, 5), generator=generator)
+    cut = dice_loss(logits[..., :4], target[..., :4], form, background)
+    masked = target.clone()
+    masked[..., 4] = IGNORED
+    logits.requires_grad_(True)
+    loss = dice_loss(logits, masked, form, background)
+    assert torch.allclose(loss, cut, atol=1e-12)
+    (gradient,) = torch.autograd.grad(loss.sum(), logits)
+    assert not gradient[..., 4].any()
+    assert gradient[..., :4].any()

@@ -84,7 +84,7 @@ def test_the_loss_head_is_asked_slice_by_slice(compute):
     images, model = ToyImages(), network(head=HeadSettings())
     found = finish(look(model, images, range(12), compute, ["predicted_loss"], batch=5))
     with torch.no_grad():
-        expected = model.eval().predicted_loss(torch.from_numpy(images.arrays)).numpy()
+        expected = outputs(model.eval(), torch.from_numpy(images.arrays)).predicted_loss.numpy()
     assert found["predicted_loss"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 

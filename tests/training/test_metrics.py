@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.cohort.cohort import IGNORED
 from workbench.errors import TrainingError
 from workbench.jobs import finish
 from workbench.training.losses import dice_loss
@@ -144,3 +145,18 @@ def test_nothing_to_score_on_is_said(compute):
     labels.available[:] = False
     with pytest.raises(TrainingError, match="no labeled case"):
         finish(evaluate(Threshold(), images, labels, compute))
+
+
+def test_ignored_voxels_count_neither_in_volumes_nor_in_slices(compute):
+    images = ToyImages(8)
+    labels = ToyLabels(images)
+    images.maps[:, :3] = IGNORED
+    found = finish(score_cases(Threshold(), images, labels, compute))
+    rows = finish(score_rows(Threshold(), images, labels, range(8), compute))
+    predicted = finish(predict(Threshold(), images, range(8), compute))[:, 3:]
+    reference = images.maps[:, 3:]
+    for number, scores in enumerate(found.values()):
+        mine = images.case_of == number
+        assert scores["whole"]["dice"] == dice(predicted[mine] > 0, reference[mine] > 0)
+    each = [dice(predicted[row] > 0, reference[row] > 0) for row in range(8)]
+    assert rows["dice"] == pytest.approx(each)

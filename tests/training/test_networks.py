@@ -11,7 +11,7 @@ from workbench.models.variants import PLAIN, Ensemble, HeadSettings, Variant, bu
 from workbench.models.weights import fingerprint
 from workbench.training import segmentation
 from workbench.training.losses import ranking_loss
-from workbench.training.segmentation import SegmentationConfig, train_network, train_segmentation
+from workbench.training.segmentation import SegmentationConfig, train_network
 
 from .toys import ToyImages, ToyLabels
 
@@ -70,19 +70,6 @@ def test_any_variant_learns_and_repeats(compute, name):
     assert np.mean(first.losses[-5:]) < 0.8 * np.mean(first.losses[:5])
     assert fingerprint(first.network) == fingerprint(second.network)
     assert not first.network.training
-
-
-def test_a_plain_network_is_that_of_train_segmentation(compute):
-    images = ToyImages()
-    network, losses = finish(
-        train_segmentation(
-            images, ToyLabels(images), list(range(8)), SMALL, compute, seed=0, round=0
-        )
-    )
-    trained = finish(train(compute))
-    assert trained.losses == losses
-    assert trained.head_losses == ()
-    assert fingerprint(trained.network) == fingerprint(network)
 
 
 def test_the_loss_head_is_trained_too_and_keeps_its_curve(compute):

@@ -14,7 +14,7 @@ from workbench.jobs import finish
 from workbench.models.unet import build_unet
 from workbench.models.weights import fingerprint
 from workbench.training import segmentation
-from workbench.training.segmentation import SegmentationConfig, train_segmentation
+from workbench.training.segmentation import SegmentationConfig, train_network
 
 from .toys import ToyImages, ToyLabels
 
@@ -24,7 +24,7 @@ SMALL = SegmentationConfig(features=(4, 4, 4, 4, 4, 4), batch_size=4, epochs=2, 
 def train(compute, config=SMALL, rows=range(8), **options):
     images = ToyImages()
     options = {"seed": 0, "round": 0, **options}
-    return train_segmentation(images, ToyLabels(images), list(rows), config, compute, **options)
+    return train_network(images, ToyLabels(images), list(rows), config, compute, **options)
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def often(monkeypatch):
 
 def test_the_loss_falls(compute):
     config = SegmentationConfig(features=(8,) * 6, batch_size=8, min_steps=60, learning_rate=5e-3)
-    _, losses = finish(train(compute, config))
+    losses = finish(train(compute, config)).losses
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
 
 
 def test_every_step_reports_its_loss(compute):
     reports = []
-    _, losses = finish(train(compute), reports.append)
+    losses = finish(train(compute), reports.append).losses
     assert [report.metrics["loss"] for report in reports] == list(losses)
     assert [report.step for report in reports] == list(range(1, 13))
     assert {report.total for report in reports} == {12}
@@ -50,36 +50,36 @@ def test_every_step_reports_its_loss(compute):
 @pytest.mark.parametrize(("epochs", "least", "steps"), [(1, 7, 7), (5, 3, 10), (5, 10, 10)])
 def test_a_round_never_makes_fewer_steps_than_the_least(compute, epochs, least, steps):
     config = SegmentationConfig(features=(4,) * 6, batch_size=4, epochs=epochs, min_steps=least)
-    _, losses = finish(train(compute, config))
+    losses = finish(train(compute, config)).losses
     assert len(losses) == steps
 
 
 def test_the_same_training_gives_the_same_weights(compute):
-    first, _ = finish(train(compute))
+    first = finish(train(compute)).network
     torch.manual_seed(99)
-    second, _ = finish(train(compute))
+    second = finish(train(compute)).network
     assert fingerprint(first) == fingerprint(second)
 
 
 @pytest.mark.parametrize("changed", [{"seed": 1}, {"round": 1}])
 def test_seed_and_round_matter(compute, changed):
-    assert fingerprint(finish(train(compute))[0]) != fingerprint(
-        finish(train(compute, **changed))[0]
+    assert fingerprint(finish(train(compute)).network) != fingerprint(
+        finish(train(compute, **changed)).network
     )
 
 
 def test_rows_in_any_order_give_the_same_weights(compute):
-    first, _ = finish(train(compute, rows=[5, 1, 3]))
-    second, _ = finish(train(compute, rows=[1, 3, 5]))
+    first = finish(train(compute, rows=[5, 1, 3])).network
+    second = finish(train(compute, rows=[1, 3, 5])).network
     assert fingerprint(first) == fingerprint(second)
 
 
 def test_training_goes_on_from_a_network_and_leaves_it_alone(compute):
-    first, losses = finish(train(compute))
-    before = fingerprint(first)
-    second, more = finish(train(compute, initial=first, round=1))
-    assert fingerprint(first) == before != fingerprint(second)
-    assert more[0] < losses[0]
+    first = finish(train(compute))
+    before = fingerprint(first.network)
+    second = finish(train(compute, initial=first.network, round=1))
+    assert fingerprint(first.network) == before != fingerprint(second.network)
+    assert second.losses[0] < first.losses[0]
 
 
 def test_training_leaves_the_random_numbers_of_torch_alone(compute):
@@ -95,23 +95,23 @@ def test_training_leaves_the_random_numbers_of_torch_alone(compute):
 @pytest.mark.parametrize("continued", [False, True])
 def test_a_stopped_round_resumes_to_the_same_weights(compute, tmp_path, stop, continued):
     initial = build_unet(2, 3, SMALL.features, seed=7).eval() if continued else None
-    expected, expected_losses = finish(train(compute, initial=initial))
+    expected = finish(train(compute, initial=initial))
     checkpoint = tmp_path / "round.safetensors"
     work = train(compute, initial=initial, checkpoint=checkpoint)
     for _ in range(stop):
         next(work)
     work.close()
-    found, losses = finish(train(compute, initial=initial, checkpoint=checkpoint))
-    assert losses == expected_losses
-    assert fingerprint(found) == fingerprint(expected)
+    found = finish(train(compute, initial=initial, checkpoint=checkpoint))
+    assert found.losses == expected.losses
+    assert fingerprint(found.network) == fingerprint(expected.network)
 
 
 @pytest.mark.usefixtures("often")
 def test_a_finished_round_is_opened_and_not_trained_again(compute, tmp_path):
     checkpoint = tmp_path / "round.safetensors"
-    expected, _ = finish(train(compute, checkpoint=checkpoint))
+    expected = finish(train(compute, checkpoint=checkpoint)).network
     reports = []
-    found, _ = finish(train(compute, checkpoint=checkpoint), reports.append)
+    found = finish(train(compute, checkpoint=checkpoint), reports.append).network
     assert not reports
     assert fingerprint(found) == fingerprint(expected)
 
@@ -120,8 +120,8 @@ def test_a_finished_round_is_opened_and_not_trained_again(compute, tmp_path):
 def test_the_checkpoint_of_another_round_is_not_used(compute, tmp_path):
     checkpoint = tmp_path / "round.safetensors"
     finish(train(compute, checkpoint=checkpoint))
-    found, _ = finish(train(compute, round=1, checkpoint=checkpoint))
-    assert fingerprint(found) == fingerprint(finish(train(compute, round=1))[0])
+    found = finish(train(compute, round=1, checkpoint=checkpoint)).network
+    assert fingerprint(found) == fingerprint(finish(train(compute, round=1)).network)
 
 
 @pytest.mark.usefixtures("often")
@@ -134,8 +134,8 @@ def test_a_damaged_checkpoint_is_replaced(compute, tmp_path, damage):
     work.close()
     whole = checkpoint.read_bytes()
     checkpoint.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-    found, _ = finish(train(compute, checkpoint=checkpoint))
-    assert fingerprint(found) == fingerprint(finish(train(compute))[0])
+    found = finish(train(compute, checkpoint=checkpoint)).network
+    assert fingerprint(found) == fingerprint(finish(train(compute)).network)
 
 
 @pytest.mark.usefixtures("often")
@@ -157,13 +157,13 @@ def test_a_failed_write_leaves_a_round_that_resumes(compute, tmp_path, monkeypat
     monkeypatch.undo()
     assert checkpoint.exists() == (failing > 1)
     assert os.listdir(tmp_path) == ([checkpoint.name] if failing > 1 else [])
-    found, _ = finish(train(compute, checkpoint=checkpoint))
-    assert fingerprint(found) == fingerprint(finish(train(compute))[0])
+    found = finish(train(compute, checkpoint=checkpoint)).network
+    assert fingerprint(found) == fingerprint(finish(train(compute)).network)
 
 
 def test_one_labeled_slice_is_enough_to_train(compute):
     config = SegmentationConfig(features=(4,) * 6, min_steps=2, epochs=1)
-    _, losses = finish(train(compute, config, rows=[3]))
+    losses = finish(train(compute, config, rows=[3])).losses
     assert len(losses) == 2
 
 
@@ -177,16 +177,14 @@ def test_a_row_without_label_is_said(compute):
     labels = ToyLabels(images)
     labels.available[2] = False
     with pytest.raises(TrainingError, match="1 of 3 slices"):
-        train_segmentation(images, labels, [1, 2, 3], SMALL, compute, seed=0, round=0)
+        train_network(images, labels, [1, 2, 3], SMALL, compute, seed=0, round=0)
 
 
 def test_a_loss_that_is_no_number_stops_the_training(compute):
     images = ToyImages()
     images.arrays[:] = np.nan
     with pytest.raises(TrainingError, match="diverged"):
-        finish(
-            train_segmentation(images, ToyLabels(images), [1, 2], SMALL, compute, seed=0, round=0)
-        )
+        finish(train_network(images, ToyLabels(images), [1, 2], SMALL, compute, seed=0, round=0))
 
 
 @pytest.mark.parametrize(

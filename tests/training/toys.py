@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.cohort.pool import SliceId
+from workbench.cohort.pool import Axis, SliceId
 
 
 @dataclass(eq=False)
@@ -19,6 +19,7 @@ class ToyImages:
     seed: int = 0
     key: str = "toy"
     channels: tuple[str, ...] = ("a", "b")
+    axis: Axis = "axial"
     ids: tuple[SliceId, ...] = field(init=False)
     cases: tuple[str, ...] = field(init=False)
     spacing: NDArray[np.float64] = field(init=False)

@@ -15,9 +15,10 @@ from traitlets import HasTraits
 from workbench.cohort.pool import Pool, SliceId
 from workbench.errors import SettingError
 from workbench.session.state import Preview, SessionState, Step
-from workbench.strategies.base import Shift, Suggestions
+from workbench.strategies.base import Suggestions
 from workbench.strategies.cone import select_in_passes
 from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.needs import Shift
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,14 +7,18 @@ printed as one sentence; anything else is a bug and shows where it happened.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from workbench.cli.convert import export_run, import_cohort
 from workbench.cli.progress import with_progress
 from workbench.cli.sweep import list_strategies, run_sweep_file
-from workbench.errors import SettingError, WorkbenchError
+from workbench.cohort.cohort import AUTO, CohortOptions
+from workbench.errors import SettingError, WorkbenchError, did_you_mean
+from workbench.experiments.protocols import PROTOCOLS
 from workbench.jobs import Work
 
 __all__ = ["app", "main"]
@@ -29,8 +33,23 @@ app = typer.Typer(
 
 app.command("sweep")(run_sweep_file)
 app.command("strategies")(list_strategies)
+app.command("import")(import_cohort)
+app.command("export")(export_run)
+
+#: What settings of ``--set`` belong to.
+SECTIONS = ("strategy", "recipe", "manifold", "segmentation")
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
+LayoutName = Annotated[
+    str, typer.Option(help="Layout of the folder, where it is not to be recognized.")
+]
+TaskName = Annotated[str, typer.Option(help="What is segmented; 'workbench cohort' names all.")]
+UnknownLabels = Annotated[
+    str, typer.Option(help="Unknown label values: refuse such a file, or make them background.")
+]
+Resample = Annotated[
+    bool, typer.Option("--resample", help="Put the channels of a case onto the first one's grid.")
+]
 
 
 def main() -> None:
@@ -55,6 +74,10 @@ def lab(
         bool, typer.Option(help="Open a browser; over SSH only the address is printed.")
     ] = True,
     port: Annotated[int, typer.Option(min=0, max=65535, help="First port that is tried.")] = 8888,
+    layout: LayoutName = AUTO,
+    task: TaskName = AUTO,
+    unknown_labels: UnknownLabels = "refuse",
+    resample: Resample = False,
 ) -> None:
     """Open JupyterLab on your own copy of a notebook.
 
@@ -65,9 +88,11 @@ def lab(
     from workbench.cli.server import serve
     from workbench.cohort.layouts import recognize
 
+    options = CohortOptions(layout, task, unknown_labels, resample)  # type: ignore[arg-type]
     if cohort != "phantom":
-        recognize(cohort)  # says now, not in the browser, what is no cohort
-    copy, said = copy_notebook(cohort, folder, notebook)
+        # says now, not in the browser, what is no cohort
+        recognize(cohort, options.layout).with_task(options.task)
+    copy, said = copy_notebook(cohort, folder, notebook, _chosen(options))
     typer.echo(said)
     serve(copy, port, browser=browser)
 
@@ -76,12 +101,18 @@ def lab(
 def cohort(
     folder: Cohort,
     cases: Annotated[int | None, typer.Option(min=1, help="Look at so many cases only.")] = None,
+    layout: LayoutName = AUTO,
+    task: TaskName = AUTO,
+    unknown_labels: UnknownLabels = "refuse",
+    resample: Resample = False,
 ) -> None:
     """Tell what a folder was recognized as, and every problem found; exit 1 if unusable."""
     from workbench.cohort.opening import check_cohort, open_cohort
 
+    options = CohortOptions(layout, task, unknown_labels, resample)  # type: ignore[arg-type]
+
     def work() -> Work[Any]:
-        opened = yield from open_cohort(folder, cases)
+        opened = yield from open_cohort(folder, cases, options)
         return (yield from check_cohort(opened))
 
     report = with_progress(work())
@@ -94,27 +125,44 @@ def cohort(
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder of the run; a run that is there goes on.")],
     cohort: Annotated[str, typer.Option(help="'phantom' or the folder of a cohort.")] = "phantom",
-    strategy: Annotated[str, typer.Option(help="Query strategy.")] = "gradient-guided",
+    strategy: Annotated[
+        str, typer.Option(help="Query strategy; 'workbench strategies' lists them.")
+    ] = "gradient-guided",
     protocol: Annotated[
         str | None,
-        typer.Option(help="Schedule of a paper, such as one-shot or iterative; see ARCHITECTURE."),
+        typer.Option(
+            help=f"Schedule of a paper, which the options below may change: {', '.join(PROTOCOLS)}."
+        ),
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option(min=0, help="Rounds after the initial set [default: 3].")
+        int | None, typer.Option(min=0, help="Rounds after the initial set; 3 if not given.")
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Suggested in a round: 12, or a share such as '1 %' [default: 12]."),
+        typer.Option(
+            help="Suggested in a round: a number, or a share such as '1 %'; 12 if not given."
+        ),
     ] = None,
     initial: Annotated[
-        str | None, typer.Option(help="Random initial set, likewise [default: 24].")
+        str | None, typer.Option(help="Labeled at random first, likewise; 24 if not given.")
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(help="What is suggested: slices, or whole cases.")
+        str | None,
+        typer.Option(help="What is suggested and counted: slices, as if not given, or cases."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Initial set, weights, augmentation, draws.")] = 0,
-    cases: Annotated[int | None, typer.Option(min=2, help="Use so many cases only.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="Decides initial set, weights, augmentation and draws.")
+    ] = 0,
+    cases: Annotated[
+        int | None, typer.Option(min=2, help="Use so many cases only; all if not given.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of torch; its own choice if not given.")
+    ] = None,
+    layout: LayoutName = AUTO,
+    task: TaskName = AUTO,
+    unknown_labels: UnknownLabels = "refuse",
+    resample: Resample = False,
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -131,7 +179,6 @@ def simulate(
     from workbench.experiments.config import RunConfig
     from workbench.experiments.protocols import protocol as find_protocol
     from workbench.experiments.runs import Run
-    from workbench.experiments.simulate import open_run_data
     from workbench.experiments.simulate import simulate as run_simulation
     from workbench.strategies import describe, get_strategy, record
 
@@ -156,6 +203,10 @@ def simulate(
             "strategy": record(get_strategy(strategy, **own)),
             "seed": seed,
             "threads": threads,
+            "layout": layout,
+            "task": task,
+            "unknown_labels": unknown_labels,
+            "resample": resample,
             **given,
         }
     )
@@ -167,14 +218,10 @@ def simulate(
         labeled += len(saved.labeled)
         dice = "  ".join(f"{value:>{len(key)}.3f}" for key, value in saved.metrics.items())
         typer.echo(f"{saved.index:>5}  {labeled:>7,}  {dice}")
+    typer.echo(run.pool_sentence)
     if len(run.rounds) == before:
         typer.echo(f"The run in {out} was already finished; nothing was run.")
     else:
-        pool = with_progress(open_run_data(config)).pool
-        typer.echo(
-            f"The pool has {len(pool):,} slices; {int((~pool.eligible).sum()):,} of them have no "
-            f"reference and were no candidates."
-        )
         typer.echo(f"Everything is in {out}.")
 
 
@@ -186,7 +233,9 @@ def report(
     ),
     pictures: Annotated[
         list[str] | None,
-        typer.Option(help="Strategy whose chains and latent maps are shown; several times."),
+        typer.Option(
+            help="Strategy whose chains and latent maps are shown; may be given several times."
+        ),
     ] = None,
     skip_pictures: Annotated[
         bool, typer.Option("--skip-pictures", help="Show no chains and no latent maps.")
@@ -198,6 +247,12 @@ def report(
     made = with_progress(make_report(runs, [] if skip_pictures else pictures))
     tables = made.write(out)
     typer.echo(f"The report is {out}, its tables are in {tables}.")
+
+
+def _chosen(options: CohortOptions) -> dict[str, object]:
+    """The options that are not at their default."""
+    plain = asdict(CohortOptions())
+    return {name: value for name, value in asdict(options).items() if value != plain[name]}
 
 
 def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
@@ -217,12 +272,11 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         path, equals, value = text.partition("=")
         section, dot, name = path.partition(".")
-        if not equals or not dot or section not in (
-            "strategy", "recipe", "manifold", "segmentation"
-        ):  # fmt: skip
+        if not equals or not dot or section not in SECTIONS:
+            guess = did_you_mean(section, SECTIONS) if dot else ""
             raise SettingError(
-                f"--set {text!r} is not understood. Write it as section.name=value, with section "
-                f"one of strategy, recipe, manifold, segmentation."
+                f"--set {text!r} is not understood.{guess} Write it as section.name=value, with "
+                f"section one of {', '.join(SECTIONS)}."
             )
         try:
             parsed: Any = json.loads(value)

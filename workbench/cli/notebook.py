@@ -35,7 +35,12 @@ def notebooks_folder() -> Path:
     )
 
 
-def copy_notebook(cohort: str, folder: Path, name: str = "01_workbench") -> tuple[Path, str]:
+def copy_notebook(
+    cohort: str,
+    folder: Path,
+    name: str = "01_workbench",
+    settings: Mapping[str, object] | None = None,
+) -> tuple[Path, str]:
     """Make a person's copy of a notebook for a cohort, or find the one that is there.
 
     A copy that was not edited follows the original; its outputs are not kept.
@@ -49,6 +54,8 @@ def copy_notebook(cohort: str, folder: Path, name: str = "01_workbench") -> tupl
         Where the copy is kept; made if absent.
     name : str
         The original, without ``.ipynb``.
+    settings : mapping, optional
+        Settings of the run that are written into it, such as the cohort's task.
 
     Returns
     -------
@@ -62,7 +69,7 @@ def copy_notebook(cohort: str, folder: Path, name: str = "01_workbench") -> tupl
     SettingError
         If there is no such notebook or cohort, or the notebook takes none.
     """
-    new = _prepared(cohort, name)
+    new = _prepared(cohort, name, settings or {})
     short = "" if cohort == "phantom" else f"-{Path(cohort).expanduser().resolve().name}"
     target = folder / f"{name.partition('_')[2] or name}{short}.ipynb"
     if not target.exists():
@@ -82,7 +89,7 @@ def copy_notebook(cohort: str, folder: Path, name: str = "01_workbench") -> tupl
     return target, f"{target} was not edited, so it was replaced by that of this version."
 
 
-def _prepared(cohort: str, name: str) -> dict[str, Any]:
+def _prepared(cohort: str, name: str, settings: Mapping[str, object]) -> dict[str, Any]:
     """Read an original and make it a person's: its cohort, no outputs, no labeling by itself."""
     known = sorted(path.stem for path in notebooks_folder().glob("[0-9][0-9]_*.ipynb"))
     if name not in known:
@@ -96,6 +103,8 @@ def _prepared(cohort: str, name: str) -> dict[str, Any]:
                 f"There is no folder {source}. Name the folder of a cohort, or 'phantom'."
             )
         values["source"] = str(source)
+    if settings:
+        values["settings"] = dict(settings)
     written: set[str] = set()
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
@@ -106,6 +115,11 @@ def _prepared(cohort: str, name: str) -> dict[str, Any]:
     if "source" in set(values) - written:
         raise SettingError(
             f"The notebook {name} is about the embedded cohort. Open it without a folder."
+        )
+    if "settings" in set(values) - written:
+        raise SettingError(
+            f"The notebook {name} takes no layout, task or other option of a cohort. Open "
+            f"01_workbench with them."
         )
     notebook["metadata"]["made_as"] = _fingerprint(notebook)
     return notebook

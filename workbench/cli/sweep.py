@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shutil
+import textwrap
 import time
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ __all__ = ["list_strategies", "run_sweep_file"]
 def run_sweep_file(
     file: Annotated[Path, typer.Argument(help="A TOML file, such as notebooks/sweeps/demo.toml.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the runs; runs/NAME-OF-THE-FILE by default.")
+        Path | None, typer.Option(help="Folder of the runs; runs/NAME-OF-THE-FILE if not given.")
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -26,7 +27,10 @@ def run_sweep_file(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes on this machine; one per GPU or core by default."),
+        typer.Option(
+            min=1,
+            help="Processes on this machine; one per GPU, or per --threads cores, if not given.",
+        ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Cores of one process.")] = 1,
     retries: Annotated[
@@ -62,11 +66,8 @@ def run_sweep_file(
     shutil.copyfile(file, folder / "sweep.toml")
     failed = [outcome for outcome in outcomes if outcome.error]
     skipped = sum(not outcome.seconds for outcome in outcomes)
-    for slices, without in sorted({outcome.pool for outcome in outcomes if outcome.pool}):
-        typer.echo(
-            f"Pool: {slices:,} slices, of which {without:,} have no reference and were no "
-            f"candidates."
-        )
+    for sentence in sorted({outcome.pool for outcome in outcomes if outcome.pool}):
+        typer.echo(sentence)
     typer.echo(
         f"{len(outcomes) - len(failed)} of {len(outcomes)} runs are finished"
         f"{f', {skipped} of them before' if skipped else ''}; wall time "
@@ -82,13 +83,15 @@ def run_sweep_file(
 def list_strategies(
     name: Annotated[str | None, typer.Argument(help="Tell all about this one.")] = None,
 ) -> None:
-    """List the query strategies: parameters, what they need, where they come from."""
+    """List the query strategies: parameters, what they look at, where they come from."""
     from workbench.strategies import describe, strategies
 
     for each in [name] if name else strategies():
         found = describe(each)
-        parameters = ", ".join(f"{key} = {value!r}" for key, value in found["parameters"].items())
-        needs = ", ".join(found["needs"] or []) or "nothing"
+        parameters = ", ".join(
+            f"{key} = {_value(value)}" for key, value in found["parameters"].items()
+        )
+        needs = "; ".join(found["needs"] or []) or "nothing"
         typer.secho(each, bold=True)
         for label, text in (
             ("", found["summary"]),
@@ -97,9 +100,22 @@ def list_strategies(
             ("source: ", found["source"]),
         ):
             if text:
-                typer.echo(f"    {label}{text}")
+                indent = " " * 4
+                typer.echo(
+                    textwrap.fill(
+                        f"{label}{text}",
+                        shutil.get_terminal_size((100, 24)).columns,
+                        initial_indent=indent,
+                        subsequent_indent=2 * indent,
+                    )
+                )
         if name:
             typer.echo("\n" + inspect.cleandoc(strategies()[name].__doc__ or ""))
+
+
+def _value(value: object) -> str:
+    """Write a default as a person would: four digits are enough of a third."""
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)
 
 
 def _duration(seconds: float) -> str:

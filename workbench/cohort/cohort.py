@@ -7,10 +7,20 @@ says where the files lie and what their labels mean; it holds no image.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, get_args
 
-__all__ = ["Case", "Cohort", "Problem"]
+from workbench.errors import SettingError
+
+__all__ = ["AUTO", "IGNORED", "Case", "Cohort", "CohortOptions", "Problem", "Task"]
+
+#: The word for "what the data set's layout says".
+AUTO = "auto"
+#: Marks voxels in arrays of classes that count for nothing: no loss, no metric.
+IGNORED = 255
+
+Unknown = Literal["refuse", "background"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,58 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What the label values of a data set stand for in one segmentation task.
+
+    Parameters
+    ----------
+    name : str
+        What it is chosen by.
+    labels, regions, background, ignored
+        See `Cohort`.
+    """
+
+    name: str
+    labels: Mapping[int, str]
+    regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    background: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class CohortOptions:
+    """How the files of a cohort are understood, where there is a choice.
+
+    Parameters
+    ----------
+    layout : str
+        The name of its layout; ``"auto"`` recognizes it.
+    task : str
+        The name of one of its tasks; ``"auto"`` takes the layout's own.
+    unknown_labels : {"refuse", "background"}
+        What becomes of a label map with values that the task does not know: it is not used, or
+        these values are background.
+    resample : bool
+        Whether channels on other voxel grids than the first one are resampled to it; else such
+        a case is refused.
+    """
+
+    layout: str = AUTO
+    task: str = AUTO
+    unknown_labels: Unknown = "refuse"
+    resample: bool = False
+
+    def __post_init__(self) -> None:
+        if self.unknown_labels not in get_args(Unknown):
+            raise SettingError(
+                f"unknown_labels is {self.unknown_labels!r}. Label maps with unknown values are "
+                f"refused ('refuse'), or the values are taken as 'background'."
+            )
+        if not isinstance(self.resample, bool):
+            raise SettingError(f"resample is {self.resample!r}. It must be true or false.")
+
+
+@dataclass(frozen=True)
 class Cohort:
     """A data set: its cases and what their labels mean.
 
@@ -53,13 +115,27 @@ class Cohort:
     channels : tuple of str
         Names of the image channels, in the order of the arrays.
     labels : mapping of int to str
-        Label value in the files to name, background (0) left out. The class of
-        a label in every array is 1 + its position in ascending order of values.
+        Label value in the files to the name of its class, background (0) left out. Values with
+        one name are one class. The classes are ordered by their smallest values; in every array
+        a class is 1 + its position.
     regions : mapping of str to tuple of int
         Named unions of label *values* that are scored and drawn, such as
         ``{"whole tumor": (1, 2, 4)}``; one region per label where none are declared.
     problems : tuple of Problem
         Everything found while reading that a user should know.
+    reason : str
+        Why the layout was recognized, as it is told to a user.
+    background : tuple of int
+        Label values, beside 0, that are known and are background.
+    ignored : tuple of int
+        Label values of voxels that count for nothing, neither in a loss nor in a metric; in
+        every array they are `IGNORED`.
+    task : str
+        The name of the task that labels, regions, background and ignored values belong to.
+    tasks : tuple of Task
+        All tasks that there are, the layout's own first.
+    unknown_labels, resample
+        See `CohortOptions`.
     """
 
     name: str
@@ -70,19 +146,86 @@ class Cohort:
     labels: Mapping[int, str]
     regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    reason: str = ""
+    background: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()
+    task: str = ""
+    tasks: tuple[Task, ...] = ()
+    unknown_labels: Unknown = "refuse"
+    resample: bool = False
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes of every label array; class 0 is the background."""
-        return ("background", *(self.labels[value] for value in sorted(self.labels)))
+        return ("background", *self.values_of)
+
+    @property
+    def values_of(self) -> Mapping[str, tuple[int, ...]]:
+        """Label values of each class, in the order of the classes, background left out."""
+        found: dict[str, tuple[int, ...]] = {}
+        for value in sorted(self.labels):
+            found[self.labels[value]] = (*found.get(self.labels[value], ()), value)
+        return found
+
+    @property
+    def class_of(self) -> Mapping[int, int]:
+        """Class of every label value that is known, in ascending order of the values."""
+        place = {name: index for index, name in enumerate(self.values_of, 1)}
+        known = {value: place[name] for value, name in self.labels.items()}
+        known |= dict.fromkeys((0, *self.background), 0) | dict.fromkeys(self.ignored, IGNORED)
+        return dict(sorted(known.items()))
 
     @property
     def region_classes(self) -> Mapping[str, tuple[int, ...]]:
         """The regions as unions of classes (positions in `classes`)."""
-        class_of = {value: index + 1 for index, value in enumerate(sorted(self.labels))}
-        if not self.regions:
-            return {self.labels[value]: (class_of[value],) for value in sorted(self.labels)}
+        class_of = self.class_of
+        regions = self.regions or self.values_of
         return {
-            name: tuple(class_of[value] for value in values)
-            for name, values in self.regions.items()
+            name: tuple(dict.fromkeys(class_of[value] for value in values))
+            for name, values in regions.items()
         }
+
+    def with_tasks(self) -> Cohort:
+        """Return the cohort with a list of its tasks.
+
+        Where the layout lists none, the first is what it declares, and each region or label is
+        a task of its own, in which all other values are background.
+        """
+        if self.tasks:
+            return self if self.task else self.with_task(AUTO)
+        known = {*self.labels, *self.background}
+        own = Task("all labels", self.labels, self.regions, self.background, self.ignored)
+        single = tuple(
+            Task(
+                name,
+                dict.fromkeys(values, name),
+                background=tuple(sorted(known - set(values))),
+                ignored=self.ignored,
+            )
+            for name, values in (self.regions or self.values_of).items()
+        )
+        return replace(self, task=own.name, tasks=(own, *single) if len(known) > 1 else (own,))
+
+    def with_task(self, name: str) -> Cohort:
+        """Return the cohort with another of its tasks; ``"auto"`` is the first.
+
+        Raises
+        ------
+        SettingError
+            If it has no task of this name.
+        """
+        named = {task.name.casefold(): task for task in self.tasks}
+        task = self.tasks[0] if name == AUTO else named.get(name.casefold())
+        if task is None:
+            raise SettingError(
+                f"{self.name} has no task {name!r}. Choose one of "
+                f"{', '.join(repr(task.name) for task in self.tasks)}, or '{AUTO}' for the first."
+            )
+        return replace(
+            self,
+            task=task.name,
+            labels=task.labels,
+            regions=task.regions,
+            background=task.background,
+            ignored=task.ignored,
+        )

@@ -17,23 +17,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cohort.building import building
-from workbench.cohort.cohort import Case, Cohort, Problem
+from workbench.cohort.cohort import IGNORED, Case, Cohort, Problem
+from workbench.cohort.dicom import read_contours
 from workbench.cohort.pool import SampleId, SliceId, VolumeId
 from workbench.cohort.preprocess import as_slices, display_order, fit, resample
-from workbench.cohort.volumes import check_same_grid, read_header, read_label
+from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, to_ras
 from workbench.errors import VolumeError
 from workbench.files import content_key, write_json
 from workbench.jobs import Progress, Work
 
-__all__ = ["build_labels", "file_stamp", "read_classes"]
+__all__ = ["build_labels", "file_stamp", "foreground", "read_classes", "values_in"]
 
 #: Raised whenever the content or form of the label folder changes.
 VERSION = 1
+#: Span of values up to which voxels are counted in a table.
+MOST_COUNTED = 1 << 16
+#: Label values that are named one by one.
+MOST_TOLD = 6
 
 
 def read_classes(
     case: Case, cohort: Cohort, shape: tuple[int, ...], affine: NDArray[np.float64]
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Read a case's label map as classes, and check that it fits its image.
 
     Parameters
@@ -41,39 +46,75 @@ def read_classes(
     case : Case
         A case with a label.
     cohort : Cohort
-        Says which values are known.
+        Says which values are known, and what to do about others.
     shape, affine : tuple of int, ndarray
         Grid of the case's image, RAS+.
 
     Returns
     -------
-    ndarray of uint8, shape (x, y, z)
-        RAS+; 0 background, else 1 + the position of the value in ascending order.
+    classes : ndarray of uint8, shape (x, y, z)
+        RAS+; see `Cohort.class_of`.
+    notes : tuple of str
+        Sentences on what was changed while reading, such as unknown values.
 
     Raises
     ------
     VolumeError
-        If the file cannot be read, has another grid, or holds an unknown value.
+        If the file cannot be read, has another grid, or holds an unknown value that is not
+        to become background.
     """
     assert case.label is not None
     image = next(iter(case.images.values()))
-    values, label_affine = read_label(case.label)
+    if is_nifti(case.label):
+        values, label_affine = read_label(case.label)
+    else:
+        numbers = {name: value for value, name in cohort.labels.items()}
+        values, label_affine = to_ras(image, *read_contours(case.label, image, numbers))
     check_same_grid(image, shape, affine, case.label, values.shape, label_affine)
-    found, counts = np.unique(values, return_counts=True)
-    known = np.array([0, *sorted(cohort.labels)])
-    unknown = ~np.isin(found, known)
+    found, counts = values_in(values)
+    class_of = cohort.class_of
+    unknown = ~np.isin(found, list(class_of))
+    notes: tuple[str, ...] = ()
     if unknown.any():
         told = [
             f"{value} ({count:,} voxels)"
             for value, count in zip(found[unknown], counts[unknown], strict=True)
         ]
-        names = ", ".join(f"{value} {cohort.labels[value]}" for value in sorted(cohort.labels))
-        raise VolumeError(
-            f"{case.label} holds label values that this {cohort.layout} data set does not know: "
-            f"{', '.join(told[:6])}{' and more' if len(told) > 6 else ''}. Known are 0 background, "
-            f"{names or 'and no others'}. Correct the file, or declare the values in dataset.json."
+        held = ", ".join(told[:MOST_TOLD]) + (
+            f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
         )
-    return np.searchsorted(known, values).astype(np.uint8)
+        if cohort.unknown_labels == "refuse":
+            names = ", ".join(f"{value} {cohort.labels[value]}" for value in sorted(cohort.labels))
+            raise VolumeError(
+                f"{case.label} holds label values that this {cohort.layout} data set does not "
+                f"know: {held}. Known are 0 background, {names or 'and no others'}. Correct the "
+                f"file, declare the values in dataset.json, or let unknown values be background "
+                f"with --unknown-labels background."
+            )
+        notes = (f"{case.label.name} holds unknown label values, taken as background: {held}.",)
+    classes = np.array([class_of.get(value, 0) for value in found.tolist()], np.uint8)
+    if found[-1] - found[0] > MOST_COUNTED:
+        return classes[np.searchsorted(found, values)], notes
+    table = np.zeros(int(found[-1] - found[0]) + 1, np.uint8)
+    table[found - found[0]] = classes
+    return table[values - found[0]], notes
+
+
+def values_in(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the values of a label map in ascending order, and how many voxels have them."""
+    low, high = int(labels.min()), int(labels.max())
+    if high - low > MOST_COUNTED:
+        every, numbers = np.unique(labels, return_counts=True)
+        return every.astype(np.int64), numbers.astype(np.int64)
+    counts = np.bincount((labels - low).ravel())  # many times faster than sorting every voxel
+    found = np.flatnonzero(counts).astype(np.int64)
+    return found + low, counts[found]
+
+
+def foreground(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where classes are neither background nor ignored, in the shape of `classes`."""
+    marked: NDArray[np.bool_] = (classes != 0) & (classes != IGNORED)
+    return marked
 
 
 class Samples(Protocol):
@@ -115,11 +156,14 @@ def build_labels(store: Samples, cohort: Cohort) -> Work[Path]:
     stamps = [
         [case.id, file_stamp(case.label, cohort.root) if case.label else []] for case in cases
     ]
-    folder = store.folder / f"labels-{content_key(VERSION, sorted(cohort.labels.items()), stamps)}"
+    decided = [VERSION, sorted(cohort.labels.items()), stamps]
+    if cohort.background or cohort.ignored or cohort.unknown_labels != "refuse":
+        decided += [cohort.background, cohort.ignored, cohort.unknown_labels]
+    folder = store.folder / f"labels-{content_key(*decided)}"
     if folder.is_dir():
         return folder
     problems: list[Problem] = []
-    foreground = np.full(len(ids), -1, dtype=np.int64)
+    pixels = np.full(len(ids), -1, dtype=np.int64)
     with building(folder) as temporary:
         with (temporary / "labels.npy").open("wb") as file:
             description = {"descr": "|u1", "fortran_order": False, "shape": (len(ids), *size)}
@@ -131,11 +175,12 @@ def build_labels(store: Samples, cohort: Cohort) -> Work[Path]:
                 spacing = store.spacing[list(store.cases).index(name)].tolist()
                 slices = _case_maps(by_id.get(name), cohort, mine, spacing, size, problems)
                 if slices is not None:
-                    foreground[rows] = np.count_nonzero(slices.reshape(len(rows), -1), axis=1)
+                    marked = foreground(slices).reshape(len(rows), -1)
+                    pixels[rows] = np.count_nonzero(marked, axis=1)
                 else:
                     slices = np.zeros((len(rows), *size), np.uint8)
                 file.write(np.ascontiguousarray(slices).data)
-        np.save(temporary / "foreground.npy", foreground)
+        np.save(temporary / "foreground.npy", pixels)
         write_json(temporary / "problems.json", [asdict(problem) for problem in problems])
     return folder
 
@@ -153,10 +198,11 @@ def _case_maps(
         return None
     try:
         header = read_header(next(iter(case.images.values())))
-        classes = read_classes(case, cohort, header.shape, header.affine)
+        classes, notes = read_classes(case, cohort, header.shape, header.affine)
     except VolumeError as error:
         problems.append(Problem(case.id, str(error), fatal=True))
         return None
+    problems.extend(Problem(case.id, note) for note in notes)
     whole = as_slices(classes, ids[0].axis)
     if isinstance(ids[0], VolumeId):
         own = display_order(header.spacing, ids[0].axis)
@@ -164,7 +210,7 @@ def _case_maps(
         slices = fit(whole[None], size)
     else:
         slices = fit(whole[[each.index for each in ids if isinstance(each, SliceId)]], size)
-    lost = int(np.count_nonzero(whole) - np.count_nonzero(slices))
+    lost = int(np.count_nonzero(foreground(whole)) - np.count_nonzero(foreground(slices)))
     if lost:
         problems.append(
             Problem(
@@ -177,8 +223,15 @@ def _case_maps(
 
 
 def file_stamp(path: Path, root: Path) -> list[object]:
-    """Name, size and time of a file: what changes when its content does."""
+    """Name, size and time of a file: what changes when its content does.
+
+    Of an Analyze pair, which is named by its header, the file with the voxels counts; of a
+    folder (a DICOM series) all its files do.
+    """
+    path = path.with_suffix(".img") if path.suffix == ".hdr" else path
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    if path.is_dir():
+        return [name, [file_stamp(each, path) for each in sorted(path.iterdir())]]
     try:
         status = path.stat()
     except OSError:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.cohort.cohort import Cohort, Problem
-from workbench.cohort.label_maps import Samples, build_labels
+from workbench.cohort.label_maps import Samples, build_labels, foreground
 from workbench.errors import StoreError
 from workbench.files import read_json
 from workbench.jobs import finish
 
-__all__ = ["LabelSource", "ReferenceLabels"]
+__all__ = ["LabelSource", "ReferenceLabels", "foreground_pixels"]
 
 
 class LabelSource(Protocol):
@@ -92,3 +92,19 @@ class ReferenceLabels:
     def read(self, rows: ArrayLike) -> NDArray[np.uint8]:
         """Return the class of every pixel of `rows`, shape (m, h, w) or (m, d, h, w)."""
         return np.array(self._maps[np.asarray(rows, dtype=np.int64)])
+
+
+def foreground_pixels(labels: LabelSource) -> NDArray[np.float64]:
+    """Count the pixels that are not background in each row, shape (n,); NaN without a label.
+
+    Those of references were counted when their label maps were built; of others every map
+    is read.
+    """
+    if isinstance(labels, ReferenceLabels):
+        pixels = labels.foreground.astype(np.float64)
+    else:
+        pixels = np.full(len(labels.available), np.nan)
+        for row in np.flatnonzero(labels.available):
+            pixels[row] = np.count_nonzero(foreground(labels.read([row])))
+    pixels[~labels.available] = np.nan
+    return pixels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.cohort.cohort import Cohort
+from workbench.cohort.cohort import Cohort, CohortOptions
 from workbench.cohort.layouts import recognize
 from workbench.cohort.phantom import make_phantom
 from workbench.cohort.report import CohortReport, check_cohort
@@ -20,7 +20,9 @@ __all__ = ["PHANTOM", "CohortReport", "check_cohort", "open_cohort"]
 PHANTOM = "phantom"
 
 
-def open_cohort(source: str | Path, cases: int | None = None) -> Work[Cohort]:
+def open_cohort(
+    source: str | Path, cases: int | None = None, options: CohortOptions | None = None
+) -> Work[Cohort]:
     """Open the embedded cohort or a folder.
 
     Parameters
@@ -30,21 +32,26 @@ def open_cohort(source: str | Path, cases: int | None = None) -> Work[Cohort]:
     cases : int, optional
         Cases of the embedded cohort (24 if not given), or how many of a
         folder's cases to use, spread evenly over all of them.
+    options : CohortOptions, optional
+        Its layout and task, and what to do with files that do not fit; the task for the
+        embedded cohort, too.
 
     Raises
     ------
     CohortError
         If the folder cannot be used.
     SettingError
-        If `cases` is less than 1.
+        If `cases` is less than 1, or there is no such layout or task.
     """
     if cases is not None and cases < 1:
         raise SettingError(f"A cohort was asked for with {cases} cases. Name at least 1.")
+    chosen = options or CohortOptions()
     if str(source) == PHANTOM:
         folder = yield from make_phantom(cases=cases or 24)
-        return replace(recognize(folder), name=PHANTOM)
+        return replace(recognize(folder), name=PHANTOM).with_task(chosen.task)
     yield Progress("looking for cases", 0, 0)
-    cohort = recognize(source)
+    cohort = recognize(source, chosen.layout).with_task(chosen.task)
+    cohort = replace(cohort, unknown_labels=chosen.unknown_labels, resample=chosen.resample)
     if cases is not None and cases < len(cohort.cases):
         places = np.floor(np.arange(cases) * len(cohort.cases) / cases).astype(int)
         cohort = replace(cohort, cases=tuple(cohort.cases[i] for i in places))

@@ -9,7 +9,7 @@ sagittal slice looks to the left. So an array can be shown without turning it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -31,6 +31,7 @@ __all__ = [
     "fit",
     "resample",
     "standardize",
+    "windowed",
     "without_blank_ends",
 ]
 
@@ -75,25 +76,34 @@ class Recipe:
         Direction that is cut across.
     size : tuple of int, length 2, optional
         Rows and columns; not given: the smallest multiples of 16 that hold every case.
-    scaling : {"zscore", "none"}
-        Mean 0 and deviation 1 over the non-zero voxels of each volume and channel, or
-        intensities as they are.
+    scaling : {"zscore", "window", "none"}
+        Mean 0 and deviation 1 over the non-zero voxels of each volume and channel; or `window`
+        mapped to 0 to 1, for CT; or intensities as they are.
     drop_blank_ends : bool
         Leave out slices at both ends in which every channel is constant.
+    window : tuple of float, length 2
+        Lowest and highest intensity that scaling "window" keeps apart, such as Hounsfield units
+        (by default air to dense bone's lower end, which holds lungs and soft tissue); what lies
+        beyond is clipped. Not used by the other scalings.
     """
 
     axis: Axis = "axial"
     size: tuple[int, int] | None = None
-    scaling: Literal["zscore", "none"] = "zscore"
+    scaling: Literal["zscore", "window", "none"] = "zscore"
     drop_blank_ends: bool = True
+    window: tuple[float, float] = (-1000.0, 400.0)
 
     def __post_init__(self) -> None:
         if self.axis not in AXES:
             raise SettingError(
                 f"The axis is {self.axis!r}. Slices are cut along one of {', '.join(AXES)}."
             )
-        _check_scaling(self.scaling)
+        _check_scaling(self.scaling, self.window)
         _check_size(self.size, 2)
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides the content of images, as plain values."""
+        return _record(self)
 
     def common_size(self, headers: Iterable[Header]) -> tuple[int, int]:
         """Rows and columns of every slice: the size asked for, or one that holds every scan."""
@@ -107,8 +117,7 @@ class Recipe:
         """Make the slices of a scan, without blank ends."""
         slices = as_slices(volume.data, self.axis)
         kept = without_blank_ends(slices) if self.drop_blank_ends else slice(0, slices.shape[1])
-        if self.scaling == "zscore":
-            slices = as_slices(standardize(volume.data), self.axis)
+        slices = as_slices(_scaled(self, volume.data), self.axis)
         spacing = display_order((float(mm) for mm in volume.spacing), self.axis)
         return Cut(kept.start, slices[:, kept].transpose(1, 0, 2, 3), spacing)
 
@@ -124,16 +133,17 @@ class VolumeRecipe:
         it linearly, labels by nearest neighbor. Not given: voxels as they are.
     size : tuple of int, length 3, optional
         Slices, rows and columns; not given: the smallest multiples of 16 that hold every case.
-    scaling : {"zscore", "none"}
+    scaling, window
         As in `Recipe`.
     """
 
     spacing: float | tuple[float, float, float] | None = None
     size: tuple[int, int, int] | None = None
-    scaling: Literal["zscore", "none"] = "zscore"
+    scaling: Literal["zscore", "window", "none"] = "zscore"
+    window: tuple[float, float] = (-1000.0, 400.0)
 
     def __post_init__(self) -> None:
-        _check_scaling(self.scaling)
+        _check_scaling(self.scaling, self.window)
         _check_size(self.size, 3)
         wanted = self._wanted()
         if wanted is not None and (len(wanted) != 3 or not all(0.05 <= mm <= 50 for mm in wanted)):
@@ -141,6 +151,10 @@ class VolumeRecipe:
                 f"The working spacing is {self.spacing!r}. It is the distance of voxels in mm, "
                 f"one number or three (slices, rows, columns) from 0.05 to 50, for example 2."
             )
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides the content of images, as plain values."""
+        return _record(self)
 
     @property
     def axis(self) -> Axis:
@@ -177,17 +191,42 @@ class VolumeRecipe:
 
     def cut(self, volume: Volume) -> Cut:
         """Make one volume of a scan, at the working spacing."""
-        data = standardize(volume.data) if self.scaling == "zscore" else volume.data
+        data = _scaled(self, volume.data)
         spacing = display_order((float(mm) for mm in volume.spacing), "axial")
         images, spacing = resample(as_slices(data, "axial"), spacing, self._wanted(), order=1)
         return Cut(0, images[None], spacing)
 
 
-def _check_scaling(scaling: str) -> None:
-    if scaling not in ("zscore", "none"):
+def _scaled(recipe: Recipe | VolumeRecipe, data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale the intensities of a scan, (c, x, y, z), as its recipe says."""
+    if recipe.scaling == "zscore":
+        return standardize(data)
+    return windowed(data, recipe.window) if recipe.scaling == "window" else data
+
+
+def _record(recipe: Recipe | VolumeRecipe) -> dict[str, Any]:
+    """Return what decides the content of images, as plain values.
+
+    The window is left out where it is not used: a store keeps the name that it had before
+    there was one.
+    """
+    content = asdict(recipe)
+    if recipe.scaling != "window":
+        del content["window"]
+    return content
+
+
+def _check_scaling(scaling: str, window: tuple[float, float]) -> None:
+    if scaling not in ("zscore", "window", "none"):
         raise SettingError(
             f"The scaling is {scaling!r}. Known are 'zscore' (mean 0, deviation 1 over "
-            f"the non-zero voxels) and 'none'."
+            f"the non-zero voxels), 'window' (for CT) and 'none'."
+        )
+    low, high = window
+    if not low < high or not np.isfinite(high - low):
+        raise SettingError(
+            f"The window goes from {low:g} to {high:g}. Its first value must be below its "
+            f"second, for example -1000 and 400 Hounsfield units."
         )
 
 
@@ -260,6 +299,19 @@ def standardize(data: NDArray[np.float32]) -> NDArray[np.float32]:
         if deviation > 1e-6 * max(abs(chosen).max(), 1e-30):
             scaled[channel][inside] = (chosen - chosen.mean()) / deviation
     return scaled
+
+
+def windowed(data: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.float32]:
+    """Clip intensities to a window, and scale it to 0 to 1.
+
+    Parameters
+    ----------
+    data : ndarray of float32, any shape
+    window : tuple of float, length 2
+        Becomes 0 and 1. The padding of slices is 0 too: the lowest intensity, air in a CT.
+    """
+    low, high = np.float32(window[0]), np.float32(window[1])
+    return (data.clip(low, high) - low) / (high - low)
 
 
 def without_blank_ends(slices: NDArray[np.float32]) -> slice:

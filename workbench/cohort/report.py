@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workbench.cohort.cohort import Cohort, Problem
-from workbench.cohort.label_maps import read_classes
+from workbench.cohort.cohort import IGNORED, Cohort, Problem
+from workbench.cohort.label_maps import foreground, read_classes
 from workbench.cohort.volumes import read_image
 from workbench.errors import VolumeError
 from workbench.jobs import Progress, Work
@@ -22,6 +22,8 @@ __all__ = ["CohortReport", "check_cohort"]
 
 #: Problems of one kind that are printed one by one.
 MOST_TOLD = 20
+#: Tasks that are named.
+MOST_TASKS = 8
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class CohortReport:
     spacings : mapping of tuple of float to int
         Voxel size in mm, rounded to 0.01, to number of cases.
     voxels : mapping of int to int
-        Label value to voxels in all cases; 0 is background.
+        Class to voxels in all cases; 0 is background, `IGNORED` what counts for nothing.
     cases_with : mapping of int to int
-        Label value to cases that hold it.
+        Class to cases that hold it.
     problems : tuple of Problem
         Everything found, the recognition's problems first.
     labeled : int
@@ -65,17 +67,27 @@ class CohortReport:
         told = ", ".join(f"{site} {count}" for site, count in sorted(sites.items()))
         lines = [
             f"{cohort.name}: {cohort.layout} layout, {cohort.root}",
+            f"  because   {cohort.reason}",
             f"  cases     {len(cohort.cases)}, {self.labeled} with a usable label"
             + (f" (sites: {told})" if len(sites) > 1 else ""),
             f"  channels  {', '.join(cohort.channels)}",
             f"  voxels    {_spread(self.shapes)}",
             f"  spacing   {_spread(self.spacings)} mm",
+            f"  task      {cohort.task}{_others(cohort)}",
             "  labels",
         ]
-        for value in sorted(self.voxels):
-            name = "background" if value == 0 else cohort.labels[value]
-            where = "" if value == 0 else f"  cases: {self.cases_with.get(value, 0)}"
-            lines.append(f"    {value:>4}  {name:<24} {self.voxels[value]:>14,} voxels{where}")
+        values = [(0, *cohort.background), *cohort.values_of.values(), cohort.ignored]
+        for name, held, number in zip(
+            (*cohort.classes, "ignored"),
+            values,
+            (*range(len(cohort.classes)), IGNORED),
+            strict=True,
+        ):
+            if not held:
+                continue
+            where = "" if number == 0 else f"  cases: {self.cases_with.get(number, 0)}"
+            count = self.voxels.get(number, 0)
+            lines.append(f"    {_few(held):>12}  {name:<28} {count:>14,} voxels{where}")
         if cohort.regions:
             lines.append(f"  regions   {', '.join(cohort.regions)}")
         fatal = [problem for problem in self.problems if problem.fatal]
@@ -102,11 +114,10 @@ def check_cohort(cohort: Cohort) -> Work[CohortReport]:
     """
     shapes: Counter[tuple[int, ...]] = Counter()
     spacings: Counter[tuple[float, ...]] = Counter()
-    voxels: Counter[int] = Counter(dict.fromkeys((0, *cohort.labels), 0))
+    voxels: Counter[int] = Counter()
     cases_with: Counter[int] = Counter()
     problems = list(cohort.problems)
     labeled = 0
-    values = np.array([0, *sorted(cohort.labels)])
     for number, case in enumerate(cohort.cases):
         yield Progress("checking every file", number, len(cohort.cases))
         try:
@@ -117,22 +128,27 @@ def check_cohort(cohort: Cohort) -> Work[CohortReport]:
             spacings[tuple(round(float(s), 2) for s in volume.spacing)] += 1
             if case.label is None:
                 continue
-            classes = read_classes(case, cohort, shape, volume.affine)
+            classes, notes = read_classes(case, cohort, shape, volume.affine)
         except VolumeError as error:
             problems.append(Problem(case.id, str(error), fatal=True))
             continue
         labeled += 1
-        counts = np.bincount(classes.ravel(), minlength=len(values))
-        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-            voxels[value] += count
-            cases_with[value] += int(count > 0)
-    foreground = sum(count for value, count in voxels.items() if value)
-    problems += _of_the_whole(cohort, labeled, foreground, sum(shapes.values()))
+        problems += [Problem(case.id, note) for note in notes]
+        counts = np.bincount(classes.ravel())
+        for number in np.flatnonzero(counts).tolist():
+            voxels[number] += int(counts[number])
+            cases_with[number] += 1
+        if not foreground(classes).any():
+            problems.append(
+                Problem(case.id, f"{case.label.name} marks nothing: all of it is background.")
+            )
+    marked = sum(count for number, count in voxels.items() if number not in (0, IGNORED))
+    problems += _of_the_whole(cohort, labeled, marked, sum(shapes.values()))
     yield Progress("checking every file", len(cohort.cases), len(cohort.cases))
     return CohortReport(cohort, shapes, spacings, voxels, cases_with, tuple(problems), labeled)
 
 
-def _of_the_whole(cohort: Cohort, labeled: int, foreground: int, readable: int) -> list[Problem]:
+def _of_the_whole(cohort: Cohort, labeled: int, marked: int, readable: int) -> list[Problem]:
     """Problems that no single case has."""
     if readable == 0:
         return [
@@ -147,7 +163,7 @@ def _of_the_whole(cohort: Cohort, labeled: int, foreground: int, readable: int) 
                 True,
             )
         ]
-    if foreground == 0:
+    if marked == 0:
         return [
             Problem(
                 "",
@@ -169,6 +185,22 @@ def _listed(heading: str, problems: Sequence[Problem]) -> list[str]:
     if len(problems) > MOST_TOLD:
         lines.append(f"    and {len(problems) - MOST_TOLD} more")
     return lines
+
+
+def _others(cohort: Cohort) -> str:
+    """The tasks that could be chosen instead."""
+    names = [task.name for task in cohort.tasks if task.name != cohort.task]
+    if not names:
+        return ""
+    more = f" and {len(names) - MOST_TASKS} more" if len(names) > MOST_TASKS else ""
+    return f" (others: {', '.join(names[:MOST_TASKS])}{more})"
+
+
+def _few(values: Sequence[int]) -> str:
+    """Label values, or the first and the last of many."""
+    if len(values) > 3:
+        return f"{values[0]} … {values[-1]}"
+    return ", ".join(map(str, values))
 
 
 def _spread(counts: Mapping[tuple[int, ...], int] | Mapping[tuple[float, ...], int]) -> str:

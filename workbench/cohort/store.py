@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.cohort.building import building
 from workbench.cohort.cohort import Case, Cohort, Problem
 from workbench.cohort.label_maps import build_labels, file_stamp
-from workbench.cohort.label_source import LabelSource, ReferenceLabels
+from workbench.cohort.label_source import LabelSource, ReferenceLabels, foreground_pixels
 from workbench.cohort.pool import Axis, Pool, SampleId, SliceId, VolumeId
 from workbench.cohort.preprocess import Recipe, VolumeRecipe, fit
 from workbench.cohort.volumes import Header, read_header, read_image
@@ -230,17 +230,10 @@ def first_pool(store: ImageStore, labels: LabelSource) -> Pool:
 def foreground_area(store: ImageStore, labels: LabelSource) -> NDArray[np.float64]:
     """Area that is not background in each row, shape (n,), mm²; of volumes mm³.
 
-    NaN where there is no label. Counted while the labels were built, where they
-    are references.
+    NaN where there is no label.
     """
-    if isinstance(labels, ReferenceLabels):
-        pixels = labels.foreground.astype(np.float64)
-    else:
-        pixels = np.full(len(store.ids), np.nan)
-        for row in np.flatnonzero(labels.available):
-            pixels[row] = np.count_nonzero(labels.read([row]))
-    pixels[~labels.available] = np.nan
     axes = len(store.size)
+    pixels = foreground_pixels(labels)
     area: NDArray[np.float64] = pixels * store.spacing[store.case_of][:, -axes:].prod(axis=1)
     return area
 
@@ -350,7 +343,7 @@ def _key(cohort: Cohort, cases: Sequence[Case], recipe: Recipe | VolumeRecipe) -
         if recipe.size is None
         else []
     )
-    return content_key("images", VERSION, asdict(recipe), cohort.channels, chosen, sized)
+    return content_key("images", VERSION, recipe.record(), cohort.channels, chosen, sized)
 
 
 def _check_space(folder: Path, needed: int) -> None:

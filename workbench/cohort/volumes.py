@@ -1,15 +1,19 @@
-"""Read a NIfTI file to RAS+, or say in a sentence why it cannot be read.
+"""Read a volume from its file to RAS+, or say in a sentence why it cannot be read.
+
+Files are NIfTI or Analyze; a folder is a DICOM series (`workbench.cohort.dicom`).
 
 Every array of the workbench runs from left to right, posterior to anterior and
 inferior to superior (RAS+), whatever the order in the file. An oblique grid
 keeps its voxels: its axes are put into the nearest order, nothing is resampled.
 Voxels that are not finite become 0 in an image, with a note in `Volume.notes`;
 a label map that holds such voxels, or fractions, is refused, because no class
-could be meant by them.
+could be meant by them. An Analyze file (a pair of .hdr and .img) does not say
+where left is; like nibabel, we take its first axis to run from right to left.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,27 +30,37 @@ __all__ = [
     "Volume",
     "check_same_grid",
     "is_nifti",
+    "open_image",
+    "ras_order",
     "read_header",
     "read_image",
     "read_label",
     "stem_of",
+    "to_ras",
 ]
 
 #: Largest distance between two grids that count as one, in voxels.
 GRID_TOLERANCE = 0.1
 #: Largest distance of a label from a whole number (scaled files round).
 WHOLE_TOLERANCE = 1e-3
-EXTENSIONS = (".nii.gz", ".nii")
+#: No voxel lies farther from the origin than this, mm; a header that says so is damaged.
+FARTHEST = 1e9
+#: Bytes that one byte of a gzip stream can stand for, at most.
+MOST_PACKED = 1032
+EXTENSIONS = (".nii.gz", ".nii", ".hdr")
 ORIENTATIONS: Any = nib.orientations  # untyped functions of a typed package
 
 
 def is_nifti(path: Path) -> bool:
-    """Tell by the name whether a file is a NIfTI file (macOS ``._`` files are not)."""
+    """Tell by the name whether a file is a volume (macOS ``._`` files are not).
+
+    NIfTI files are, and the ``.hdr`` of a pair, which stands for its ``.img`` too.
+    """
     return path.name.lower().endswith(EXTENSIONS) and not path.name.startswith(".")
 
 
 def stem_of(path: Path) -> str:
-    """Name of a NIfTI file without its extension."""
+    """Name of a volume's file without its extension."""
     name = path.name
     for extension in EXTENSIONS:
         if name.lower().endswith(extension):
@@ -176,11 +190,12 @@ def read_label(path: Path) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """
     raw, affine = _read(path, frames=1)
     array = raw[..., 0]
-    if array.dtype.kind in "iub":
-        return array.astype(np.int32), affine
-    whole = np.rint(array)
-    with np.errstate(invalid="ignore"):
-        wrong = ~(np.abs(array - whole) <= WHOLE_TOLERANCE)  # NaN is wrong too
+    whole = array
+    wrong = np.zeros(array.shape, np.bool_)
+    if array.dtype.kind == "f":
+        with np.errstate(all="ignore"):
+            whole = np.rint(array)
+            wrong = ~(np.abs(array - whole) <= WHOLE_TOLERANCE)  # NaN is wrong too
     if wrong.any():
         example = array[wrong][0]
         raise VolumeError(
@@ -188,6 +203,13 @@ def read_label(path: Path) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
             f"(such as {float(example):.4g}). Labels are whole numbers, 0 for background. It may "
             f"be an image or a probability map, or was resampled smoothly: resample labels with "
             f"nearest neighbor, or round a probability map at 0.5."
+        )
+    limits = np.iinfo(np.int32)
+    if whole.dtype != np.bool_ and (whole.max() > limits.max or whole.min() < limits.min):
+        raise VolumeError(
+            f"{path} is not a label map: it holds values from {whole.min():.4g} to "
+            f"{whole.max():.4g}. Labels are small whole numbers, 0 for background. It may be an "
+            f"image, or was damaged: take it out of the labels, or copy it again."
         )
     return whole.astype(np.int32), affine
 
@@ -200,8 +222,8 @@ def read_header(path: Path) -> Header:
     VolumeError
         If the file is no NIfTI file, or not one of gray values in 3-D or 4-D.
     """
-    image = _open(path)
-    order = _orientation(path, image.affine)
+    image = open_image(path)
+    order = ras_order(path, image.affine)
     shape = [image.shape[int(np.flatnonzero(order[:, 0] == axis)[0])] for axis in range(3)]
     affine = image.affine @ ORIENTATIONS.inv_ornt_aff(order, image.shape[:3])
     spacing = spacing_of(affine)
@@ -249,7 +271,7 @@ def _times(shape: tuple[int, ...]) -> str:
 
 def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Read the voxels of a file, shape (x, y, z, frames), and its RAS+ affine."""
-    image = _open(path)
+    image = open_image(path)
     found = int(np.prod(image.shape[3:], dtype=int))
     if found != frames:
         wanted = "one image (3-D)" if frames == 1 else f"{frames} channels along its fourth axis"
@@ -258,35 +280,64 @@ def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
             f"{wanted} is expected. Split a series into 3-D files, for example with fslsplit, or "
             f"declare its channels in a dataset.json (MSD layout)."
         )
-    order = _orientation(path, image.affine)
+    ras_order(path, image.affine)  # refuses an affine that places nothing, before voxels are read
+    _check_promise(path, image)
     try:
-        array = np.asanyarray(image.dataobj)
+        with np.errstate(all="ignore"):  # a scaled voxel beyond its type becomes infinite
+            array = np.asanyarray(image.dataobj)
+    except VolumeError:
+        raise
     except (OSError, EOFError, ValueError) as error:
-        raise VolumeError(
-            f"{path} ends before its last voxel: its header promises {_times(image.shape)} voxels. "
-            f"It was cut off, probably while copying or downloading: copy it again."
-        ) from error
+        raise VolumeError(_ends_early(path, image.shape)) from error
     except Exception as error:  # a damaged gzip stream raises zlib.error and others
         raise VolumeError(
             f"{path} is damaged: its compressed voxels cannot be unpacked ({error}). Copy or "
             f"download it again."
         ) from error
-    array = array.reshape(*image.shape[:3], frames)
-    affine = image.affine @ ORIENTATIONS.inv_ornt_aff(order, image.shape[:3])
-    return ORIENTATIONS.apply_orientation(array, order), affine
+    return to_ras(path, array.reshape(*image.shape[:3], frames), image.affine)
 
 
-def _open(path: Path) -> Any:
-    """Open a file and refuse what can never be a volume, with a reason."""
+def to_ras(
+    path: Path, array: NDArray[Any], affine: NDArray[np.float64]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Put the first three axes of the voxels of `path` in RAS+ order, with their affine.
+
+    Raises
+    ------
+    VolumeError
+        If the affine places no voxel.
+    """
+    order = ras_order(path, affine)
+    turned: NDArray[Any] = ORIENTATIONS.apply_orientation(array, order)
+    return turned, affine @ ORIENTATIONS.inv_ornt_aff(order, array.shape[:3])
+
+
+def open_image(path: Path) -> Any:
+    """Open a file with nibabel, and refuse what can never be a volume, with a reason.
+
+    A folder is opened as a DICOM series.
+
+    Raises
+    ------
+    VolumeError
+        If the file cannot be read, or does not hold gray values in three axes or more.
+    """
+    if path.is_dir():
+        from workbench.cohort.dicom import open_series
+
+        return open_series(path)
     _look(path)
     try:
-        image: Any = nib.load(path)
+        with np.errstate(all="ignore"):
+            image: Any = nib.load(path)
+            dtype = image.get_data_dtype()
+            np.linalg.norm(image.affine)  # nibabel works it out only now
     except Exception as error:  # nibabel raises many types for a header that it cannot parse
         raise VolumeError(
             f"{path} is not a NIfTI file, although its name says so ({error}). A volume is a "
-            f"NIfTI file (.nii or .nii.gz): convert or copy it again from its source."
+            f"NIfTI file (.nii or .nii.gz) or an Analyze pair (.hdr and .img): convert or copy it "
+            f"again from its source."
         ) from error
-    dtype = image.get_data_dtype()
     if dtype.fields is not None or dtype.kind not in "iufb":
         raise VolumeError(
             f"{path} holds colors or complex numbers (type {dtype}), but a volume holds one gray "
@@ -300,13 +351,43 @@ def _open(path: Path) -> Any:
     return image
 
 
-def _orientation(path: Path, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-12
+def _check_promise(path: Path, image: Any) -> None:
+    """Refuse a header that promises more than its file can hold, before memory is taken for it."""
+    if path.is_dir():  # every slice of a DICOM series is checked for itself
+        return
+    promised = math.prod(image.shape) * image.get_data_dtype().itemsize
+    file = Path(image.file_map["image"].filename)  # another one than `path` in a pair
+    size = file.stat().st_size * (MOST_PACKED if file.name.lower().endswith(".gz") else 1)
+    if promised > size:
+        raise VolumeError(_ends_early(path, image.shape))
+
+
+def _ends_early(path: Path, shape: tuple[int, ...]) -> str:
+    return (
+        f"{path} ends before its last voxel: its header promises {_times(shape)} voxels. It was "
+        f"cut off, probably while copying or downloading: copy it again."
+    )
+
+
+def ras_order(path: Path, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find which way each axis of a file runs, as `nibabel.io_orientation` tells it.
+
+    Raises
+    ------
+    VolumeError
+        If the affine of the file at `path` places no voxel.
+    """
+    usable = (
+        np.isfinite(affine).all()
+        and np.abs(affine).max() < FARTHEST
+        and abs(np.linalg.det(affine[:3, :3])) > 1e-12
+    )
     order: NDArray[np.float64] | None = ORIENTATIONS.io_orientation(affine) if usable else None
     if order is None or np.isnan(order).any():
         raise VolumeError(
-            f"{path} has an affine that places no voxel (singular or not finite), so left, right "
-            f"and spacing are unknown. Convert it again from its source, or repair its header."
+            f"{path} has an affine that places no voxel (singular or without bounds), so left, "
+            f"right and spacing are unknown. Convert it again from its source, or repair its "
+            f"header."
         )
     return order
 
@@ -338,6 +419,11 @@ def _look(path: Path) -> None:
             f"NIfTI file. A failed download leaves such a page: download it again."
         )
     zipped = start.startswith(b"\x1f\x8b")
+    if path.suffix.lower() == ".hdr" and not path.with_suffix(".img").is_file():
+        raise VolumeError(
+            f"{path} is the header of a pair, but {path.with_suffix('.img').name} with its voxels "
+            f"is not beside it. Copy both files, or convert the pair to one .nii.gz."
+        )
     if zipped != path.name.lower().endswith(".gz"):
         raise VolumeError(
             f"{path} is {'' if zipped else 'not '}gzip-compressed, against what its name says. "

@@ -14,21 +14,22 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError, SettingError, WorkbenchError
 from workbench.experiments.config import RunConfig
+from workbench.experiments.runs import Run, rounds_of
 from workbench.experiments.sweep import PlannedRun, Sweep
-from workbench.files import content_key, replace_file
-from workbench.jobs import Progress, Work, finish
-from workbench.strategies.needs import BeforeTraining, Condition
+from workbench.experiments.worker import ERROR_FILE, do_run, prepare_shared
+from workbench.files import content_key
+from workbench.jobs import Progress, Work
+from workbench.strategies.conditions import BeforeTraining, Condition
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -37,11 +38,13 @@ __all__ = ["RunOutcome", "run_sweep"]
 
 #: Seconds between two looks at how far the runs are.
 LOOK_EVERY = 1.0
-#: Seconds to wait for a scheduler, and for runs to stop.
+#: Seconds to wait for a scheduler.
 PATIENCE = 20.0
-ERROR_FILE = "error.txt"
 #: Settings that decide images, labels and how they are divided.
-DATA = ("source", "cases", "recipe", "test_fraction", "split_seed", "transfer")
+DATA = (
+    "source", "cases", "layout", "task", "unknown_labels", "resample", "recipe", "test_fraction",
+    "split_seed", "transfer",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,14 @@ class RunOutcome:
         From the beginning of the sweep to its end; 0 for a run that was finished before.
     error : str
         What went wrong, in a sentence; empty where nothing did.
-    pool : tuple of int, optional
-        Slices of its pool, and how many of them have no reference and are never candidates.
+    pool : str
+        Size of its pool (see `Run.pool_sentence`); empty for a run that failed.
     """
 
     name: str
     seconds: float = 0.0
     error: str = ""
-    pool: tuple[int, int] | None = None
+    pool: str = ""
 
 
 def run_sweep(
@@ -112,37 +115,29 @@ def run_sweep(
     outcomes: dict[str, RunOutcome] = {}
     waiting = []
     for run in sweep.runs:
-        if rounds_of(folder / run.name) > run.config.rounds and not _differs(folder, run):
-            outcomes[run.name] = RunOutcome(run.name)
-        else:
+        done = _finished(folder, run)
+        if done is None:
             waiting.append(run)
+        else:
+            outcomes[run.name] = RunOutcome(run.name, pool=done.pool_sentence)
     if waiting:
         folder.mkdir(parents=True, exist_ok=True)
         yield Progress("starting the workers", 0, 0)
-        with ExitStack() as stack:
-            client = stack.enter_context(_client(scheduler, workers, threads))
-            done = yield from _do(client, waiting, folder, retries)
-        outcomes |= done
+        with _client(scheduler, workers, threads) as client:
+            outcomes |= yield from _do(client, waiting, folder, retries)
     return tuple(outcomes[run.name] for run in sweep.runs)
 
 
-def rounds_of(folder: Path) -> int:
-    """Count the finished rounds of a run without opening it."""
-    count = 0
-    while (folder / "rounds" / f"{count:03d}" / "round.json").is_file():
-        count += 1
-    return count
-
-
-def _differs(folder: Path, run: PlannedRun) -> bool:
-    """Whether a folder holds a run with other settings, which opening it will tell."""
-    from workbench.experiments.runs import Run
-
+def _finished(folder: Path, run: PlannedRun) -> Run | None:
+    """Return a run that has all its rounds; None too where opening it will tell what is wrong."""
+    if rounds_of(folder / run.name) <= run.config.rounds:
+        return None
     try:
-        Run.load(folder / run.name).check_settings(run.config)
+        found = Run.load(folder / run.name)
+        found.check_settings(run.config)
     except RunError:
-        return True
-    return False
+        return None
+    return found
 
 
 # ---------------------------------------------------------------------- in the command
@@ -158,23 +153,23 @@ def _do(
     def prepared(after: list[Future], key: str, config: RunConfig, stage: str, index: int) -> Any:
         if key not in shared:
             shared[key] = client.submit(
-                _prepare, config.to_json(), stage, index, after,
+                prepare_shared, config.to_json(), stage, index, after,
                 key=f"{stage}-{key}-{session}", retries=retries,
             )  # fmt: skip
         return shared[key]
 
     try:
-        common = _common(run.config for run in waiting)
+        sharing = Counter(_first_round_key(run.config) for run in waiting)
         for run in waiting:
             config, before = run.config, []
             for index in range(config.rounds + 1 if config.retrain_manifold else 1):
                 key = _manifold_key(config, index)
                 before.append(prepared([], key, config, "manifold", index))
             key = _first_round_key(config)
-            if common[key] > 1:
+            if sharing[key] > 1:
                 before = [prepared(before, key, config, "first-round", 0)]
             futures[run.name] = client.submit(
-                _run, config.to_json(), str(folder / run.name), before,
+                do_run, config.to_json(), str(folder / run.name), before,
                 key=f"run-{run.name}-{session}", retries=retries,
             )  # fmt: skip
         left = {run.name: run.config.rounds + 1 - rounds_of(folder / run.name) for run in waiting}
@@ -186,7 +181,7 @@ def _do(
                 if run.name not in outcomes and future.done():
                     seconds = time.monotonic() - begun
                     error = _error_of(future, folder / run.name)
-                    pool = None if error else future.result()
+                    pool = "" if error else future.result()
                     outcomes[run.name] = RunOutcome(run.name, seconds, error, pool)
             running = _running(client, futures)
             done = sum(left[name] for name in outcomes)
@@ -238,14 +233,6 @@ def _error_of(future: Future, folder: Path) -> str:
     return f"{type(error).__name__}: {error}{where}"
 
 
-def _common(configs: Iterator[RunConfig]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for config in configs:
-        key = _first_round_key(config)
-        counts[key] = counts.get(key, 0) + 1
-    return counts
-
-
 def _manifold_key(config: RunConfig, index: int) -> str:
     """Name what decides images and manifold: equal names, one VAE."""
     plain = config.to_json()
@@ -264,82 +251,6 @@ def _first_round_key(config: RunConfig) -> str:
     )
     epochs = config.epochs if isinstance(config.epochs, (int, type(None))) else config.epochs[0]
     return content_key([plain[name] for name in names], epochs, conditions)
-
-
-# ---------------------------------------------------------------------- in a worker
-class _CancelledError(Exception):
-    """The command that wanted the run is gone."""
-
-
-#: Torch's random numbers belong to the process: a cluster's worker with several threads does one
-#: run after the other.
-_one_at_a_time = threading.Lock()
-
-
-@contextmanager
-def _alone(look: Callable[[], None]) -> Iterator[None]:
-    while not _one_at_a_time.acquire(timeout=LOOK_EVERY):
-        look()
-    try:
-        yield
-    finally:
-        _one_at_a_time.release()
-
-
-def _prepare(config: dict[str, Any], stage: str, index: int, after: object) -> None:
-    """Compute what several runs share; the cache keeps it."""
-    from workbench.experiments.simulate import prepare, train_first_round
-    from workbench.models.compute import Compute
-
-    settings = RunConfig.from_json(config)
-    compute = Compute.detect(settings.threads, settings.precision)
-    work: Work[Any] = prepare(settings, compute, index)
-    if stage == "first-round":
-        work = train_first_round(settings, compute)
-    look = _stop_if_cancelled()
-    with _alone(look):
-        finish(work, look)
-
-
-def _run(config: dict[str, Any], folder: str, after: object) -> tuple[int, int]:
-    """Do one run from where its folder stands, and leave the trace of an error in it.
-
-    Returns
-    -------
-    tuple of int
-        Slices of the pool, and those without a reference.
-    """
-    from workbench.experiments.simulate import open_run_data, simulate
-
-    problem = Path(folder) / ERROR_FILE
-    settings, look = RunConfig.from_json(config), _stop_if_cancelled()
-    try:
-        with _alone(look):
-            pool = finish(open_run_data(settings), look).pool
-            finish(simulate(settings, Path(folder)), look)
-    except _CancelledError:
-        raise
-    except Exception:
-        text = traceback.format_exc()
-        replace_file(problem, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-        raise
-    problem.unlink(missing_ok=True)
-    return len(pool), int((~pool.eligible).sum())
-
-
-def _stop_if_cancelled() -> Callable[..., None]:
-    """Return what looks, at every step of a run, whether it is still wanted."""
-    from distributed import get_worker
-
-    worker = get_worker()
-    key = worker.get_current_task()
-
-    def look(progress: Progress | None = None) -> None:
-        task = worker.state.tasks.get(key)
-        if task is None or task.state == "cancelled":
-            raise _CancelledError
-
-    return look
 
 
 # ---------------------------------------------------------------------- processes

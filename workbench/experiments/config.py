@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from workbench.cohort.cohort import AUTO, CohortOptions
 from workbench.cohort.preprocess import Recipe, VolumeRecipe
-from workbench.errors import RunError, SettingError
+from workbench.errors import RunError, SettingError, did_you_mean
 from workbench.experiments.schedule import (
     Amount,
     Schedule,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from workbench.cohort.pool import Pool
 
 __all__ = ["RunConfig"]
+
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class RunConfig:
         Seed of the VAE, apart from that of the run.
     cases : int or None
         Number of phantom cases, or of a cohort's to use, spread evenly over all of them.
+    layout, task, unknown_labels, resample
+        How the cohort's files are understood; see `CohortOptions`.
     test_fraction : float
         Share of the cases held out for testing.
     continue_weights : bool
@@ -100,20 +105,35 @@ class RunConfig:
     segmentation: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "auto"
     threads: int | None = None
+    layout: str = AUTO
+    task: str = AUTO
+    unknown_labels: str = "refuse"
+    resample: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.source, str) or not self.source:
+            raise SettingError(
+                f'source is {self.source!r}. It is "phantom" or the folder of a cohort.'
+            )
+        if self.precision not in PRECISIONS:
+            raise SettingError(
+                f"precision is {self.precision!r}. Choose one of: {', '.join(PRECISIONS)}."
+            )
         for name in ("rounds", "seed", "split_seed", "manifold_seed"):
             _check_whole(name, getattr(self, name), 0)
+        for name in ("cases", "threads"):
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name), 1)
         check_unit(self.unit)
         check_amount("initial", self.initial)
-        if isinstance(self.budget, (int, str)):
-            check_amount("budget", self.budget)
-        else:
+        if isinstance(self.budget, (list, tuple)):
             object.__setattr__(self, "budget", tuple(self.budget))
             _check_length("budget", self.budget, max(self.rounds, 1), "one for each round")
             for index, each in enumerate(self.budget, 1):
                 check_amount(f"budget of round {index}", each)
-        if self.epochs is not None and not isinstance(self.epochs, int):
+        else:
+            check_amount("budget", self.budget)
+        if isinstance(self.epochs, (list, tuple)):
             object.__setattr__(self, "epochs", tuple(self.epochs))
             _check_length(
                 "epochs", self.epochs, self.rounds + 1, "one for the initial set and each round"
@@ -140,8 +160,10 @@ class RunConfig:
                 f'"TCIA"}}.'
             )
 
-        for build in (self.image_recipe, self.manifold_config, self.segmentation_config):
-            build()  # refuses what is out of range, before anything is opened or written
+        # Refuse what is out of range, before anything is opened or written.
+        self.cohort_options(), self.image_recipe(), self.manifold_config()
+        for index in (None, *range(len(self.epochs) if isinstance(self.epochs, tuple) else 1)):
+            self.segmentation_config(index)
 
     def schedule(self, pool: Pool) -> Schedule:
         """Count how much is labeled when in a pool.
@@ -183,14 +205,18 @@ class RunConfig:
         """Return the same settings with another strategy."""
         return RunConfig(**{**self.to_json(), "strategy": record(strategy)})
 
+    def cohort_options(self) -> CohortOptions:
+        """Build what `open_cohort` takes."""
+        return CohortOptions(self.layout, self.task, self.unknown_labels, self.resample)  # type: ignore[arg-type]
+
     def image_recipe(self) -> Recipe | VolumeRecipe:
         """Build the recipe of the image store."""
         kind = VolumeRecipe if self.unit == "volumes" else Recipe
-        return _build(kind, self.recipe)  # type: ignore[no-any-return]
+        return _build("recipe", kind, self.recipe)  # type: ignore[no-any-return]
 
     def manifold_config(self) -> ManifoldConfig:
         """Build the settings of the VAE."""
-        return _build(ManifoldConfig, self.manifold)  # type: ignore[no-any-return]
+        return _build("manifold", ManifoldConfig, self.manifold)  # type: ignore[no-any-return]
 
     def segmentation_config(self, index: int | None = None) -> SegmentationConfig:
         """Build the settings of the U-Net, with the epochs of round `index` if one is named."""
@@ -198,7 +224,7 @@ class RunConfig:
         if index is not None and self.epochs is not None:
             known = (self.epochs,) if isinstance(self.epochs, int) else self.epochs
             settings["epochs"] = known[min(index, len(known) - 1)]
-        return _build(SegmentationConfig, settings)  # type: ignore[no-any-return]
+        return _build("segmentation", SegmentationConfig, settings)  # type: ignore[no-any-return]
 
 
 def _check_whole(name: str, value: object, least: int) -> None:
@@ -214,18 +240,46 @@ def _check_length(name: str, values: Sequence[object], length: int, what: str) -
         )
 
 
-def _build(kind: type, values: Mapping[str, Any]) -> Any:
-    """Make a settings object; lists (as JSON has them) become tuples."""
-    known = {entry.name for entry in fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise SettingError(
-            f"{kind.__name__} has no setting {', '.join(map(repr, unknown))}. It has: "
-            f"{', '.join(sorted(known))}."
-        )
+def _build(section: str, kind: type, values: Mapping[str, Any]) -> Any:
+    """Make the settings object of a section; lists (as JSON has them) become tuples."""
+    known = {entry.name: entry.default for entry in fields(kind)}
+    for name, value in values.items():
+        if name not in known:
+            raise SettingError(
+                f"{section} has no setting {name!r}.{did_you_mean(name, known)} It has: "
+                f"{', '.join(sorted(known))}."
+            )
+        _check_kind(f"{section}.{name}", value, known[name])
     return kind(
         **{
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
         }
     )
+
+
+def _check_kind(name: str, value: object, default: object) -> None:
+    """Refuse a value that is not of the kind of a setting's default."""
+    if isinstance(default, bool):
+        right, fits = "true or false", isinstance(value, bool)
+    elif isinstance(default, int):
+        right, fits = "a whole number", _is_whole(value)
+    elif isinstance(default, float):
+        right = "a number"
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+    elif isinstance(default, str):
+        right, fits = f"a word such as {default!r}", isinstance(value, str)
+    else:
+        length = len(default) if isinstance(default, tuple) else 2  # rows and columns of a slice
+        right = f"a list of {length} whole numbers"
+        fits = value is default or (
+            isinstance(value, (list, tuple)) and len(value) == length and all(map(_is_whole, value))
+        )
+    if not fits:
+        raise SettingError(f"{name} is {value!r}. It must be {right}.")
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return float(value).is_integer()  # 300.0 is 300

@@ -7,11 +7,10 @@ but settings: choose one by name, and change any of them beside it. Under
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.errors import SettingError
+from workbench.errors import SettingError, did_you_mean
 
 __all__ = ["PROTOCOLS", "protocol"]
 
@@ -83,10 +82,9 @@ def protocol(
     SettingError
         If no protocol has that name.
     """
-    if name is not None and name not in PROTOCOLS:
-        close = difflib.get_close_matches(str(name), PROTOCOLS, n=1, cutoff=0.5)
+    if name is not None and str(name) not in PROTOCOLS:  # a file may say anything
         raise SettingError(
-            f"No protocol is called {name!r}.{f' Did you mean {close[0]!r}?' if close else ''} "
+            f"No protocol is called {name!r}.{did_you_mean(str(name), PROTOCOLS)} "
             f"Known protocols: {', '.join(PROTOCOLS)}."
         )
     settings = dict(PROTOCOLS[name]) if name is not None else {}

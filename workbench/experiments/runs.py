@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from workbench.rounds import Round
     from workbench.training.metrics import CaseScores
 
-__all__ = ["Run", "SavedRound"]
+__all__ = ["Run", "SavedRound", "rounds_of"]
 
 _PACKAGES = ("suggestive-workbench", "torch", "monai", "numpy", "scipy", "scikit-learn")
 
@@ -51,7 +51,9 @@ class SavedRound:
     those that were asked for next; ``metrics`` are Dice by region; ``cases`` are the
     scores of every test case and ``annotated`` what was annotated so far, both empty in
     runs of versions that did not save them; ``head_losses`` are the ranking loss of every
-    step, empty where no loss head was trained.
+    step, empty where no loss head was trained; ``pool`` counts the ``"slices"`` of the pool
+    and those ``"without_reference"``, which are never candidates, and is empty in runs of
+    versions that did not save it.
     """
 
     index: int
@@ -65,6 +67,7 @@ class SavedRound:
     cases: CaseScores = field(default_factory=dict)
     annotated: Mapping[str, int] = field(default_factory=dict)
     head_losses: tuple[float, ...] = ()
+    pool: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Run:
         try:
             begun = read_json(folder / "run.json")
             config = RunConfig.from_json(begun["config"])
-            rounds = tuple(_read_rounds(folder / "rounds"))
+            rounds = tuple(_read_rounds(folder))
             return cls(folder, config, begun["environment"], rounds)
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(
@@ -172,15 +175,30 @@ class Run:
         from workbench.models.weights import save_weights
 
         assert round.model is not None
-        folder = self.folder / "rounds" / f"{round.index:03d}"
-        save_weights(round.model, folder / "weights.safetensors")
+        save_weights(round.model, self.weights(round.index))
         saved = _saved(round)
-        write_json(folder / "round.json", vars(saved))
+        write_json(_round_folder(self.folder, round.index) / "round.json", vars(saved))
         return Run(self.folder, self.config, self.environment, (*self.rounds, saved))
+
+    @property
+    def pool_sentence(self) -> str:
+        """How many slices of its pool are no candidates, having no reference."""
+        pool = self.rounds[-1].pool if self.rounds else {}
+        if not pool:
+            return (
+                "How many slices of the pool have no reference and were no candidates is not "
+                "known: the version that made the run did not save it."
+            )
+        if not pool["without_reference"]:
+            return f"The pool has {pool['slices']:,} slices, each with a reference."
+        return (
+            f"The pool has {pool['slices']:,} slices; {pool['without_reference']:,} of them have "
+            f"no reference and were no candidates."
+        )
 
     def weights(self, index: int) -> Path:
         """Where the U-Net of a round is kept."""
-        return self.folder / "rounds" / f"{index:03d}" / "weights.safetensors"
+        return _round_folder(self.folder, index) / "weights.safetensors"
 
     def load_model(self, index: int, model: nn.Module) -> nn.Module:
         """Fill `model` with the weights of a round.
@@ -231,6 +249,7 @@ def _saved(round: Round) -> SavedRound:
         seconds=dict(round.seconds),
         cases=round.cases,
         annotated=round.annotated,
+        pool={"slices": len(pool), "without_reference": int((~pool.eligible).sum())},
     )
 
 
@@ -248,11 +267,22 @@ def _details(found: Suggestions, names: Sequence[str]) -> dict[str, Any]:
     return details
 
 
+def rounds_of(folder: Path) -> int:
+    """Count the finished rounds of a run without opening it, up to the first that is missing."""
+    count = 0
+    while (_round_folder(folder, count) / "round.json").is_file():
+        count += 1
+    return count
+
+
+def _round_folder(folder: Path, index: int) -> Path:
+    return folder / "rounds" / f"{index:03d}"
+
+
 def _read_rounds(folder: Path) -> list[SavedRound]:
-    """Read complete rounds in order, up to the first that is missing."""
-    rounds: list[SavedRound] = []
-    while (path := folder / f"{len(rounds):03d}" / "round.json").is_file():
-        content = read_json(path)
+    rounds = []
+    for index in range(rounds_of(folder)):
+        content = read_json(_round_folder(folder, index) / "round.json")
         for name in ("labeled", "suggested", "losses", "head_losses"):
             content[name] = tuple(content.get(name, ()))
         rounds.append(SavedRound(**content))

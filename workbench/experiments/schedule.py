@@ -20,7 +20,6 @@ from workbench.strategies.base import Unit
 __all__ = [
     "Amount",
     "Schedule",
-    "candidates",
     "check_amount",
     "check_unit",
     "make_schedule",
@@ -91,14 +90,14 @@ class Schedule:
             labeled += self.budget(index)
 
 
-def candidates(pool: Pool, unit: Unit) -> int:
+def _candidates(pool: Pool, unit: Unit) -> int:
     """Count the samples, or the cases, that can be labeled at all."""
     if unit == "cases":
         return len(np.unique(pool.case_of[pool.eligible]))
     return int(pool.eligible.sum())
 
 
-def check_amount(name: str, amount: Amount) -> None:
+def check_amount(name: str, amount: object) -> None:
     """Refuse what is no amount.
 
     Raises
@@ -138,7 +137,7 @@ def make_schedule(
     SettingError
         If a share is less than one slice or case.
     """
-    count = candidates(pool, unit)
+    count = _candidates(pool, unit)
     budgets = [budget] if isinstance(budget, (int, str)) else budget
     return Schedule(
         unit,

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from workbench.models.compute import Compute
 
 __all__ = [
-    "first_model",
     "load_round_model",
     "open_run",
     "open_run_data",
@@ -78,6 +77,7 @@ def open_run_data(config: RunConfig) -> Work[Data]:
         seed=config.split_seed,
         cases=config.cases,
         transfer=config.transfer,
+        options=config.cohort_options(),
     )
     config.schedule(data.pool).check(config.rounds)
     return data
@@ -92,7 +92,7 @@ def prepare(config: RunConfig, compute: Compute, index: int = 0) -> Work[Study]:
     return Study(data, manifold, latent, segmentation, compute, config.seed)
 
 
-def first_model(study: Study) -> Work[nn.Module | None]:
+def _first_model(study: Study) -> Work[nn.Module | None]:
     """Train the U-Net on the other site, where there is one to begin from."""
     other = study.data.pretraining
     if other is None:
@@ -105,7 +105,7 @@ def train_first_round(config: RunConfig, compute: Compute) -> Work[None]:
     """Train what runs that differ in their strategy only have in common, and keep it."""
     study = yield from prepare(config, compute)
     pool = _first_pool(config, study.data.pool)
-    model = yield from first_model(study)
+    model = yield from _first_model(study)
     yield from train_model(study, pool, 0, model, config.query_strategy().needs())
 
 
@@ -152,7 +152,7 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
     study = yield from prepare(config, compute, len(run.rounds))
     schedule = config.schedule(study.data.pool)
     pool: Pool = run.pool_after(study.data.pool)
-    first = yield from first_model(study)
+    first = yield from _first_model(study)
     model = first
     if run.rounds and config.continue_weights:
         model = load_round_model(run, len(run.rounds) - 1, study)

@@ -66,7 +66,8 @@ class Probe:
     compute : Compute
         Device and threads.
     neighbor_distance : float
-        u, in latent units; decides what is encoded in float64.
+        u, in latent units: what displacements are told in, and what decides whether a source
+        is encoded in float64.
     lengths : mapping of str to ndarray of float64, shape (m,)
         Euclidean length of each ``"image"``, and of its gradient in each scale.
     batch : int
@@ -151,17 +152,15 @@ class Probe:
                 yield Progress(f"tabulating the step ({scale})", number + 1, GRID_POINTS)
             self._curves[scale] = (low, high, PchipInterpolator(grid, slopes, axis=0))
 
-    def calibrate(self, displacement: float, scale: str = "l2", u: float | None = None) -> float:
+    def calibrate(self, displacement: float, scale: str = "l2") -> float:
         """Find the α that moves the sources as far as is wished.
 
         Parameters
         ----------
         displacement : float
-            Median of ‖z' − z‖ over the sources that move at all, in units of u; above 0.
+            Median of ‖z' − z‖ over the sources that move at all, in neighbor distances; above 0.
         scale : {"raw", "l2", "sign"}
             How gradients are scaled.
-        u : float, optional
-            Neighbor distance, in latent units; that of the probe by default.
 
         Returns
         -------
@@ -187,7 +186,7 @@ class Probe:
             return 1.0
         spread = np.linspace(0, len(moving) - 1, min(len(moving), CALIBRATION_SOURCES))
         chosen = moving[spread.astype(int)]
-        target = displacement * (self.neighbor_distance if u is None else u)
+        target = displacement * self.neighbor_distance
 
         def moved(alpha: float) -> float:
             shifted = self._encoded(alpha, scale, chosen)
@@ -195,25 +194,23 @@ class Probe:
 
         return find_step(moved, target, start=1.0 / self.relative_step(1.0, scale))
 
-    def displacement(self, shifted: NDArray[np.float64], u: float | None = None) -> float:
+    def displacement(self, shifted: NDArray[np.float64]) -> float:
         """Tell how far the sources move.
 
         Parameters
         ----------
         shifted : ndarray of float64, shape (m, d)
             z'.
-        u : float, optional
-            Neighbor distance, in latent units; that of the probe by default.
 
         Returns
         -------
         float
-            Median of ‖z' − z‖ in units of u; NaN without sources.
+            Median of ‖z' − z‖ in neighbor distances; NaN without sources.
         """
         if len(self) == 0:
             return float("nan")
-        unit = self.neighbor_distance if u is None else u
-        return float(np.median(np.linalg.norm(shifted - self.z, axis=1))) / unit
+        moved = float(np.median(np.linalg.norm(shifted - self.z, axis=1)))
+        return moved / self.neighbor_distance
 
     def relative_step(self, alpha: float, scale: str = "l2") -> float:
         """Tell how large the step is beside the image.

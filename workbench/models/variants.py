@@ -174,10 +174,6 @@ class UNetWithLossHead(nn.Module):
         logits, features = levels(self.unet, x)
         return logits, self.head([each.detach() for each in features] if detached else features)
 
-    def predicted_loss(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the predicted losses of images, shape (m,)."""
-        return self.with_loss(x)[1]
-
 
 class Ensemble(nn.Module):
     """Networks that vote; the forward pass gives the logarithm of their mean probability.

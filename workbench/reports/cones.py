@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.strategies.base import Shift, Suggestions
+from workbench.strategies.base import Suggestions
+from workbench.strategies.needs import Shift
 
 __all__ = ["ConeFinder", "cone_reach", "inside_cones"]
 

@@ -32,6 +32,7 @@ _LIGHT = {
     "edge": "#d0d7de",
     "faint": "#f6f8fa",
     "link": "#0072b2",
+    "shade": "#b0b5ba",
 }
 _DARK = {
     "paper": "#0d1117",
@@ -40,6 +41,7 @@ _DARK = {
     "edge": "#3d444d",
     "faint": "#161b22",
     "link": "#56b4e9",
+    "shade": "#59616b",
 }
 
 _STYLE = """
@@ -74,23 +76,33 @@ summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--link); }
 img { max-width: 100%%; }
 table { border-collapse: collapse; font-size: 14px; }
 th, td { border: 1px solid var(--edge); padding: 4px 10px; text-align: left; }
-.scroll { overflow-x: auto; margin: 4px 0 14px; }
+.scroll { overflow-x: auto; margin: 4px 0 14px; background-repeat: no-repeat; }
+/* A shade at each edge behind which a table goes on; it moves away with the table's end. */
+.scroll { background-image:
+  linear-gradient(to right, var(--paper) 60%%, transparent),
+  linear-gradient(to left, var(--paper) 60%%, transparent),
+  linear-gradient(to right, var(--shade), transparent),
+  linear-gradient(to left, var(--shade), transparent); }
+.scroll { background-position: 0 0, 100%% 0, 0 0, 100%% 0; }
+.scroll { background-size: 36px 100%%, 36px 100%%, 14px 100%%, 14px 100%%; }
+.scroll { background-attachment: local, local, scroll, scroll; }
 .scroll table { font-size: 13px; font-variant-numeric: tabular-nums; }
 .scroll th, .scroll td { border-width: 0 0 1px; padding: 3px 10px 3px 4px; }
 .scroll thead th { vertical-align: bottom; border-bottom-color: var(--quiet); }
 .scroll td.number, .scroll th.number { text-align: right; }
-.scroll th, .scroll td { white-space: nowrap; }
-.scroll td.long { white-space: normal; min-width: 24em; }
+.scroll td { white-space: nowrap; }
+.scroll td.long { white-space: normal; min-width: 18em; }
 details.table { color: inherit; }
 details.table > summary { font-size: 15px; font-weight: 600; margin: 22px 0 2px; }
 .caption { font-weight: 600; margin: 22px 0 2px; }
 .note { color: var(--quiet); font-size: 13px; margin: 2px 0 14px; }
-.finding { border-left: 3px solid var(--link); padding: 2px 14px; margin: 10px 0; }
 msup > mo:last-child, msubsup > mo:last-child { font-size: 1.35em; }
 math[display="block"] { margin: 14px 0; font-size: 1.15em; }
 @media screen and (prefers-color-scheme: dark) {
   .updatemenu-item-rect[style*="244, 250, 255"] { fill: #1f3347 !important; }
 }
+@media print { .scroll { overflow: visible; background: none; } }
+@media print { .scroll table { font-size: 10px; } .scroll td { white-space: normal; } }
 @media print { details:not(.table) { display: none; } .figure, tr { break-inside: avoid; } }
 """
 
@@ -256,7 +268,7 @@ def figure_html(described: Mapping[str, Any]) -> str:
     told = json.dumps(
         {"data": described.get("data", []), "layout": described.get("layout", {})},
         cls=PlotlyJSONEncoder,
-    ).replace("</", "<\\/")
+    ).replace("<", "\\u003c")  # no markup inside a script element
     return f'<div {_FIGURE}><div></div><script type="application/json">{told}</script></div>'
 
 

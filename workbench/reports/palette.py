@@ -23,6 +23,7 @@ __all__ = [
     "REFERENCE",
     "LineStyle",
     "Mark",
+    "faint",
     "line_color",
     "line_styles",
 ]
@@ -105,6 +106,12 @@ def line_color(index: int) -> str:
     After seven lines the colors repeat: draw fewer, or tell them apart by dash too.
     """
     return LINES[index % len(LINES)]
+
+
+def faint(color: str) -> str:
+    """Return a color (``#RRGGBB``) so thin that what lies below stays visible."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.15)"
 
 
 #: Lines beyond the seventh: all alike, thin, and told apart in panels of their own.

@@ -6,17 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.evidence import EvidenceSource
 from workbench.jobs import finish
-from workbench.rounds import EvidenceSource
-from workbench.strategies.base import (
-    Budget,
-    Need,
-    QueryStrategy,
-    Shift,
-    ShiftedLatents,
-    Suggestions,
-    choose,
-)
+from workbench.strategies.base import Budget, QueryStrategy, Suggestions, choose
+from workbench.strategies.needs import Need, Shift, ShiftedLatents
 
 __all__ = ["Preview", "exact_preview", "gradient_need", "interpolated_preview"]
 
@@ -111,12 +104,9 @@ def _described(
     exact: bool,
 ) -> Preview:
     displacement = relative = float("nan")
-    if need is not None and shift is not None:
-        moved = np.linalg.norm(shift.shifted - shift.z, axis=1)
-        displacement = float(np.median(moved)) / source.study.latent.neighbor_distance
-        probe = source.known_probe(need)
-        if probe is not None:
-            relative = float(probe.relative_step(shift.alpha, need.scale))
+    if need is not None and shift is not None and (probe := source.known_probe(need)) is not None:
+        displacement = probe.displacement(shift.shifted)
+        relative = probe.relative_step(shift.alpha, need.scale)
     return Preview(
         shift=shift,
         suggestions=found,

@@ -15,10 +15,11 @@ import numpy as np
 
 from workbench.cohort.pool import Pool
 from workbench.errors import WorkbenchError
+from workbench.evidence import EvidenceSource
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import load_round_model
 from workbench.files import read_json, write_json
-from workbench.rounds import EvidenceSource, Round
+from workbench.rounds import Round
 from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Suggestions
 from workbench.study import Study, rows_of

@@ -16,25 +16,26 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import SettingError
+from workbench.evidence import EvidenceSource
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
 from workbench.files import cache_folder
 from workbench.jobs import Outcome, Progress, Work
-from workbench.rounds import EvidenceSource, Round, run_round
+from workbench.rounds import Round, run_round
 from workbench.session.saved import restore
 from workbench.session.state import MAPS_ON_DEMAND, STEPS, Step
 from workbench.session.tuning import TuningSession
-from workbench.session.words import count
 from workbench.strategies import from_record, record
 from workbench.strategies.base import Budget, QueryStrategy
 from workbench.study import Data, Study, initial_rows, learn_latent, open_data
+from workbench.words import count
 
 if TYPE_CHECKING:
     from workbench.latent.space import LatentSpace
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from workbench.training.manifold import Manifold
 
 __all__ = ["Session"]
-
-R = TypeVar("R")
 
 #: Training time of the VAE for each pixel of each image of each step, on two common cores.
 SECONDS_PER_PIXEL = 1e-6
@@ -123,6 +122,7 @@ class Session(TuningSession):
                 test_fraction=config.test_fraction,
                 seed=config.split_seed,
                 cases=config.cases,
+                options=config.cohort_options(),
             )
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)
@@ -307,7 +307,7 @@ class Session(TuningSession):
 
         def ended(result: tuple[Round, Run]) -> None:
             self._run = result[1]
-            self._adopt_round(result[0], (*self.rounds, result[0]))
+            self._adopt_round(result[0])
 
         self._start("model", work(), ended)
 
@@ -344,20 +344,25 @@ class Session(TuningSession):
         else:
             self.start_round()
 
-    def _adopt_round(self, round: Round, rounds: tuple[Round, ...]) -> None:
-        self.round, self.rounds = round, rounds
-        self.losses = {**self.losses, "model": round.losses}
-        mean = round.metrics.get("mean", float("nan"))
-        labeled = int(round.pool.labeled.sum())
-        learned = f"{count(labeled, 'labeled slice')}, mean Dice {mean:.2f}"
-        self._mark("model", "ready", learned)
-        self._mark("curve", "ready", count(len(rounds), "round"))
+    def _adopt_round(self, round: Round) -> None:
+        learned = self._show_rounds((*self.rounds, round))
         self._note(f"Round {round.index}: {learned}.")
         if len(round.suggestions.rows):
             self._mark("annotate", "not started", f"{len(round.suggestions.rows):,} to label")
         self._publish(round.suggestions)
         self._save()
         self._score_pool(round)
+
+    def _show_rounds(self, rounds: tuple[Round, ...]) -> str:
+        """Show all rounds and what the last one learned; tell it in words."""
+        last = rounds[-1]
+        self.round, self.rounds = last, rounds
+        self.losses = {**self.losses, "model": last.losses}
+        labeled = count(int(last.pool.labeled.sum()), "labeled slice")
+        learned = f"{labeled}, mean Dice {last.metrics.get('mean', float('nan')):.2f}"
+        self._mark("model", "ready", learned)
+        self._mark("curve", "ready", count(len(rounds), "round"))
+        return learned
 
     def _score_pool(self, round: Round) -> None:
         """Color the map by how well the model does, once that is known."""
@@ -409,12 +414,7 @@ class Session(TuningSession):
         found = restore(run, self.study, self.budget)
         last = found.rounds[-1]
         self.pool, self.strategy, self.budget = found.pool, found.strategy, found.budget
-        self.round, self.rounds = last, found.rounds
-        self.losses = {**self.losses, "model": last.losses}
-        mean = last.metrics.get("mean", float("nan"))
-        labeled = count(int(last.pool.labeled.sum()), "labeled slice")
-        self._mark("model", "ready", f"{labeled}, mean Dice {mean:.2f}")
-        self._mark("curve", "ready", count(len(found.rounds), "round"))
+        self._show_rounds(found.rounds)
         self._score_pool(last)
         pending = int((found.pool.labeled_in > last.index).sum())
         if pending:

@@ -16,9 +16,9 @@ from workbench.rounds import select
 from workbench.session.looking import LookingSession
 from workbench.session.preview import exact_preview, interpolated_preview
 from workbench.session.saved import save
-from workbench.session.words import count
 from workbench.strategies import get_strategy
 from workbench.strategies.base import Budget, QueryStrategy, Suggestions
+from workbench.words import count
 
 __all__ = ["TuningSession"]
 

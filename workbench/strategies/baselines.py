@@ -8,16 +8,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from workbench.errors import SettingError
-from workbench.strategies.base import (
-    Budget,
-    Evidence,
-    Need,
-    PredictedShare,
-    ReferenceDice,
-    ReferenceForeground,
-    Suggestions,
-    highest,
-)
+from workbench.strategies.base import Budget, Evidence, Suggestions, highest
+from workbench.strategies.needs import Need, PredictedShare, ReferenceDice, ReferenceForeground
 
 __all__ = ["ForegroundRandom", "Oracle", "Random"]
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import SettingError
+from workbench.strategies.base import Suggestions
 from workbench.strategies.search import (
     ANYWHERE,
     FALLBACK,
@@ -38,11 +39,13 @@ __all__ = [
     "TOLERANCE",
     "Picks",
     "axes_of",
+    "check_finite",
     "cones_of",
     "described",
     "inside_cone",
     "least_cosine",
     "select_in_passes",
+    "served_sources",
     "warm_up",
 ]
 
@@ -77,6 +80,16 @@ class Picks:
     distance: NDArray[np.float64]
     angle: NDArray[np.float64]
     flags: tuple[str, ...]
+
+    def suggestions(self, sources: NDArray[np.integer]) -> Suggestions:
+        """Tell the picks as rows of the pool, `sources` being those of the m sources."""
+        return Suggestions(
+            rows=self.rows,
+            source=np.asarray(sources)[self.source],
+            distance=self.distance,
+            angle=self.angle,
+            flags=self.flags,
+        )
 
 
 def select_in_passes(
@@ -127,16 +140,11 @@ def select_in_passes(
     source_z = np.asarray(source_z, dtype=np.float64).reshape(-1, z.shape[1])
     shifted = np.ascontiguousarray(shifted, dtype=np.float64).reshape(-1, z.shape[1])
     free = np.array(free, dtype=bool)
-    _check_finite(z[free], "the pool")
-    _check_finite(source_z, "the sources (z)")
-    _check_finite(shifted, "the sources after the step (z')")
+    check_finite(z[free], source_z, shifted)
     axes, directed = axes_of(source_z, shifted)
-    m = len(shifted)
     budget = min(budget, int(free.sum()))
-    served = np.arange(m)
-    if budget < m:
-        served = np.sort(rng.permutation(m)[:budget])
-    if m == 0 or budget == 0:
+    served = served_sources(len(shifted), budget, rng)
+    if len(served) == 0:
         return described(z, shifted, axes, directed, [], [], [])
 
     cones = cones_of(shifted, axes, directed, limit)
@@ -243,15 +251,33 @@ def cones_of(
     ]
 
 
-def _check_finite(values: NDArray[np.float64], what: str) -> None:
+def served_sources(m: int, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Which of m sources are served, ascending: all of them, or as many as the budget, drawn."""
+    return np.arange(m) if budget >= m else np.sort(rng.permutation(m)[:budget])
+
+
+def check_finite(
+    z: NDArray[np.float64], source_z: NDArray[np.float64], shifted: NDArray[np.float64]
+) -> None:
+    """Refuse latent codes that are no numbers, of the free rows and of the sources.
+
+    Raises
+    ------
+    SettingError
+        Saying which, and how many.
+    """
     limit = 1e150  # beyond it squares overflow
-    if values.size and not (-limit < values.min() and values.max() < limit):  # also for NaN
-        usable = np.abs(values) < limit
-        broken = int((~usable).any(axis=1).sum())
-        raise SettingError(
-            f"Latent codes of {what} are not finite in {broken} rows. A smaller step alpha, "
-            f"or a manifold trained anew, gives finite ones."
-        )
+    for values, what in (
+        (z, "the pool"),
+        (source_z, "the sources (z)"),
+        (shifted, "the sources after the step (z')"),
+    ):
+        if values.size and not (-limit < values.min() and values.max() < limit):  # also for NaN
+            broken = int((~(np.abs(values) < limit)).any(axis=-1).sum())
+            raise SettingError(
+                f"Latent codes of {what} are not finite in {broken} rows. A smaller step alpha, "
+                f"or a manifold trained anew, gives finite ones."
+            )
 
 
 def described(

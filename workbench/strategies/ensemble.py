@@ -9,8 +9,9 @@ import numpy as np
 
 from workbench.errors import SettingError
 from workbench.strategies.base import Budget, Evidence, Suggestions, highest
+from workbench.strategies.conditions import Ensemble
 from workbench.strategies.coverage import max_cover, unit_length
-from workbench.strategies.needs import Disagreement, Ensemble, Features, Need
+from workbench.strategies.needs import Disagreement, Features, Need
 
 __all__ = ["DAL"]
 

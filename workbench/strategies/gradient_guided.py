@@ -15,18 +15,9 @@ from typing import get_args
 import numpy as np
 
 from workbench.errors import SettingError
-from workbench.strategies.base import (
-    Budget,
-    Evidence,
-    GradientScale,
-    Latents,
-    Need,
-    Shift,
-    ShiftedLatents,
-    Sources,
-    Suggestions,
-)
+from workbench.strategies.base import Budget, Evidence, Suggestions
 from workbench.strategies.cone import select_in_passes
+from workbench.strategies.needs import GradientScale, Latents, Need, Shift, ShiftedLatents, Sources
 
 __all__ = ["GradientGuided"]
 
@@ -131,13 +122,7 @@ class GradientGuided:
             rng,
             self.fallback,
         )
-        return Suggestions(
-            rows=picks.rows,
-            source=np.asarray(shift.sources)[picks.source],
-            distance=picks.distance,
-            angle=picks.angle,
-            flags=picks.flags,
-        )
+        return picks.suggestions(shift.sources)
 
 
 def _is_number(value: object) -> bool:

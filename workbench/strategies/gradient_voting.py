@@ -15,27 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import SettingError
-from workbench.strategies.base import (
-    Budget,
-    Evidence,
+from workbench.strategies.base import Budget, Evidence, Suggestions
+from workbench.strategies.conditions import Dropout
+from workbench.strategies.cone import (
+    FALLBACK,
+    Picks,
+    axes_of,
+    check_finite,
+    cones_of,
+    described,
+    least_cosine,
+    served_sources,
+)
+from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.needs import (
     GradientScale,
     Latents,
     Need,
     Shift,
     ShiftedLatents,
     Sources,
-    Suggestions,
+    Variation,
+    VariedShifts,
 )
-from workbench.strategies.cone import (
-    FALLBACK,
-    Picks,
-    axes_of,
-    cones_of,
-    described,
-    least_cosine,
-)
-from workbench.strategies.gradient_guided import GradientGuided
-from workbench.strategies.needs import Dropout, Variation, VariedShifts
 from workbench.strategies.search import PlainSearch, least_angle
 
 __all__ = ["GradientVoting", "select_by_votes"]
@@ -131,13 +133,7 @@ class GradientVoting:
             budget.within(evidence),
             rng,
         )
-        return Suggestions(
-            rows=picks.rows,
-            source=np.asarray(shift.sources)[picks.source],
-            distance=picks.distance,
-            angle=picks.angle,
-            flags=picks.flags,
-        )
+        return picks.suggestions(shift.sources)
 
 
 def select_by_votes(
@@ -172,9 +168,10 @@ def select_by_votes(
     limit = least_cosine(max_angle)
     axes, directed = zip(*(axes_of(source_z, each) for each in shifted), strict=True)
     cones = [cones_of(*each, limit) for each in zip(shifted, axes, directed, strict=True)]
+    check_finite(z[free], source_z, shifted)
     m = shifted.shape[1]
     budget = min(budget, int(free.sum())) if m else 0
-    served = np.arange(m) if budget >= m else np.sort(rng.permutation(m)[:budget])
+    served = served_sources(m, budget, rng)
     search = PlainSearch(z, np.array(free, dtype=bool))
     rows: list[int] = []
     source: list[int] = []

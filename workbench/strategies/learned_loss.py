@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.strategies.base import Budget, Evidence, Suggestions, highest
-from workbench.strategies.needs import LossHead, Need, PredictedLoss
+from workbench.strategies.conditions import LossHead
+from workbench.strategies.needs import Need, PredictedLoss
 
 __all__ = ["LearningLoss"]
 

@@ -1,8 +1,8 @@
 """What a strategy can ask for, and how each answer looks for whole cases.
 
 A `Need` is a key of the evidence: the round computes it once, for the whole
-pool, and hands over an array with a row for each sample. A `Condition` is a need
-without a value: it says how the round trains.
+pool, and hands over an array with a row for each sample. How a round trains is
+asked for with `workbench.strategies.conditions`.
 
 Where whole cases are suggested, every need reduces its value to a row for each
 case: the mean over the case's samples, unless it says otherwise.
@@ -24,15 +24,10 @@ if TYPE_CHECKING:
     from workbench.strategies.base import Evidence
 
 __all__ = [
-    "BeforeTraining",
-    "Condition",
     "Disagreement",
-    "Dropout",
-    "Ensemble",
     "Features",
     "GradientScale",
     "Latents",
-    "LossHead",
     "Need",
     "PredictedLoss",
     "PredictedShare",
@@ -101,87 +96,6 @@ class Need:
             That the value is part of.
         """
         return mean_by_case(value, evidence.case_of)
-
-
-@dataclass(frozen=True)
-class Condition(Need):
-    """A need without a value: it says how a round is done."""
-
-    def by_case(self, value: Any, evidence: Evidence) -> Any:
-        """The same for cases."""
-        return value
-
-
-# ---------------------------------------------------------------- how a round is done
-@dataclass(frozen=True)
-class BeforeTraining(Condition):
-    """The strategy chooses before any model exists: its round selects, then trains."""
-
-
-@dataclass(frozen=True)
-class Dropout(Condition):
-    """The network is trained with dropout at the end of its four innermost blocks.
-
-    Parameters
-    ----------
-    p : float
-        Probability that a value is dropped, above 0 and below 1.
-    """
-
-    p: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 < self.p < 1:
-            raise SettingError(
-                f"p is {self.p!r}. It is the probability of dropout, above 0 and below 1; the "
-                f"papers use 0.5."
-            )
-
-
-@dataclass(frozen=True)
-class LossHead(Condition):
-    """The network is trained with a head that predicts its own loss.
-
-    Parameters
-    ----------
-    margin : float
-        Of the ranking loss between pairs, at least 0.
-    weight : float
-        Of the ranking loss beside the Dice loss, above 0.
-    stop : float
-        Share of the steps after which the ranking loss no longer reaches the U-Net, 0 to 1.
-    """
-
-    margin: float = 0.5
-    weight: float = 1.0
-    stop: float = 0.6
-
-    def __post_init__(self) -> None:
-        if not (self.margin >= 0 and self.weight > 0 and 0 <= self.stop <= 1):
-            raise SettingError(
-                f"margin is {self.margin!r}, weight {self.weight!r} and stop {self.stop!r}. The "
-                f"margin is at least 0, the weight above 0, and stop a share from 0 to 1."
-            )
-
-
-@dataclass(frozen=True)
-class Ensemble(Condition):
-    """Several networks are trained, each on a bootstrap of the labeled set.
-
-    Parameters
-    ----------
-    members : int
-        How many, at least 2.
-    """
-
-    members: int = 4
-
-    def __post_init__(self) -> None:
-        if not self.members >= 2:
-            raise SettingError(
-                f"members is {self.members!r}. An ensemble has at least 2 networks; Dai 2022 "
-                f"trains 4."
-            )
 
 
 # ---------------------------------------------------------------- what is known before training

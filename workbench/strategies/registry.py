@@ -9,7 +9,6 @@ again from that (`from_record`).
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import inspect
 import warnings
@@ -17,7 +16,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from workbench.errors import SettingError, StrategyError, UnknownStrategyError
+from workbench.errors import SettingError, StrategyError, UnknownStrategyError, did_you_mean
 from workbench.strategies.base import QueryStrategy
 from workbench.strategies.baselines import ForegroundRandom, Oracle, Random
 from workbench.strategies.ensemble import DAL
@@ -130,8 +129,8 @@ def describe(name: str) -> dict[str, Any]:
     -------
     dict
         ``name``; ``summary``, the first line of its docstring; ``parameters``, a mapping
-        from each parameter to its default (None where it has none); ``needs``, sorted names
-        of what it needs with default parameters, None where some parameter has no default;
+        from each parameter to its default (None where it has none); ``needs``, what
+        it needs with default parameters, in words, None where some parameter has no default;
         ``source``, the paper and equation: the section *References* of its docstring, in one
         line, empty if it has none.
     """
@@ -148,9 +147,9 @@ def describe(name: str) -> dict[str, Any]:
             complete = False
     return {
         "name": name,
-        "summary": (made.__doc__ or "").strip().partition("\n")[0],
+        "summary": _first_line(made),
         "parameters": parameters,
-        "needs": sorted(type(need).__name__ for need in made().needs()) if complete else None,
+        "needs": sorted({_in_words(type(need)) for need in made().needs()}) if complete else None,
         "source": _section(made, "References"),
     }
 
@@ -183,6 +182,16 @@ def from_record(saved: Mapping[str, Any]) -> QueryStrategy:
     return get_strategy(str(saved["name"]), **saved.get("parameters", {}))
 
 
+def _first_line(made: type) -> str:
+    return (made.__doc__ or "").strip().partition("\n")[0]
+
+
+def _in_words(need: type) -> str:
+    """What a need is: the first line of its docstring, without the form of its value."""
+    words = _first_line(need).partition(":")[0].rstrip(".")
+    return words[:1].lower() + words[1:]
+
+
 def _section(made: type, title: str) -> str:
     """Text of a section of a numpydoc docstring, in one line."""
     _, _, rest = inspect.cleandoc(made.__doc__ or "").partition(f"\n{title}\n{'-' * len(title)}\n")
@@ -197,7 +206,7 @@ def _class_of(name: str) -> type[QueryStrategy]:
     known = strategies()
     if name not in known:
         raise UnknownStrategyError(
-            f"No query strategy is called {name!r}.{_did_you_mean(name, list(known))} "
+            f"No query strategy is called {name!r}.{did_you_mean(name, known)} "
             f"Known strategies: {', '.join(known)}. A strategy from another package must "
             f"declare an entry point in {GROUP!r}."
         )
@@ -250,7 +259,7 @@ def _check_parameters(name: str, made: type, parameters: Mapping[str, Any]) -> N
         if given not in known:
             takes = f"It takes: {', '.join(known)}." if known else "It takes none."
             raise SettingError(
-                f"The strategy {name!r} has no parameter {given!r}.{_did_you_mean(given, known)} "
+                f"The strategy {name!r} has no parameter {given!r}.{did_you_mean(given, known)} "
                 f"{takes}"
             )
 
@@ -263,8 +272,3 @@ def _check_complete(name: str, made: type, parameters: Mapping[str, Any]) -> Non
                 f"The strategy {name!r} needs a value for its parameter {field.name!r}, which has "
                 f"no default."
             )
-
-
-def _did_you_mean(given: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else ""

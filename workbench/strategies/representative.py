@@ -10,14 +10,9 @@ import numpy as np
 
 from workbench.errors import SettingError
 from workbench.strategies.base import Budget, Evidence, Suggestions, highest
+from workbench.strategies.conditions import BeforeTraining
 from workbench.strategies.coverage import farthest_first
-from workbench.strategies.needs import (
-    BeforeTraining,
-    Features,
-    Latents,
-    Need,
-    RepresentativeOrder,
-)
+from workbench.strategies.needs import Features, Latents, Need, RepresentativeOrder
 
 __all__ = ["ClsMC", "CoreSet"]
 

@@ -33,7 +33,6 @@ __all__ = ["first_nearest", "nearest", "warm_up"]
 _BEST_FIRST = 8
 
 
-# What follows is compiled apart so that each loop over a tile becomes vector instructions.
 # These two are compiled apart so that each loop over a tile becomes vector instructions.
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _measure(

@@ -14,13 +14,8 @@ from numpy.typing import NDArray
 
 from workbench.errors import SettingError
 from workbench.strategies.base import Budget, Evidence, Suggestions, highest
-from workbench.strategies.needs import (
-    Dropout,
-    Need,
-    PredictedShare,
-    Reduction,
-    Uncertainty,
-)
+from workbench.strategies.conditions import Dropout
+from workbench.strategies.needs import Need, PredictedShare, Reduction, Uncertainty
 
 __all__ = ["BALD", "ClaSPPE", "Entropy", "LeastConfidence", "MCDropout", "Margin", "PowerBALD"]
 
@@ -57,7 +52,8 @@ class Margin:
 
     References
     ----------
-    Effort paper (003), eq. 2; Settles 2009, §3.1.
+    Efforts estimation of doctors annotating medical image (arXiv 1901.02355), eq. 2; Settles 2009,
+    §3.1.
     """
 
     def needs(self) -> frozenset[Need]:
@@ -106,7 +102,8 @@ class MCDropout:
 
     References
     ----------
-    Rahimi et al. (002), eq. 1, with T = 5 and p = 0.5.
+    Rahimi et al., Addressing the exorbitant cost of labeling medical images with active learning,
+    eq. 1, with T = 5 and p = 0.5.
     """
 
     passes: int = 5

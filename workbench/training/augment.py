@@ -62,6 +62,7 @@ def augment(
     round: int,
     epoch: int,
     strength: Augmentation = Augmentation(),
+    mirrored: Sequence[int] | None = (),
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Vary a batch of images together with their labels.
 
@@ -76,6 +77,9 @@ def augment(
         Together with its row they decide all that happens to an image.
     strength : Augmentation
         How strongly.
+    mirrored : sequence of int or None
+        The class that each class becomes where a slice is flipped left to right, see
+        `workbench.cohort.sides.mirrored_classes`; empty: itself. None: no such flip.
 
     Returns
     -------
@@ -84,6 +88,14 @@ def augment(
     """
     size = tuple(images.shape[2:])
     draws = _draw(samples, images.shape[1], len(size), seed, round, epoch, strength)
+    if mirrored is None:
+        draws.flips[:, -1] = False
+    elif any(number != place for place, number in enumerate(mirrored)):
+        table = torch.arange(256, dtype=labels.dtype, device=labels.device)
+        table[: len(mirrored)] = torch.tensor(mirrored, dtype=labels.dtype)
+        flipped = torch.from_numpy(draws.flips[:, -1]).to(labels.device)
+        flipped = flipped.reshape(-1, *[1] * len(size))
+        labels = torch.where(flipped, table[labels.long()], labels)
     device = images.device
     gain, shift = (
         torch.from_numpy(values).to(device, images.dtype).reshape(*values.shape, *[1] * len(size))

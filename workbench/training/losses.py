@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
+from workbench.cohort.cohort import IGNORED
 from workbench.errors import SettingError
 from workbench.training.settings import DiceForm, check_dice
 
@@ -111,7 +112,7 @@ def dice_loss(
     logits : Tensor, shape (m, k, ...)
         Output of the network, before the softmax.
     target : Tensor of int, shape (m, ...)
-        Class of every pixel or voxel, 0 to k - 1.
+        Class of every pixel or voxel, 0 to k - 1; where it is `IGNORED` it is in no sum.
     form : {"dai2022", "dai2020"}
         Which paper's denominator.
     include_background : bool
@@ -145,7 +146,8 @@ def dice_loss(
         p, y = p[:, 1:], y[:, 1:]
     space = tuple(range(2, p.ndim))
     overlap = (p * y).sum(dim=space)
-    size = (p if form == "dai2020" else p * p).sum(dim=space) + y.sum(dim=space)
+    counted = (p if form == "dai2020" else p * p) * (target != IGNORED)[:, None]
+    size = counted.sum(dim=space) + y.sum(dim=space)
     # 0 / 0 is possible only with smooth 0: such a class is absent from both, so Dice is 1.
     empty = size + smooth == 0
     dice = (2 * overlap + smooth) / torch.where(empty, 1.0, size + smooth)

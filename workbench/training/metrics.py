@@ -16,6 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from workbench.cohort.cohort import IGNORED
 from workbench.cohort.label_source import LabelSource
 from workbench.cohort.pool import SampleId, SliceId
 from workbench.errors import TrainingError
@@ -70,7 +71,7 @@ def score_volume(
     Parameters
     ----------
     prediction, reference : ndarray of uint8, shape (d, h, w)
-        The class of every voxel.
+        The class of every voxel; where the reference is `IGNORED`, neither counts.
     regions : mapping of str to tuple of int
         Named unions of classes.
     spacing : sequence of float, length 3
@@ -87,8 +88,9 @@ def score_volume(
         so the mean of ``"one_empty"`` is the share of distances that are penalties.
     """
     scores: dict[str, Mapping[str, float]] = {}
+    counted = np.where(reference == IGNORED, 0, prediction)
     for region, classes in regions.items():
-        p, r = (np.isin(volume, classes) for volume in (prediction, reference))
+        p, r = (np.isin(volume, classes) for volume in (counted, reference))
         found = {"dice": dice(p, r)}
         if distances:
             found["hd"], found["hd95"] = surface_distances(p, r, spacing)

@@ -14,6 +14,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from workbench.cohort.cohort import IGNORED
+from workbench.cohort.label_maps import foreground
 from workbench.cohort.label_source import LabelSource
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
@@ -97,7 +99,8 @@ def score_rows(
     -------
     dict
         ``"dice"``, shape (m,): Dice of everything that is not background, 1 where neither the
-        prediction nor the reference has any; ``"loss"``, shape (m,): the Dice loss.
+        prediction nor the reference has any, ignored pixels left out; ``"loss"``, shape (m,):
+        the Dice loss.
     """
     chosen = np.asarray(rows, dtype=np.int64)
     places = np.flatnonzero(labels.available[chosen])
@@ -108,7 +111,8 @@ def score_rows(
         at = places[done : done + len(part)]
         loss = criterion(logits, compute.tensor(torch.from_numpy(reference)))
         scores["loss"][at] = loss.cpu().numpy()
-        p, r = logits.argmax(dim=1).cpu().numpy() > 0, reference > 0
+        r = foreground(reference)
+        p = (logits.argmax(dim=1).cpu().numpy() > 0) & (reference != IGNORED)
         counts = (mask.reshape(len(part), -1).sum(axis=1) for mask in (p & r, p, r))
         scores["dice"][at] = dice_of_counts(*counts)
         done += len(part)

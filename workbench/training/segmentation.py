@@ -13,6 +13,7 @@ import math
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from workbench.cohort.label_source import LabelSource
+from workbench.cohort.pool import Axis
+from workbench.cohort.sides import mirrored_classes
 from workbench.errors import TrainingError
 from workbench.files import content_key
 from workbench.jobs import Progress, Work
@@ -41,7 +44,7 @@ from workbench.training.loop import Images, check_finite, cosine_rate, epoch_bat
 from workbench.training.losses import ranking_loss
 from workbench.training.settings import SegmentationConfig
 
-__all__ = ["PAPER", "SegmentationConfig", "Trained", "train_network", "train_segmentation"]
+__all__ = ["PAPER", "SegmentationConfig", "Trained", "train_network"]
 
 STAGE = "training the U-Net"
 
@@ -53,6 +56,13 @@ CHECKPOINT_EVERY = 25
 PAPER = SegmentationConfig(
     features=PAPER_FEATURES, learning_rate=1e-3, batch_size=32, epochs=10, decay=False
 )
+
+
+class Slices(Images, Protocol):
+    """`Images` that tell across which axis they are cut: that decides what a mirror image is."""
+
+    @property
+    def axis(self) -> Axis: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,41 +84,8 @@ class Trained:
     head_losses: tuple[float, ...] = ()
 
 
-def train_segmentation(
-    images: Images,
-    labels: LabelSource,
-    rows: ArrayLike,
-    config: SegmentationConfig,
-    compute: Compute,
-    *,
-    seed: int,
-    round: int,
-    initial: nn.Module | None = None,
-    checkpoint: Path | None = None,
-) -> Work[tuple[nn.Module, tuple[float, ...]]]:
-    """Train one plain U-Net on labeled rows; parameters and errors as in `train_network`.
-
-    Returns
-    -------
-    network : Module
-        In eval mode, on the device of `compute`.
-    losses : tuple of float
-        The loss of every step.
-    """
-    work = train_network(
-        images, labels, np.unique(np.asarray(rows, dtype=np.int64)), config, compute,
-        seed=seed, round=round, initial=initial, checkpoint=checkpoint,
-    )  # fmt: skip
-
-    def plainly() -> Generator[Progress, None, tuple[nn.Module, tuple[float, ...]]]:
-        trained = yield from work
-        return trained.network, trained.losses
-
-    return plainly()
-
-
 def train_network(
-    images: Images,
+    images: Slices,
     labels: LabelSource,
     rows: ArrayLike,
     config: SegmentationConfig,
@@ -188,7 +165,7 @@ def train_network(
 
 
 def _train_members(
-    images: Images,
+    images: Slices,
     labels: LabelSource,
     rows: NDArray[np.int64],
     config: SegmentationConfig,
@@ -221,7 +198,7 @@ def _train_members(
 
 
 def _train(
-    images: Images,
+    images: Slices,
     labels: LabelSource,
     rows: NDArray[np.int64],
     config: SegmentationConfig,
@@ -244,6 +221,7 @@ def _train(
     losses: list[float] = kept["losses"]
     head_losses: list[float] = kept["head_losses"]
 
+    mirrored = mirrored_classes(labels.classes, images.axis)
     batch_count = math.ceil(max(len(rows), 2) / config.batch_size)
     total = max(config.min_steps, config.epochs * batch_count)
     saved = len(losses)
@@ -256,7 +234,7 @@ def _train(
             x = torch.from_numpy(images.read(batch))
             y = torch.from_numpy(labels.read(batch))
             if config.augment:
-                x, y = augment(x, y, batch, seed=seed, round=round, epoch=epoch)
+                x, y = augment(x, y, batch, seed=seed, round=round, epoch=epoch, mirrored=mirrored)
             x, y = compute.tensor(x), compute.tensor(y)
             reseed_dropout(network, seed, round, len(losses))
             told = {}

@@ -60,12 +60,10 @@ class ManifoldConfig:
         object.__setattr__(self, "width", tuple(self.width))
         for name in ("z_dim", "learning_rate", "batch_size", "epochs"):
             if not getattr(self, name) > 0:
-                raise SettingError(
-                    f"ManifoldConfig.{name} is {getattr(self, name)}. It must be above 0."
-                )
+                raise SettingError(f"manifold.{name} is {getattr(self, name)}. It must be above 0.")
         if self.beta < 0 or self.patience < 0 or self.min_steps < 0 or self.max_steps < 0:
             raise SettingError(
-                "ManifoldConfig.beta, patience, min_steps and max_steps must not be negative."
+                "manifold.beta, patience, min_steps and max_steps must not be negative."
             )
 
     def steps(self, batches: int) -> int:
@@ -118,11 +116,11 @@ class SegmentationConfig:
         for name in ("learning_rate", "batch_size"):
             if not getattr(self, name) > 0:
                 raise SettingError(
-                    f"SegmentationConfig.{name} is {getattr(self, name)}. It must be above 0."
+                    f"segmentation.{name} is {getattr(self, name)}. It must be above 0."
                 )
         if self.epochs < 0 or self.min_steps < 0:
             raise SettingError(
-                f"SegmentationConfig.epochs is {self.epochs} and min_steps {self.min_steps}. "
+                f"segmentation.epochs is {self.epochs} and min_steps {self.min_steps}. "
                 f"Neither can be negative."
             )
         if self.epochs + self.min_steps == 0:

@@ -1,7 +1,7 @@
 """All numbers of a report, computed once from the results.
 
 Every figure, table and sentence reads them from here; how they are computed is
-in `workbench.experiments.summaries`.
+in `workbench.experiments.summaries` and `pairs`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from workbench.errors import WorkbenchError
-from workbench.experiments import summaries
+from workbench.experiments import pairs, summaries
+from workbench.experiments.comparison import Comparison, Measure
 from workbench.experiments.results import COSTS, Results
-from workbench.experiments.statistics import Comparison
 from workbench.strategies.needs import Need, ReferenceDice, ReferenceForeground
 
 __all__ = ["REFERENCE", "TARGET", "Numbers", "needs_of", "summarize"]
@@ -84,6 +84,14 @@ class Numbers:
         ]
         return float(chosen["mean"].iloc[0])
 
+    @property
+    def above_ceiling(self) -> str | None:
+        """The best strategy of the last round, if training on everything reaches less."""
+        best = max(self.ranked, key=self.reached)
+        if self.needed.empty or self.reached(best) <= self.needed["target"].iloc[0] / TARGET:
+            return None
+        return best
+
     def slices(self, index: int) -> float:
         """Slices annotated up to a round, mean over strategies."""
         return float(self.curves[self.curves["round"] == index]["slices"].mean())
@@ -102,15 +110,15 @@ def summarize(results: Results) -> Numbers:
     curves = summaries.learning_curves(results)
     curves = curves[curves["metric"].isin(metrics)].reset_index(drop=True)
     ceiling = summaries.ceilings(results)
-    questions: list[tuple[str, int | str]] = [("dice", "area"), *((each, last) for each in metrics)]
+    measures = [Measure(), *(Measure(metric, at=last) for metric in metrics)]
     against: list[Comparison] = []
     best: list[Comparison | None] = []
     honest = [label for label in ranked if label not in peeking]
-    for metric, at in questions:
+    for measure in measures:
         if REFERENCE in ranked:
-            family = summaries.compare_with(results, REFERENCE, metric, at=at)
+            family = pairs.compare_with(results, REFERENCE, measure)
             against += sorted(family, key=lambda each: ranked.index(each.first))
-        best.append(summaries.best_two(results, metric, at=at, among=honest))
+        best.append(pairs.best_two(results, measure, honest))
     order = list(ranked)
     return Numbers(
         results=results,
@@ -123,8 +131,8 @@ def summarize(results: Results) -> Numbers:
         needed=_by_cost(_needed, results),
         against=tuple(against),
         best=tuple(each for each in best if each is not None),
-        pairs=summaries.pairwise(results),
-        wins=summaries.wins(results).loc[order, order],
+        pairs=pairs.pairwise(results),
+        wins=pairs.wins(results).loc[order, order],
         annotated=summaries.annotated(results),
         seconds=summaries.seconds(results),
         penalties=summaries.penalties(results),

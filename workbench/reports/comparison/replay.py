@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from workbench.cohort.label_maps import foreground
 from workbench.errors import ReportError, WorkbenchError
 from workbench.jobs import Work
 
 if TYPE_CHECKING:
     from workbench.experiments.runs import Run, SavedRound
-    from workbench.strategies.base import ShiftedLatents, Suggestions
+    from workbench.strategies.base import Suggestions
+    from workbench.strategies.needs import ShiftedLatents
     from workbench.study import Study
 
 __all__ = ["Replayed", "find_chains", "replay"]
@@ -40,14 +42,17 @@ class Replayed:
         The latent map of every round, behind a slider.
     chains : plotly Figure or None
         Source → suggested → suggested, with their slices.
-    notes : tuple of str
-        What could not be shown, and why.
+    note : str
+        How to read them, where that is not plain.
+    missing : str
+        Why there are none, in a sentence.
     """
 
     name: str
     maps: go.Figure | None = None
     chains: go.Figure | None = None
-    notes: tuple[str, ...] = ()
+    note: str = ""
+    missing: str = ""
 
 
 def find_chains(
@@ -104,20 +109,20 @@ def replay(run: Run, name: str) -> Work[Replayed]:
     Returns
     -------
     Replayed
-        With a note in place of what cannot be shown here.
+        Without pictures, but with the reason, where they cannot be shown here.
     """
     try:
         study = yield from _reopen(run, 0)
         maps = yield from _maps(run, name, study)
-        notes: tuple[str, ...] = ()
+        note = ""
         if run.config.unit == "cases":
-            notes = (
+            note = (
                 f"{name} suggested whole cases: each chain shows the middle slice of a case, and "
-                f"the map of slices has no arrows, because sources move as cases.",
+                f"the map of slices has no arrows, because sources move as cases."
             )
-        return Replayed(name, maps, _chains(run, name, study), notes)
+        return Replayed(name, maps, _chains(run, name, study), note)
     except (WorkbenchError, OSError, RuntimeError) as error:  # torch: the hardware is another
-        return Replayed(name, notes=(f"No pictures of {name}: {error}",))
+        return Replayed(name, missing=str(error))
 
 
 def _reopen(run: Run, index: int) -> Work[Study]:
@@ -135,8 +140,8 @@ def _reopen(run: Run, index: int) -> Work[Study]:
         if progress.stage == STAGE:
             work.close()
             raise ReportError(
-                "its manifold is not in the cache folder any more. Set WORKBENCH_CACHE to the "
-                "folder that was used for the run and make the report again."
+                "the manifold is not in the cache folder any more. Set WORKBENCH_CACHE to the "
+                "folder that was used for the run, and make the report again."
             )
         yield progress
 
@@ -203,15 +208,15 @@ def _lighten(figures: Sequence[go.Figure]) -> None:
 
 
 def _shift_of(strategy: Any) -> ShiftedLatents | None:
-    from workbench.strategies.base import ShiftedLatents
+    from workbench.strategies.needs import ShiftedLatents
 
     return next((need for need in strategy.needs() if isinstance(need, ShiftedLatents)), None)
 
 
 def _shift(run: Run, saved: SavedRound, study: Study, pool: Any, need: ShiftedLatents) -> Work[Any]:
     """Compute z and z' of the sources again, from the saved network."""
+    from workbench.evidence import EvidenceSource
     from workbench.experiments.simulate import load_round_model
-    from workbench.rounds import EvidenceSource
 
     model = load_round_model(run, saved.index, study)
     evidence = yield from EvidenceSource(study, pool, model, saved.index).gather(frozenset({need}))
@@ -259,12 +264,12 @@ def _chains(run: Run, name: str, study: Study) -> go.Figure | None:
     chains = []
     for chain in found:
         rows = [rows_of[each][len(rows_of[each]) // 2] for each in chain]  # a case's middle slice
-        pictures, masks = images.pictures(rows)[:, -1], labels.read(rows)
+        pictures, masks = images.pictures(rows)[:, -1], foreground(labels.read(rows))
         if images.of_volumes:
             masks = masks[:, masks.shape[1] // 2]
         chains.append(
             [
-                Link(pool.ids[row], labeled_in[each], pictures[place], masks[place] > 0)
+                Link(pool.ids[row], labeled_in[each], pictures[place], masks[place])
                 for place, (row, each) in enumerate(zip(rows, chain, strict=True))
             ]
         )

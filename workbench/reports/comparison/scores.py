@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from workbench.experiments.comparison import NEEDED_CASES, NEEDED_SEEDS, Comparison
+from workbench.experiments.pairs import comparison_table
 from workbench.experiments.results import COSTS, Results
-from workbench.experiments.statistics import NEEDED_CASES, NEEDED_SEEDS, Comparison
-from workbench.experiments.summaries import comparison_table, repetitions
+from workbench.experiments.summaries import repetitions
 from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, needs_of
-from workbench.reports.comparison.tables import Table, number, p_value, plus_minus
-from workbench.reports.figures.strategies import COSTS as COST_TITLES
-from workbench.reports.figures.strategies import UNITS
+from workbench.reports.comparison.tables import Table, number, p_value, plus_minus, seeds_told
+from workbench.reports.figures.axis_titles import UNITS, brief_cost, region_title
 from workbench.strategies.needs import Latents, RepresentativeOrder, ShiftedLatents, VariedShifts
 
 __all__ = [
@@ -37,8 +37,8 @@ _ON_THE_MAP = (Latents, RepresentativeOrder, ShiftedLatents, VariedShifts)
 FULL = "full data"
 
 _SPREAD = (
-    "Mean ± sd over runs; in brackets the 95 % bootstrap interval of the mean over runs, which "
-    "is too narrow where runs are few."
+    "Mean ± sd over n runs, whose test cases are averaged first; in brackets the 95 % bootstrap "
+    "interval of the mean, too narrow where runs are few."
 )
 
 
@@ -48,7 +48,7 @@ def strategies_table(results: Results) -> Table:
     which, vaes = [], []
     for place, label in enumerate(frame["label"]):
         runs = results.members[label]
-        which.append(_seeds(sorted({run.config.seed for run in runs})))
+        which.append(seeds_told(sorted({run.config.seed for run in runs})))
         needs = needs_of(results, label)
         if needs is not None and not any(isinstance(need, _ON_THE_MAP) for need in needs):
             frame.loc[place, "manifolds"] = 0
@@ -76,13 +76,6 @@ def strategies_table(results: Results) -> Table:
     )
 
 
-def _seeds(seeds: list[int]) -> str:
-    """Write ``0 to 9`` where seeds follow each other, else every one."""
-    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
-        return f"{seeds[0]} to {seeds[-1]}"
-    return ", ".join(map(str, seeds))
-
-
 def reached_table(numbers: Numbers, metric: str) -> Table:
     """Tell each region's score in the last round, mean ± sd and interval."""
     lines = numbers.curves[
@@ -96,7 +89,7 @@ def reached_table(numbers: Numbers, metric: str) -> Table:
     rows = []
     for label in [*numbers.ranked, *([FULL] if len(full) else [])]:
         own = frame[frame["label"] == label].set_index("region")
-        cells = {_place(region): _spread(own.loc[region], digits) for region in regions}
+        cells = {region_title(region): _spread(own.loc[region], digits) for region in regions}
         rows.append({"strategy": label, "n": str(int(own["n"].max())), **cells})
     slices = number(numbers.slices(numbers.last), 0)
     return Table(
@@ -104,12 +97,14 @@ def reached_table(numbers: Numbers, metric: str) -> Table:
         f"{UNITS[metric]} in round {numbers.last}, {slices} slices annotated",
         frame,
         pd.DataFrame(rows),
-        note=f"{_SPREAD} n counts runs; test cases are averaged first.",
+        note=f"{_SPREAD}{_penalized(numbers) if metric in ('hd', 'hd95') else ''}",
     )
 
 
-def _place(region: str) -> str:
-    return "mean of the regions" if region == "mean" else region
+def _penalized(numbers: Numbers) -> str:
+    if _penalties(numbers).empty:
+        return ""
+    return " Some of these distances are penalties, which stand for an empty mask: see below."
 
 
 def _spread(row: pd.Series, digits: int) -> str:
@@ -155,7 +150,7 @@ def area_table(numbers: Numbers) -> Table:
     rows = []
     for label in numbers.ranked:
         own = chosen[chosen["label"] == label].set_index("cost")
-        cells = {f"against {_cost(cost)}": _spread(own.loc[cost], 3) for cost in COSTS}
+        cells = {f"against {brief_cost(cost)}": _spread(own.loc[cost], 3) for cost in COSTS}
         rows.append({"strategy": label, **cells})
     return Table(
         "area",
@@ -167,10 +162,6 @@ def area_table(numbers: Numbers) -> Table:
     )
 
 
-def _cost(cost: str) -> str:
-    return COST_TITLES[cost].split(" (")[0]
-
-
 def needed_table(numbers: Numbers) -> Table | None:
     """Tell the budget for 99 % of the full-data Dice; None without a full-data run."""
     if numbers.needed.empty:
@@ -179,7 +170,7 @@ def needed_table(numbers: Numbers) -> Table | None:
     for label in numbers.ranked:
         own = numbers.needed[numbers.needed["label"] == label].set_index("cost")
         cells = {
-            _cost(
+            brief_cost(
                 cost
             ): f"{number(own.loc[cost, 'budget'], 0)} ({100 * own.loc[cost, 'of_all']:.1f} %)"
             if math.isfinite(own.loc[cost, "budget"])
@@ -188,13 +179,17 @@ def needed_table(numbers: Numbers) -> Table | None:
         }
         reached, n = (int(own[key].iloc[0]) for key in ("reached", "n"))
         rows.append({"strategy": label, **cells, "runs that reach it": f"{reached} of {n}"})
+    passed = ""
+    if numbers.above_ceiling is not None:
+        passed = " Training on everything is no ceiling here, so these budgets say little."
     return Table(
         "needed",
         f"Budget for {TARGET:.0%} of the full-data Dice".replace("%", " %"),
         numbers.needed,
         pd.DataFrame(rows),
         note="Where the curve of the mean over runs crosses it, straight lines between rounds; in "
-        "brackets the share of what the full-data runs cost.",
+        f"brackets the share of what the full-data runs cost.{passed}",
+        folded=not numbers.needed["reached"].any(),
     )
 
 
@@ -211,27 +206,27 @@ def tests_tables(numbers: Numbers) -> list[Table]:
         if numbers.peeking:
             names = ", ".join(numbers.peeking)
             note = f"Left out, as they see references that nobody drew: {names}."
-        text = _tests(numbers.best, full=True)
+        text = _tests(numbers.best, "against", "measured")
         frame = comparison_table(numbers.best)
         found.append(Table("best-two", "The two best, by each measure", frame, text, note))
     if len(numbers.ranked) > 2:
         caption = f"All pairs: {_measured(numbers.pairs[0])}"
-        text = _tests(numbers.pairs, full=True)
+        text = _tests(numbers.pairs, "against")
         frame = comparison_table(numbers.pairs)
         found.append(Table("pairs", caption, frame, text, folded=True))
     return found
 
 
-def _tests(comparisons: Sequence[Comparison], *, full: bool = False) -> pd.DataFrame:
-    """Tell differences, intervals, wins and p-values; `full` tells against what, measured how."""
+def _tests(comparisons: Sequence[Comparison], *more: str) -> pd.DataFrame:
+    """Tell differences, intervals, wins and p-values; `more`: ``against``, ``measured``."""
     rows = []
     for each in comparisons:
         digits = 3 if each.metric == "dice" else 2
-        more = {"against": each.second, "measured": _measured(each)} if full else {}
+        told = {"against": each.second, "measured": _measured(each)}
         rows.append(
             {
                 "strategy": each.first,
-                **more,
+                **{name: told[name] for name in more},
                 "difference": number(each.difference, digits),
                 "95 % interval": f"{number(each.low, digits)} to {number(each.high, digits)}",
                 "wins–losses": f"{each.wins}–{each.losses}",
@@ -256,7 +251,8 @@ def _measured(comparison: Comparison) -> str:
 
 
 TESTS_NOTE = (
-    "Difference of the means at shared seeds; its interval draws seeds and test cases anew. "
+    "Difference of the means at the seeds that both strategies have; its interval draws seeds and "
+    "test cases anew. Wins and losses count seeds. "
     "Wilcoxon signed-rank tests over seeds (each averaged over test cases) and over test cases "
     "(each averaged over seeds first), corrected by Holm's method for the strategies that are "
     f"compared at once; none with fewer than {NEEDED_SEEDS} seeds or {NEEDED_CASES} test cases. "
@@ -297,7 +293,7 @@ def annotated_table(numbers: Numbers) -> Table:
     text = pd.DataFrame(
         {
             "strategy": at_last.index,
-            **{_cost(cost): [number(each, 0) for each in at_last[cost]] for cost in COSTS},
+            **{brief_cost(cost): [number(each, 0) for each in at_last[cost]] for cost in COSTS},
             "foreground, initial set": [_share(each) for each in first["foreground"]],
             "foreground, suggested": [_share(each) for each in at_last["foreground_suggested"]],
             "foreground, all": [_share(each) for each in at_last["foreground"]],
@@ -344,10 +340,16 @@ def _spreads(frame: pd.DataFrame, name: str, digits: int) -> list[str]:
     return [plus_minus(mean, sd, digits) for mean, sd in pairs]
 
 
+def _penalties(numbers: Numbers) -> pd.DataFrame:
+    """Penalties of the last round by strategy and region; empty where there is none."""
+    at_last = numbers.penalties[numbers.penalties["round"] == numbers.last]
+    return at_last if at_last["penalties"].any() else at_last.iloc[:0]
+
+
 def penalties_table(numbers: Numbers) -> Table | None:
     """Tell how many Hausdorff distances are penalties; None where none is."""
-    at_last = numbers.penalties[numbers.penalties["round"] == numbers.last]
-    if not len(at_last) or not at_last["penalties"].any():
+    at_last = _penalties(numbers)
+    if at_last.empty:
         return None
     rows = []
     for label in numbers.ranked:

@@ -9,27 +9,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from workbench.errors import SettingError
-from workbench.experiments.results import Results, read_results
-from workbench.experiments.statistics import sentence
+from workbench.experiments.results import read_results
 from workbench.jobs import Work
 from workbench.reports.comparison import scores, settings
 from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, summarize
 from workbench.reports.comparison.parts import Part, Section, Text
 from workbench.reports.comparison.replay import Replayed, replay
-from workbench.reports.comparison.tables import number
+from workbench.reports.comparison.sentences import cohort, findings, overview
 from workbench.reports.comparison.writing import write_comparison
-from workbench.reports.figures.strategies import (
-    UNITS,
-    each_strategy_figure,
-    loss_by_round_figure,
-    seconds_figure,
-    strategy_curves_figure,
-    structures_figure,
-)
+from workbench.reports.figures.axis_titles import UNITS
+from workbench.reports.figures.strategy_curves import strategy_curves_figure
+from workbench.reports.figures.strategy_panels import each_strategy_figure
+from workbench.reports.figures.strategy_training import loss_by_round_figure, seconds_figure
+from workbench.reports.figures.structures import FEW, structures_figure
 from workbench.reports.palette import LineStyle, line_styles
+from workbench.words import count
 
 __all__ = ["Report", "make_report"]
 
@@ -58,7 +53,7 @@ class Report:
     @property
     def title(self) -> str:
         """Heading of the page."""
-        return f"Query strategies compared on {_cohort(self.numbers.results)}"
+        return f"Query strategies compared on {cohort(self.numbers.results)}"
 
     def sections(self) -> tuple[Section, ...]:
         """Every section, in reading order."""
@@ -83,7 +78,7 @@ class Report:
         Path
             The folder of the tables.
         """
-        runs = _count(len(self.numbers.results.runs), "run")
+        runs = count(len(self.numbers.results.runs), "run")
         return write_comparison(
             self.sections(), Path(page), title=self.title, source=f"the folders of {runs}"
         )
@@ -93,15 +88,15 @@ class Report:
         numbers = self.numbers
         results = numbers.results
         parts: list[Part] = [
-            Text(_overview(numbers)),
-            _list(_findings(numbers)),
+            Text(overview(numbers)),
+            _list(findings(numbers)),
             scores.strategies_table(results),
         ]
         if results.notes:
             parts += [Text("To be known:"), _list(results.notes)]
         if results.left_out:
             told = [f"{each.folder.name}: {each.why}" for each in results.left_out]
-            parts += [Text(f"Left out: {_count(len(told), 'folder')}."), _list(told)]
+            parts += [Text(f"Left out: {count(len(told), 'folder')}."), _list(told)]
         else:
             parts.append(Text("Every run that was found is finished and is in the tables."))
         return Section("findings", "What was found", tuple(parts))
@@ -168,11 +163,12 @@ class Report:
         at_last = at_last[at_last["round"] == numbers.last]
         keys = ["label", "metric", "region", "case"]
         cases = at_last.groupby(keys, sort=False, as_index=False)["value"].mean()
+        dots = "cases beyond" if cases["case"].nunique() > FEW else "the cases themselves"
         parts: list[Part] = [
             Text(
                 f"Test cases in round {numbers.last}, each averaged over runs: the box spans the "
                 f"quartiles, its line is the median, whiskers reach to the last case within 1.5 "
-                f"times the box, and dots are cases beyond."
+                f"times the box, and dots are {dots}."
             )
         ]
         for metric in numbers.metrics:
@@ -229,15 +225,24 @@ class Report:
 
     def maps(self) -> Section:
         """Chains of suggestions and the latent map of each round."""
-        parts: list[Part] = [
-            Text(
-                "Chains lead from a labeled slice to the one that was suggested from it, and on, "
-                "as in figure 5 of Dai et al. (2022). On the maps the slider chooses the round."
-            )
-        ]
+        parts: list[Part] = []
+        missing: dict[str, list[str]] = {}
         for each in self.pictures:
             parts += [figure for figure in (each.chains, each.maps) if figure is not None]
-            parts += [Text(Text.plain(note)) for note in each.notes]
+            parts += [Text(Text.plain(each.note))] if each.note else []
+            if each.missing:
+                missing.setdefault(each.missing, []).append(each.name)
+        if parts:
+            parts.insert(
+                0,
+                Text(
+                    "Chains lead from a labeled slice to the one that was suggested from it, and "
+                    "on, as in figure 5 of Dai et al. (2022). On the maps the slider chooses the "
+                    "round."
+                ),
+            )
+        for why, names in missing.items():
+            parts.append(Text(Text.plain(f"No pictures of {'; '.join(names)}: {why}")))
         if not self.pictures:
             parts = [Text("No pictures were asked for.")]
         return Section("maps", "Chains and latent maps", tuple(parts))
@@ -250,9 +255,9 @@ class Report:
             "settings",
             "Settings, seeds and versions",
             (
-                settings.settings_table(runs),
+                settings.settings_table(runs, results.references),
                 settings.runs_table(results),
-                settings.versions_table(runs),
+                settings.versions_table([*runs, *results.references]),
             ),
         )
 
@@ -304,96 +309,5 @@ def _pictured(numbers: Numbers) -> list[str]:
     return [*guided[:2], *(name for name in numbers.ranked if name == REFERENCE)]
 
 
-# ---------------------------------------------------------------------- sentences
-def _overview(numbers: Numbers) -> str:
-    results = numbers.results
-    cases = results.scores["case"].nunique()
-    first, last = numbers.slices(0), numbers.slices(numbers.last)
-    full = results.runs["run"].nunique() - results.rounds["run"].nunique()
-    runs = _count(results.rounds["run"].nunique(), "run")
-    if full:
-        runs += f" and {_count(full, 'full-data run')}"
-    return (
-        f"{_count(len(numbers.ranked), 'strategy', 'strategies')} in {runs}, from "
-        f"{number(first, 0)} to "
-        f"{number(last, 0)} annotated slices over {_count(numbers.last, 'round')} of suggestions, "
-        f"scored on {_count(cases, 'test case')} of {Text.plain(_cohort(results))}."
-    )
-
-
-def _findings(numbers: Numbers) -> list[str]:
-    found = [each for each in numbers.against if each.at == "area"]
-    if not found:
-        return [
-            f"No run of {REFERENCE} is among these, so it cannot be said whether a strategy beats "
-            f"it. Add one.",
-            *_ends(numbers),
-        ]
-    tested = [each for each in found if np.isfinite(each.holm_seeds)]
-    open_ones = [each for each in found if each not in tested]
-    said = [sentence(each) for each in tested]
-    if len(open_ones) < 3:
-        said += [sentence(each) for each in open_ones]
-    else:
-        told = "; ".join(
-            f"{each.first} {_signed(each.difference)} ({_signed(each.low)} to {_signed(each.high)})"
-            for each in open_ones
-        )
-        said.append(
-            f"Whether these beat {REFERENCE} cannot be said from so few seeds or test cases; "
-            f"difference of the area under the mean Dice, with its 95 % interval: {told}."
-        )
-    if numbers.peeking:
-        names = ", ".join(numbers.peeking)
-        said.append(f"To be read as a bound, because it sees references nobody drew: {names}.")
-    return [*said, *_ends(numbers)]
-
-
-def _ends(numbers: Numbers) -> list[str]:
-    """The two best, and what it takes to come near to training on everything."""
-    said = []
-    best = next((each for each in numbers.best if each.at == "area"), None)
-    if best is not None and REFERENCE not in (best.first, best.second):
-        said.append(f"The two best: {best.first} and {best.second}. {sentence(best)}")
-    if not numbers.needed.empty:
-        said.append(_reaching(numbers))
-    return said
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
-
-
-def _reaching(numbers: Numbers) -> str:
-    """Say which strategies reach 99 % of training on everything, and with how many slices."""
-    table = numbers.needed[numbers.needed["cost"] == "slices"].set_index("label")["budget"]
-    reached = [
-        f"{label} with {number(table[label], 0)} slices"
-        for label in table.sort_values(kind="stable").index
-        if table[label] < float("inf")
-    ]
-    full = numbers.needed["target"].iloc[0] / TARGET
-    best = max(numbers.ranked, key=numbers.reached)
-    if numbers.reached(best) > full:
-        return (
-            f"Training on everything reaches a Dice of {number(full)}, less than {best} in round "
-            f"{numbers.last} ({number(numbers.reached(best))}): it is no ceiling here, most often "
-            f"because it was trained for too few steps."
-        )
-    goal = f"{100 * TARGET:.0f} % of the Dice of training on everything"
-    if not reached:
-        return f"No strategy reaches {goal}."
-    return f"{goal} is reached by {', '.join(reached)}."
-
-
 def _list(lines: Sequence[str]) -> Text:
     return Text("\n".join(f"- {Text.plain(line)}" for line in lines))
-
-
-def _count(n: int, one: str, many: str = "") -> str:
-    return f"{number(n, 0)} {one if n == 1 else many or one + 's'}"
-
-
-def _cohort(results: Results) -> str:
-    first = next(iter(results.members.values()))[0]
-    return Path(first.config.source).name

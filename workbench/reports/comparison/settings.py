@@ -15,32 +15,55 @@ from workbench.reports.comparison.tables import Table, number
 
 __all__ = ["runs_table", "settings_table", "versions_table"]
 
+#: Told run by run only where runs differ; the CSV file has them always.
+_SHARED = ("device", "precision", "threads")
 #: Told run by run, not among the settings.
 _OWN = ("seed", "manifold_seed", "strategy")
 
 
-def settings_table(runs: Sequence[Run]) -> Table:
-    """List every setting with its value, defaults included, and where runs differ."""
-    columns = [_flat(run) for run in runs]
+def settings_table(runs: Sequence[Run], references: Sequence[Run] = ()) -> Table:
+    """List every setting with its value, defaults included, and where runs differ.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Those that are compared.
+    references : sequence of Run
+        The full-data runs; their values are told where they are others.
+    """
+    columns, full = ([_flat(run) for run in each] for each in (runs, references))
     names = list(dict.fromkeys(name for settings in columns for name in settings))
     rows = []
     for name in names:
-        values = [_said(settings[name]) for settings in columns if name in settings]
-        counts = {value: values.count(value) for value in dict.fromkeys(values)}
-        told = next(iter(counts))
-        if len(counts) > 1:
-            told = "; ".join(f"{value} ({n} of {len(values)} runs)" for value, n in counts.items())
-        rows.append({"setting": name, "value": told, "differs": len(counts) > 1})
+        told, differs = _values(columns, name)
+        rows.append({"setting": name, "value": told, "differs": differs})
+        if full:
+            of_full, _ = _values(full, name)
+            rows[-1]["full data"] = "" if of_full == told else of_full
     frame = pd.DataFrame(rows)
     text = frame.assign(differs=frame["differs"].map({True: "differs", False: ""}))
     text = text.rename(columns={"differs": "between runs"})
+    if not frame["differs"].any():
+        text = text.drop(columns="between runs")
     return Table(
         "settings",
         "Every setting of the runs",
         frame,
         text,
-        note="Strategies, their parameters and the seeds are in the table of runs.",
+        note="Strategies, their parameters and the seeds are in the table of runs."
+        + (" Of the full-data runs only what is not the same is told." if full else ""),
+        folded=not frame["differs"].any(),
     )
+
+
+def _values(columns: Sequence[Mapping[str, Any]], name: str) -> tuple[str, bool]:
+    """Tell the value of a setting, or each value and in how many runs; and whether they differ."""
+    values = [_said(settings[name]) for settings in columns if name in settings]
+    counts = {value: values.count(value) for value in dict.fromkeys(values)}
+    if len(counts) < 2:
+        return "".join(counts), False
+    of = f"of {len(values)} runs"
+    return "; ".join(f"{value} ({n} {of})" for value, n in counts.items()), True
 
 
 def _flat(run: Run) -> dict[str, Any]:
@@ -63,7 +86,7 @@ def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {each}" for name, each in value.items()) or "none"
+        return ", ".join(f"{name} {_said(each)}" for name, each in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(_said(each) for each in value)
     return f"{value:,}" if isinstance(value, int) and abs(value) >= 10_000 else str(value)
@@ -71,10 +94,9 @@ def _said(value: Any) -> str:
 
 def runs_table(results: Results) -> Table:
     """List the runs: strategy, parameters, seeds, rounds, how long they took."""
-    spent = results.rounds.assign(
-        minutes=(results.rounds["seconds_training"] + results.rounds["seconds_suggesting"]) / 60
-    )
-    minutes = spent.groupby("run")["minutes"].sum()
+    rounds = pd.concat([results.rounds, results.ceiling.drop_duplicates(["run", "round"])])
+    seconds = rounds["seconds_training"] + rounds["seconds_suggesting"]
+    minutes = seconds.groupby(rounds["run"]).sum() / 60
     frame = results.runs.drop(columns="folder").assign(
         minutes=results.runs["run"].map(minutes).astype(float)
     )
@@ -82,7 +104,10 @@ def runs_table(results: Results) -> Table:
         parameters=[_said(json.loads(told)) for told in frame["parameters"]],
         minutes=[number(each, 1) for each in frame["minutes"]],
     )
-    text = text.rename(columns={"label": "strategy", "manifold_seed": "manifold seed"})
+    same = [name for name in _SHARED if frame[name].nunique() == 1]
+    text = text.drop(columns=same).rename(
+        columns={"label": "strategy", "manifold_seed": "manifold seed"}
+    )
     return Table(
         "runs",
         "Every run",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pandas as pd
 
 from workbench.files import replace_file
 
-__all__ = ["Table", "number", "p_value", "plus_minus"]
+__all__ = ["Table", "number", "p_value", "plus_minus", "seeds_told"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Table:
         """Show the table at the end of a notebook's cell and on a page."""
         kinds = [_kind(self.text[column]) for column in self.text.columns]
         width = sum(max(map(len, map(str, [each, *self.text[each]]))) for each in self.text)
-        between = "<br>[" if width > WIDE else " ["  # an interval goes below its mean
+        wide = width > WIDE
         head = "".join(
             f"<th{kind}>{html.escape(str(column))}</th>"
             for column, kind in zip(self.text.columns, kinds, strict=True)
@@ -58,7 +59,7 @@ class Table:
         rows = "".join(
             "<tr>"
             + "".join(
-                f"<td{kind}>{html.escape(str(cell)).replace(' [', between)}</td>"
+                f"<td{kind}>{_cell(str(cell), wide)}</td>"
                 for cell, kind in zip(row, kinds, strict=True)
             )
             + "</tr>"
@@ -134,12 +135,29 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def seeds_told(seeds: Sequence[int]) -> str:
+    """Write ``0 to 9`` where seeds (in ascending order) follow each other, else every one."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
 #: Letters of a cell beyond which it is broken into lines.
 LONG = 60
 #: Letters of a row beyond which it has no room on a page.
 WIDE = 112
 
-_NUMBER = re.compile(r"^[<−–\d][\d,.\s±×/%()\[\]−–<toofns]*$")
+_NUMBER = re.compile(r"^[<+−–·\d][\d,.\s±×/%()\[\]−–<toofns]*$|^not reached$")
+#: Where an interval or the parameters of a strategy begin, at the end of a cell.
+_BREAK = re.compile(r" (?=\[[^\[]*\]$|\([^(]*\)$)")
+
+
+def _cell(text: str, wide: bool) -> str:
+    """Escape a cell; in a wide table intervals and parameters go below what they belong to."""
+    told = html.escape(text)
+    if wide and len(text) <= LONG:
+        told = _BREAK.sub("<br>", told)
+    return told
 
 
 def _kind(column: pd.Series) -> str:

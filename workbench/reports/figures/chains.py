@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
@@ -75,7 +76,7 @@ def chains_figure(
         titles, first.picture.shape, spacing, letters=LETTERS[first.id.axis], columns=columns
     )
     for row, chain in enumerate(chains):
-        window = grey_window(chain[0].picture)
+        window = grey_window(np.stack([link.picture for link in chain]))
         for column, link in enumerate(chain):
             panels.picture(row, column, link.picture, window)
             panels.contour(row, column, link.reference, "reference")

@@ -23,7 +23,8 @@ from workbench.reports.theme import dress
 if TYPE_CHECKING:
     from workbench.cohort.pool import Pool
     from workbench.latent.project import Projection
-    from workbench.strategies.base import Shift, Suggestions
+    from workbench.strategies.base import Suggestions
+    from workbench.strategies.needs import Shift
 
 __all__ = ["latent_map_figure", "wedge"]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from plotly.colors import sample_colorscale, unlabel_rgb
 from plotly.subplots import make_subplots
 
+from workbench.cohort.label_maps import foreground
 from workbench.reports.palette import PREDICTION, REFERENCE
 from workbench.reports.theme import dress
 
@@ -95,11 +96,12 @@ class Panels:
 
     def contour(self, row: int, column: int, mask: NDArray[Any] | None, kind: str) -> None:
         """Outline the foreground of a mask; `kind` is ``"reference"`` or ``"prediction"``."""
-        if mask is None or not np.any(mask):
+        marked = None if mask is None else foreground(np.asarray(mask))
+        if marked is None or not marked.any():
             return
         from skimage.measure import find_contours
 
-        padded = np.pad(np.asarray(mask) > 0, 1).astype(float)
+        padded = np.pad(marked, 1).astype(float)
         lines = find_contours(padded, 0.5)  # type: ignore[no-untyped-call]
         path = np.vstack([np.vstack([line - 1, [[np.nan, np.nan]]]) for line in lines])
         self.figure.add_trace(

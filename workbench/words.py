@@ -1,4 +1,4 @@
-"""Counts as a person reads them, for the log, the steps and the views alike."""
+"""Counts as a person reads them, for the log, the steps, the views and the reports alike."""
 
 from __future__ import annotations
 

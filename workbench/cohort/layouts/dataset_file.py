@@ -1,7 +1,8 @@
 """Read a ``dataset.json``: what the images are and what the label values mean.
 
 Two dialects are in use: the Decathlon's (``modality``, labels by value) and
-nnU-Net's (``channel_names``, labels by name, regions as lists of values).
+nnU-Net's (``channel_names``, labels by name, regions as lists of values, and the
+label "ignore"). What the workbench converts has ``regions`` beside Decathlon labels.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ __all__ = ["DatasetFile", "read_dataset_file"]
 class DatasetFile:
     """What a data set declares about itself; see `Cohort` for the fields.
 
-    ``cases`` are the ids that it lists, empty where it lists none.
+    ``cases`` are the ids that it lists, empty where it lists none; ``nnunet`` tells which of
+    the two dialects it is written in.
     """
 
     name: str = ""
@@ -30,6 +32,8 @@ class DatasetFile:
     labels: Mapping[int, str] = field(default_factory=dict)
     regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     cases: tuple[str, ...] = ()
+    ignored: tuple[int, ...] = ()
+    nnunet: bool = False
 
 
 def read_dataset_file(path: Path) -> DatasetFile:
@@ -44,12 +48,19 @@ def read_dataset_file(path: Path) -> DatasetFile:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         channels = _names(content.get("channel_names") or content.get("modality") or {"0": "image"})
         labels, regions = _labels(content.get("labels") or {})
+        regions |= {name: tuple(values) for name, values in (content.get("regions") or {}).items()}
+        ignored = tuple(value for value, name in labels.items() if name == "ignore")
+        labels = {value: name for value, name in labels.items() if value not in ignored}
+        regions = {name: values for name, values in regions.items() if name != "ignore"}
         listed = content.get("training") or []
         cases = tuple(
             stem_of(Path(entry["image"] if isinstance(entry, dict) else entry))
             for entry in (listed if isinstance(listed, list) else [])
         )
-        return DatasetFile(str(content.get("name", "")), channels, labels, regions, cases)
+        return DatasetFile(
+            str(content.get("name", "")), channels, labels, regions, cases, ignored,
+            nnunet="channel_names" in content,
+        )  # fmt: skip
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise CohortError(
             f"{path} cannot be understood ({type(error).__name__}: {error}). It is a JSON object "

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.experiments.tiny import tiny_config
+from workbench.cohort.cohort import IGNORED
+from workbench.cohort.label_maps import read_classes
+from workbench.cohort.layouts import recognize
+from workbench.cohort.volumes import read_header, read_image
+from workbench.errors import CohortError, RunError
+from workbench.experiments.export import export_nnunet
+from workbench.experiments.runs import Run, SavedRound
+from workbench.experiments.simulate import open_run_data
+from workbench.jobs import finish
+
+
+def check_the_rules_of_nnunet(folder: Path) -> dict:
+    """What nnU-Net v2 demands of a raw data set, in its documentation's words."""
+    declared = json.loads((folder / "dataset.json").read_text())
+    assert {"channel_names", "labels", "numTraining", "file_ending"} <= set(declared)
+    labels, ending = declared["labels"], declared["file_ending"]
+    assert labels["background"] == 0
+    assert sorted(labels.values()) == list(range(len(labels)))  # "must be consecutive"
+    if "ignore" in labels:
+        assert labels["ignore"] == max(labels.values())  # "the highest integer label value"
+    channels = [f"{int(index):04d}" for index in declared["channel_names"]]
+    cases = sorted(path.name.removesuffix(ending) for path in (folder / "labelsTr").iterdir())
+    assert len(cases) == declared["numTraining"]
+    images = sorted(path.name for path in (folder / "imagesTr").iterdir())
+    assert images == sorted(f"{case}_{channel}{ending}" for case in cases for channel in channels)
+    found = set()
+    for case in cases:
+        label = nib.load(folder / "labelsTr" / f"{case}{ending}")
+        assert label.get_data_dtype().kind in "ui"
+        found |= {int(value) for value in np.unique(label.dataobj)}
+        for channel in channels:  # "must share the same geometry"
+            image = nib.load(folder / "imagesTr" / f"{case}_{channel}{ending}")
+            assert image.shape == label.shape
+            np.testing.assert_array_equal(image.affine, label.affine)
+    assert found <= set(labels.values())
+    return declared
+
+
+def made_run(folder, labeled):
+    """A run of one round that labeled the slices that `labeled` picks; nothing is trained."""
+    config = tiny_config(rounds=0, strategy={"name": "random", "parameters": {}})
+    data = finish(open_run_data(config))
+    names = tuple(str(each) for each in data.pool.ids if labeled(each, data.pool.ids[0].case))
+    saved = SavedRound(0, names, (), {}, config.strategy, {}, (), {})
+    return Run(folder, config, {}, (saved,)), data
+
+
+LABELED = {
+    "some slices": lambda each, first: each.index % 7 == 2,
+    "a whole case": lambda each, first: each.case == first,
+}
+
+
+@pytest.mark.parametrize("what", LABELED)
+def test_the_labeled_slices_of_a_run_are_what_nnunet_trains_on(tmp_path, what):
+    run, data = made_run(tmp_path / "run", LABELED[what])
+    folder = tmp_path / "Dataset101_Chosen"
+    count = finish(export_nnunet(run, folder))
+    declared = check_the_rules_of_nnunet(folder)
+    assert count == declared["numTraining"]
+    assert ("ignore" in declared["labels"]) == (what == "some slices")
+    assert list(declared["labels"])[:4] == [
+        "background",
+        "necrotic core",
+        "edema",
+        "enhancing tumor",
+    ]
+    pool = run.pool_after(data.pool)
+    labeled = {pool.ids[row] for row in np.flatnonzero(pool.labeled_in >= 0)}
+    cases = {case.id: case for case in data.cohort.cases}
+    assert len({each.case for each in labeled}) == count
+    for name in {each.case for each in labeled}:
+        case = cases[name]
+        header = read_header(next(iter(case.images.values())))
+        expected, _ = read_classes(case, data.cohort, header.shape, header.affine)
+        if what == "some slices":
+            indices = [each.index for each in labeled if each.case == name]
+            kept = np.isin(np.arange(expected.shape[2]), indices)
+            expected[:, :, ~kept] = declared["labels"]["ignore"]
+        label = nib.as_closest_canonical(nib.load(folder / "labelsTr" / f"{name}.nii.gz"))
+        np.testing.assert_array_equal(np.asanyarray(label.dataobj), expected)
+        for channel, path in enumerate(case.images.values()):
+            image = nib.load(folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz")
+            np.testing.assert_array_equal(image.dataobj, nib.load(path).dataobj)
+
+
+def test_the_workbench_reads_its_export_and_leaves_out_what_is_ignored(tmp_path):
+    run, _ = made_run(tmp_path / "run", LABELED["some slices"])
+    finish(export_nnunet(run, tmp_path / "Dataset101_Chosen", files="copy"))
+    cohort = recognize(tmp_path / "Dataset101_Chosen")
+    assert cohort.layout == "nnU-Net"
+    assert cohort.classes == ("background", "necrotic core", "edema", "enhancing tumor")
+    volume = read_image(cohort.cases[0].images)
+    classes, _ = read_classes(cohort.cases[0], cohort, volume.data.shape[1:], volume.affine)
+    assert (classes == IGNORED).any()
+    assert (classes != IGNORED).any()
+
+
+def test_a_run_without_rounds_and_a_folder_with_files_are_refused(tmp_path):
+    run, _ = made_run(tmp_path / "run", LABELED["a whole case"])
+    with pytest.raises(RunError, match="no finished round"):
+        finish(export_nnunet(replace(run, rounds=()), tmp_path / "made"))
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "precious.txt").write_text("mine")
+    with pytest.raises(CohortError, match="is not empty"):
+        finish(export_nnunet(run, tmp_path / "made"))

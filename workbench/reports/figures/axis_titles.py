@@ -1,0 +1,40 @@
+"""What the axes of a comparison measure, with their units.
+
+Figures and tables of strategies side by side take the same words from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["COSTS", "UNITS", "brief_cost", "measure", "region_title"]
+
+#: What a curve can be drawn against: column of the table, and title of the axis.
+COSTS: Mapping[str, str] = {
+    "slices": "slices annotated",
+    "shown": "slices shown (three for each suggested one)",
+    "cases": "cases (with at least one annotated slice)",
+    "pixels": "pixels (of the annotated slices)",
+}
+
+#: What each metric measures, with its unit, in the order in which they are told.
+UNITS: Mapping[str, str] = {
+    "dice": "Dice",
+    "hd": "Hausdorff distance (mm)",
+    "hd95": "95 % Hausdorff distance (mm)",
+}
+
+
+def brief_cost(cost: str) -> str:
+    """Name what is counted, without its explanation: ``"slices shown"``."""
+    return COSTS[cost].split(" (")[0]
+
+
+def region_title(region: str) -> str:
+    """Name a region; ``"mean"`` is that of the regions."""
+    return "mean of the regions" if region == "mean" else region
+
+
+def measure(metric: str, region: str) -> str:
+    """Name a measure and its unit: ``"Dice, anterior"``, ``"Dice, mean of the regions"``."""
+    return f"{UNITS.get(metric, metric)}, {region_title(region)}"
