@@ -148,7 +148,7 @@ def simulate(
     ] = None,
     unit: Annotated[
         str | None,
-        typer.Option(help="What is suggested and counted: slices, as if not given, or cases."),
+        typer.Option(help="Suggested and counted: slices, as if not given, cases or volumes."),
     ] = None,
     seed: Annotated[
         int, typer.Option(help="Decides initial set, weights, augmentation and draws.")

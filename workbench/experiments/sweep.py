@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cohort.opening import PHANTOM
-from workbench.cohort.preprocess import Recipe
+from workbench.cohort.preprocess import Recipe, VolumeRecipe
 from workbench.errors import SettingError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.protocols import FULL_DATA, protocol
@@ -243,7 +243,8 @@ class _Reader:
             return
         if not isinstance(given[section], dict):
             raise self.file.mistake((*key, section), f"{section} is a table of settings.")
-        known = [each.name for each in fields(SECTIONS[section])]
+        of_volumes = section == "recipe" and given.get("unit") == "volumes"
+        known = [each.name for each in fields(VolumeRecipe if of_volumes else SECTIONS[section])]
         self.file.know((*key, section), given[section], known)
 
     def _config(self, key: Key, settings: Mapping[str, Any], given: Mapping[str, Any]) -> RunConfig:
