@@ -139,6 +139,7 @@ def build_model(study: Study, needs: Iterable[Need] = ()) -> nn.Module:
         variant_for(needs),
         study.seed,
         len(data.images.size),
+        study.segmentation.patch,
     )
 
 

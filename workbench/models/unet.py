@@ -7,14 +7,18 @@ convolutions; MONAI's ``BasicUNet`` is that network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
 
 from workbench.errors import SettingError
 
-__all__ = ["PAPER_FEATURES", "build_unet", "levels", "seeded"]
+__all__ = ["PAPER_FEATURES", "build_unet", "in_windows", "levels", "seeded", "windows"]
+
+#: Share of a window's side that it has in common with the next.
+OVERLAP = 0.25
 
 #: Widths of Dai 2020 and 2022; the last is the width before the final 1×1 convolution.
 PAPER_FEATURES = (32, 64, 128, 256, 512, 32)
@@ -48,6 +52,7 @@ def build_unet(
     features: Sequence[int] = PAPER_FEATURES,
     seed: int = 0,
     dims: int = 2,
+    window: Sequence[int] | None = None,
 ) -> nn.Module:
     """Build a U-Net whose initial weights are decided by its seed.
 
@@ -63,6 +68,9 @@ def build_unet(
         Decides the initial weights; torch's own random numbers are not disturbed.
     dims : {2, 3}
         Of slices, or of volumes.
+    window : sequence of int, optional
+        In eval mode larger images are predicted in overlapping windows of this size, whose
+        logits are averaged with Gaussian weights; multiples of 16. Not given: whole.
 
     Returns
     -------
@@ -75,8 +83,6 @@ def build_unet(
     SettingError
         If there are fewer than two classes, no channel, or not six widths.
     """
-    from monai.networks.nets.basic_unet import BasicUNet  # takes seconds to import
-
     if classes < 2:
         raise SettingError(
             f"The label maps have {classes} class. Segmentation needs the background and at least "
@@ -88,7 +94,7 @@ def build_unet(
             f"least one channel and six positive widths, such as {PAPER_FEATURES}."
         )
     with seeded(seed):
-        network: nn.Module = BasicUNet(
+        network: nn.Module = _unet_class()(
             spatial_dims=dims,
             in_channels=channels,
             out_channels=classes,
@@ -98,7 +104,50 @@ def build_unet(
             upsample="deconv",
         )
     network.register_forward_pre_hook(_pad_where_needed)
+    network.window = None if window is None else tuple(window)  # type: ignore[assignment]
     return network
+
+
+@functools.cache
+def _unet_class() -> type[nn.Module]:
+    """MONAI's U-Net, that can predict in windows."""
+    from monai.inferers.utils import sliding_window_inference
+    from monai.networks.nets.basic_unet import BasicUNet  # takes seconds to import
+
+    class UNet(BasicUNet):
+        window: tuple[int, ...] | None = None
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            whole = super().forward
+            logits: torch.Tensor
+            if self.window is None or not in_windows(self, x):
+                logits = whole(x)
+            else:
+                logits = sliding_window_inference(  # type: ignore[assignment]
+                    x, self.window, 1, lambda part: whole(part).float(), OVERLAP, "gaussian"
+                )
+            return logits
+
+    return UNet
+
+
+def in_windows(network: nn.Module, x: torch.Tensor) -> bool:
+    """Tell whether a U-Net predicts these images in windows."""
+    window: tuple[int, ...] | None = getattr(network, "window", None)
+    if window is None or network.training:
+        return False
+    return any(have > side for have, side in zip(x.shape[2:], window, strict=True))
+
+
+def windows(network: nn.Module, x: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Iterate over the windows of images that a U-Net predicts in windows."""
+    from monai.data.utils import dense_patch_slices
+
+    sides = x.shape[2:]
+    size = [min(side, have) for side, have in zip(network.window, sides, strict=True)]  # type: ignore[arg-type]
+    steps = [max(int(side * (1 - OVERLAP)), 1) for side in size]
+    for cut in dense_patch_slices(sides, size, steps):
+        yield x[(slice(None), slice(None), *cut)]
 
 
 def levels(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from workbench.errors import TrainingError
-from workbench.models.unet import build_unet, levels, seeded
+from workbench.models.unet import build_unet, in_windows, levels, seeded, windows
 
 __all__ = [
     "PLAIN",
@@ -210,12 +210,13 @@ def build_network(
     variant: Variant = PLAIN,
     seed: int = 0,
     dims: int = 2,
+    window: Sequence[int] | None = None,
 ) -> nn.Module:
     """Build the network of a variant.
 
     Parameters
     ----------
-    channels, classes, features, dims
+    channels, classes, features, dims, window
         As in `build_unet`.
     variant : Variant
         What it must be able to do.
@@ -232,11 +233,13 @@ def build_network(
         alone = replace(variant, members=1)
         return Ensemble(
             [
-                build_network(channels, classes, features, alone, _member_seed(seed, index), dims)
+                build_network(
+                    channels, classes, features, alone, _member_seed(seed, index), dims, window
+                )
                 for index in range(variant.members)
             ]
         )
-    unet = build_unet(channels, classes, features, seed, dims)
+    unet = build_unet(channels, classes, features, seed, dims, window)
     if variant.dropout > 0:
         for name in DROPPED_AFTER:
             unet.get_submodule(name).add_module("dropout", SeededDropout(variant.dropout))
@@ -355,6 +358,14 @@ def outputs(network: nn.Module, x: torch.Tensor) -> Outputs:
             torch.cat([one.features for one in each], dim=1),
             torch.stack(losses).mean(dim=0) if losses else None,
             members,
+        )
+    if in_windows(_unet(network), x):  # means over the windows stand for the whole
+        parts = [outputs(network, part) for part in windows(_unet(network), x)]
+        losses = [part.predicted_loss for part in parts if part.predicted_loss is not None]
+        return Outputs(
+            network(x).float(),
+            torch.stack([part.features for part in parts]).mean(dim=0),
+            torch.stack(losses).mean(dim=0) if losses else None,
         )
     logits, features = levels(_unet(network), x)
     predicted = network.head(features) if isinstance(network, UNetWithLossHead) else None

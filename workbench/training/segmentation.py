@@ -42,6 +42,7 @@ from workbench.models.weights import fingerprint, load_checkpoint, save_checkpoi
 from workbench.training.augment import augment
 from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches
 from workbench.training.losses import ranking_loss
+from workbench.training.patches import cut_patches
 from workbench.training.settings import SegmentationConfig
 
 __all__ = ["PAPER", "SegmentationConfig", "Trained", "train_network"]
@@ -154,8 +155,19 @@ def train_network(
             f"no label. Train on labeled slices only."
         )
     axes = images.read(chosen[:1]).ndim - 2
+    if config.patch is not None and len(config.patch) != axes:
+        raise TrainingError(
+            f"segmentation.patch has {len(config.patch)} sides, but the images have {axes}. Give "
+            f"one for each axis, or leave it out to train on whole images."
+        )
     network = build_network(
-        len(images.channels), len(labels.classes), config.features, variant, seed, axes
+        len(images.channels),
+        len(labels.classes),
+        config.features,
+        variant,
+        seed,
+        axes,
+        config.patch,
     )
     if initial is not None:
         continue_from(network, initial)
@@ -233,6 +245,8 @@ def _train(
                 optimizer.param_groups[0]["lr"] = rate
             x = torch.from_numpy(images.read(batch))
             y = torch.from_numpy(labels.read(batch))
+            if config.patch is not None:
+                x, y = cut_patches(x, y, config.patch, batch, seed=seed, round=round, epoch=epoch)
             if config.augment:
                 x, y = augment(x, y, batch, seed=seed, round=round, epoch=epoch, mirrored=mirrored)
             x, y = compute.tensor(x), compute.tensor(y)

@@ -98,6 +98,9 @@ class SegmentationConfig:
         Whether slices are varied on the fly.
     decay : bool
         Whether the learning rate falls within the round.
+    patch : tuple of int or None
+        Sides of the patches to train on, multiples of 16, where images are too large for a step;
+        larger images are then predicted in overlapping windows of that size. None: whole images.
     """
 
     features: tuple[int, ...] = (16, 32, 64, 128, 256, 16)
@@ -110,9 +113,17 @@ class SegmentationConfig:
     smooth: float = 1.0
     augment: bool = True
     decay: bool = True
+    patch: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", tuple(self.features))
+        if self.patch is not None:
+            object.__setattr__(self, "patch", tuple(self.patch))
+            if len(self.patch) not in (2, 3) or any(s < 16 or s % 16 for s in self.patch):
+                raise SettingError(
+                    f"segmentation.patch is {'×'.join(map(str, self.patch))}. It has a side for "
+                    f"each axis of an image, all multiples of 16, such as 64×64 or 32×48×48."
+                )
         for name in ("learning_rate", "batch_size"):
             if not getattr(self, name) > 0:
                 raise SettingError(
