@@ -103,11 +103,11 @@ def values_in(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.
     """Return the values of a label map in ascending order, and how many voxels have them."""
     low, high = int(labels.min()), int(labels.max())
     if high - low > MOST_COUNTED:
-        every, numbers = np.unique(labels, return_counts=True)
-        return every.astype(np.int64), numbers.astype(np.int64)
+        held, times = np.unique(labels, return_counts=True)
+        return held.astype(np.int64), times.astype(np.int64)
     counts = np.bincount((labels - low).ravel())  # many times faster than sorting every voxel
     found = np.flatnonzero(counts).astype(np.int64)
-    return found + low, counts[found]
+    return found + low, counts[found].astype(np.int64)
 
 
 def foreground(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:

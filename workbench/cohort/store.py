@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.cohort.building import building
 from workbench.cohort.cohort import Case, Cohort, Problem
+from workbench.cohort.indexing import read_headers
 from workbench.cohort.label_maps import build_labels, file_stamp
 from workbench.cohort.label_source import LabelSource, ReferenceLabels, foreground_pixels
 from workbench.cohort.pool import Axis, Pool, SliceId
@@ -34,7 +35,8 @@ from workbench.cohort.preprocess import (
     windowed,
     without_blank_ends,
 )
-from workbench.cohort.volumes import Header, read_header, read_image
+from workbench.cohort.resample import read_case
+from workbench.cohort.volumes import Header
 from workbench.errors import CohortError, SettingError, StoreError, VolumeError
 from workbench.files import cache_folder, content_key, read_json, write_json
 from workbench.jobs import Progress, Work
@@ -235,7 +237,7 @@ def foreground_area(store: ImageStore, labels: LabelSource) -> NDArray[np.float6
 
 # ---------------------------------------------------------------------- building
 def _build(cohort: Cohort, cases: Sequence[Case], recipe: Recipe, place: Path) -> Work[None]:
-    headers = _headers(cohort.cases if recipe.size is None else cases)
+    headers = yield from _headers(cohort.cases if recipe.size is None else cases, cohort.root)
     if not any(case.id in headers for case in cases):
         raise _nothing_readable(cohort, cases)
     size = recipe.size or common_size((h.shape for h in headers.values()), recipe.axis)
@@ -252,7 +254,7 @@ def _build(cohort: Cohort, cases: Sequence[Case], recipe: Recipe, place: Path) -
             for number, case in enumerate(cases):
                 yield Progress("reading volumes", number, len(cases))
                 try:
-                    entry = _append(file, case, recipe, size, problems)
+                    entry = _append(file, case, cohort, recipe, size, problems)
                 except VolumeError as error:
                     problems.append(Problem(case.id, str(error), fatal=True))
                     continue
@@ -274,10 +276,15 @@ def _build(cohort: Cohort, cases: Sequence[Case], recipe: Recipe, place: Path) -
 
 
 def _append(
-    file: BinaryIO, case: Case, recipe: Recipe, size: tuple[int, int], problems: list[Problem]
+    file: BinaryIO,
+    case: Case,
+    cohort: Cohort,
+    recipe: Recipe,
+    size: tuple[int, int],
+    problems: list[Problem],
 ) -> dict[str, Any]:
     """Write the slices of one case; return its entry in the index."""
-    volume = read_image(case.images)
+    volume = read_case(case, cohort)
     problems.extend(Problem(case.id, note) for note in volume.notes)
     slices = as_slices(volume.data, recipe.axis)
     kept = without_blank_ends(slices) if recipe.drop_blank_ends else slice(0, slices.shape[1])
@@ -303,15 +310,15 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, description)  # pads for a growing first axis
 
 
-def _headers(cases: Sequence[Case]) -> dict[str, Header]:
+def _headers(cases: Sequence[Case], root: Path) -> Work[dict[str, Header]]:
     """Headers by case, without the cases whose first image cannot be opened."""
-    headers = {}
-    for case in cases:
-        try:
-            headers[case.id] = read_header(next(iter(case.images.values())))
-        except VolumeError:
-            continue  # told when the case itself is read
-    return headers
+    first = {case.id: next(iter(case.images.values())) for case in cases}
+    headers = yield from read_headers(dict.fromkeys(first.values()), root)
+    return {
+        case: header
+        for case, path in first.items()
+        if isinstance(header := headers[path], Header)  # an error is told when the case is read
+    }
 
 
 def _chosen(cohort: Cohort, case_ids: Sequence[str]) -> list[Case]:
@@ -337,7 +344,10 @@ def _key(cohort: Cohort, cases: Sequence[Case], recipe: Recipe) -> str:
         if recipe.size is None
         else []
     )
-    return content_key("images", VERSION, recipe.record(), cohort.channels, chosen, sized)
+    resampled = ["resampled"] if cohort.resample else []
+    return content_key(
+        "images", VERSION, recipe.record(), cohort.channels, chosen, sized, *resampled
+    )
 
 
 def _check_space(folder: Path, needed: int) -> None:
@@ -356,7 +366,7 @@ def _nothing_readable(cohort: Cohort, cases: Sequence[Case]) -> CohortError:
     reasons = []
     for case in cases[:3]:
         try:
-            read_image(case.images)
+            read_case(case, cohort)
         except VolumeError as error:
             reasons.append(str(error))
     return CohortError(
