@@ -108,9 +108,9 @@ def values_in(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.
     if high - low > MOST_COUNTED:
         found, counts = np.unique(labels, return_counts=True)
         return found.astype(np.int64), counts.astype(np.int64)
-    counts = np.bincount((labels - low).ravel())  # many times faster than sorting every voxel
-    found = np.flatnonzero(counts)
-    return found + low, counts[found]
+    tally = np.bincount((labels - low).ravel())  # many times faster than sorting every voxel
+    held = np.flatnonzero(tally)
+    return (held + low).astype(np.int64), tally[held].astype(np.int64)
 
 
 def foreground(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
