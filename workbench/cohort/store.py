@@ -13,8 +13,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,10 +37,11 @@ from workbench.cohort.preprocess import (
     without_blank_ends,
 )
 from workbench.cohort.resample import read_case
+from workbench.cohort.rows import check_rows, write_rows
 from workbench.cohort.volumes import Header
 from workbench.errors import CohortError, SettingError, StoreError, VolumeError
 from workbench.files import cache_folder, content_key, read_json, write_json
-from workbench.jobs import Progress, Work
+from workbench.jobs import Work
 
 __all__ = ["ImageStore", "build_store", "first_pool", "foreground_area", "open_store"]
 
@@ -124,7 +126,9 @@ def build_store(
 ) -> Work[ImageStore]:
     """Read volumes into a store, or open the one that was built before.
 
-    Volumes are read one at a time and appended, so memory need hold one case.
+    Volumes are read on all cores and appended, so memory need hold a case for each core. A build
+    that is stopped or killed goes on after the last case that was written; what is on the disk in
+    the end is compared with checksums.
 
     Parameters
     ----------
@@ -150,7 +154,7 @@ def build_store(
     CohortError
         If not one of the cases can be read.
     StoreError
-        If the disk is full; nothing half-built remains.
+        If the disk is full, and nothing half-built remains; or if it fails.
     """
     recipe = recipe or Recipe()
     cases = _chosen(cohort, case_ids)
@@ -245,47 +249,36 @@ def _build(cohort: Cohort, cases: Sequence[Case], recipe: Recipe, place: Path) -
     most = sum(display_order(header.shape, recipe.axis)[0] for header in known)
     row_bytes = len(cohort.channels) * size[0] * size[1] * 2
     _check_space(place.parent, most * row_bytes)
-    index: list[dict[str, Any]] = []
-    problems: list[Problem] = []
-    with building(place) as temporary:
-        with (temporary / "images.npy").open("wb") as file:
-            shape = (len(cohort.channels), *size)
-            _write_header(file, (most, *shape))
-            for number, case in enumerate(cases):
-                yield Progress("reading volumes", number, len(cases))
-                try:
-                    entry = _append(file, case, cohort, recipe, size, problems)
-                except VolumeError as error:
-                    problems.append(Problem(case.id, str(error), fatal=True))
-                    continue
-                index.append(entry)
-            if not index:
-                raise _nothing_readable(cohort, cases)
-            file.seek(0)
-            _write_header(file, (sum(entry["rows"] for entry in index), *shape))
+    makes = [partial(_read_case, case, cohort, recipe, size) for case in cases]
+    with building(place, resume=True) as temporary:
+        images = temporary / "images.npy"
+        form = (len(cohort.channels), *size)
+        read = yield from write_rows(images, form, "<f2", makes, "reading volumes")
+        problems = [problem for case in read for problem in case.pop("problems")]
+        index = [case for case in read if case["rows"]]
+        if not index:
+            raise _nothing_readable(cohort, cases)
+        yield from check_rows(images, index, "checking the store")
         content = {
             "version": VERSION,
             "key": place.name,
             "axis": recipe.axis,
             "channels": cohort.channels,
             "cases": index,
-            "problems": [asdict(problem) for problem in problems],
+            "problems": problems,
         }
         write_json(temporary / "index.json", content)
-    yield Progress("reading volumes", len(cases), len(cases))
 
 
-def _append(
-    file: BinaryIO,
-    case: Case,
-    cohort: Cohort,
-    recipe: Recipe,
-    size: tuple[int, int],
-    problems: list[Problem],
-) -> dict[str, Any]:
-    """Write the slices of one case; return its entry in the index."""
-    volume = read_case(case, cohort)
-    problems.extend(Problem(case.id, note) for note in volume.notes)
+def _read_case(
+    case: Case, cohort: Cohort, recipe: Recipe, size: tuple[int, int]
+) -> tuple[NDArray[np.float16], dict[str, Any]]:
+    """Slices of one case, and its entry in the index; no slices if it cannot be read."""
+    try:
+        volume = read_case(case, cohort)
+    except VolumeError as error:
+        told = [asdict(Problem(case.id, str(error), fatal=True))]
+        return np.empty((0, len(cohort.channels), *size), np.float16), {"problems": told}
     slices = as_slices(volume.data, recipe.axis)
     kept = without_blank_ends(slices) if recipe.drop_blank_ends else slice(0, slices.shape[1])
     if recipe.scaling == "zscore":
@@ -294,20 +287,13 @@ def _append(
         slices = as_slices(windowed(volume.data, recipe.window), recipe.axis)
     limit = float(np.finfo(np.float16).max)
     rows = fit(slices[:, kept], size).transpose(1, 0, 2, 3).clip(-limit, limit)
-    file.write(np.ascontiguousarray(rows, dtype=np.float16).data)
-    return {
+    return np.ascontiguousarray(rows, dtype=np.float16), {
         "id": case.id,
         "site": case.site,
         "first": kept.start,
-        "rows": len(rows),
         "spacing": [float(s) for s in display_order(volume.spacing, recipe.axis)],
+        "problems": [asdict(Problem(case.id, note)) for note in volume.notes],
     }
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    """Write a ``.npy`` header, whose length does not depend on the number of rows."""
-    description = {"descr": "<f2", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, description)  # pads for a growing first axis
 
 
 def _headers(cases: Sequence[Case], root: Path) -> Work[dict[str, Header]]:
