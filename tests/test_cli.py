@@ -372,3 +372,28 @@ def test_importing_the_workbench_imports_no_heavy_package():
 
 def test_the_notebooks_are_found():
     assert (notebooks_folder() / "01_workbench.ipynb").is_file()
+
+
+def test_the_choices_of_a_cohort_are_written_into_the_copy(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    copy, _ = copy_notebook(str(data), tmp_path, settings={"task": "WT", "layout": "BraTS"})
+    text = copy.read_text(encoding="utf-8")
+    assert "settings = {'task': 'WT', 'layout': 'BraTS'}" in text
+    with pytest.raises(SettingError, match="takes no layout, task"):
+        copy_notebook("phantom", tmp_path, "02_gradient_guided", {"task": "WT"})
+
+
+def test_a_layout_and_a_task_are_told_by_the_command(shared_data):
+    folder = str(shared_data / "brats_layout")
+    result = CliRunner().invoke(app, ["cohort", folder, "--task", "WT", "--layout", "brats"])
+    for word in ("BraTS layout", "because", "task      WT", "1, 2, 4", "whole tumor"):
+        assert word in result.output
+
+
+def test_settings_of_an_older_run_are_the_defaults():
+    from workbench.experiments.config import RunConfig
+
+    added = ("layout", "task", "unknown_labels", "resample")
+    old = {name: value for name, value in RunConfig().to_json().items() if name not in added}
+    assert RunConfig.from_json(old) == RunConfig()

@@ -100,7 +100,21 @@ def test_labels_that_cannot_be_used_are_told_before_anything_is_trained(folder, 
     from workbench.cohort.layouts import recognize
 
     root, write = folder
-    chosen = getattr(split_cases(recognize(root)), part)
-    moved_labels(root, write, [name.rpartition("_")[2] for name in chosen])
-    with pytest.raises(CohortError, match=rf"{said}.*20×18×6 voxels.*workbench cohort"):
+    (root / "images").rename(root / "imagesTr")
+    (root / "labels").rename(root / "labelsTr")
+    (root / "dataset.json").write_text('{"modality": {"0": "T1"}, "labels": {"1": "box"}}')
+    for case in getattr(split_cases(recognize(root)), part):
+        write(root / "labelsTr" / f"{case}.nii.gz", np.full((20, 18, 7), 5, np.uint8))
+    with pytest.raises(CohortError, match=rf"{said}.*5 \(2,520 voxels\).*workbench cohort"):
+        finish(open_data(root, folder=root / "stores"))
+
+
+def test_cases_with_labels_on_another_grid_are_never_tested_on(folder):
+    root, write = folder
+    moved_labels(root, write, [2])
+    data = finish(open_data(root, folder=root / "stores"))
+    assert "case_2" in data.images.cases
+    assert not data.pool.eligible[[each.case == "case_2" for each in data.pool.ids]].any()
+    moved_labels(root, write, [1, 3])
+    with pytest.raises(CohortError, match="has 1 labeled case.*20×18×6 voxels.*workbench cohort"):
         finish(open_data(root, folder=root / "stores"))

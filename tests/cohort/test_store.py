@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 import time
 from collections import namedtuple
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from workbench.cohort import rows
 from workbench.cohort import store as module
 from workbench.cohort.label_source import ReferenceLabels
 from workbench.cohort.layouts import recognize
@@ -239,14 +241,14 @@ def test_the_glioma_is_stored(shared_data, tmp_path):
 # ------------------------------------------------------------------ what can go wrong
 def test_a_full_disk_leaves_nothing_half_built(plain, tmp_path, monkeypatch):
     root = plain()
-    append = module._append
+    write_all = rows._write_all
 
-    def full(file, case, *rest):
-        if case.id == "case_3":
+    def full(file, content):
+        if file.tell() > 10_000:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return append(file, case, *rest)
+        write_all(file, content)
 
-    monkeypatch.setattr(module, "_append", full)
+    monkeypatch.setattr(rows, "_write_all", full)
     with pytest.raises(StoreError, match="the disk is full"):
         built(root, tmp_path)
     assert list((tmp_path / "stores").iterdir()) == []
@@ -262,13 +264,90 @@ def test_too_little_space_is_told_before_anything_is_written(plain, tmp_path, mo
     assert not (tmp_path / "stores").exists()
 
 
-def test_a_build_that_is_stopped_leaves_nothing(plain, tmp_path):
-    cohort = recognize(plain())
-    work = build_store(cohort, ids(cohort), Recipe(), tmp_path / "stores")
-    next(work)
-    next(work)
+@pytest.fixture
+def reads(monkeypatch):
+    """Names of the cases whose volumes are read."""
+    found = []
+    read_case = module._read_case
+
+    def counted(case, *rest):
+        found.append(case.id)
+        return read_case(case, *rest)
+
+    monkeypatch.setattr(module, "_read_case", counted)
+    return found
+
+
+def content(store):
+    return (store.folder / "images.npy").read_bytes()
+
+
+def stopped(cohort, place, steps):
+    """Build until so many cases are written, and stop."""
+    work = build_store(cohort, ids(cohort), Recipe(), place)
+    volumes = (progress for progress in work if progress.stage == "reading volumes")
+    for _ in range(steps):
+        next(volumes)
     work.close()
+
+
+def test_a_build_that_is_stopped_goes_on_after_the_last_whole_case(plain, tmp_path, reads):
+    cohort = recognize(plain(cases=12))
+    whole = finish(build_store(cohort, ids(cohort), Recipe(), tmp_path / "whole"))
+    stopped(cohort, tmp_path / "stores", steps=8)
+    reads.clear()
+    store = finish(build_store(cohort, ids(cohort), Recipe(), tmp_path / "stores"))
+    assert sorted(reads) == sorted(ids(cohort)[8:])
+    assert content(store) == content(whole)
+    assert (store.folder / "index.json").read_text() == (whole.folder / "index.json").read_text()
+    assert [path.name for path in (tmp_path / "stores").iterdir()] == [store.key]
+
+
+def test_rows_that_were_damaged_since_are_read_again(plain, tmp_path, reads):
+    cohort = recognize(plain(cases=12))
+    whole = finish(build_store(cohort, ids(cohort), Recipe(), tmp_path / "whole"))
+    stopped(cohort, tmp_path / "stores", steps=8)
+    (left,) = (tmp_path / "stores").iterdir()
+    array = np.load(whole.folder / "images.npy", mmap_mode="r")
+    row = whole.rows_of(ids(cohort)[5]).start
+    with (left / "images.npy").open("r+b") as file:
+        file.seek(128 + row * array[0].nbytes)
+        file.write(b"\xff\xff\xff")
+    reads.clear()
+    store = finish(build_store(cohort, ids(cohort), Recipe(), tmp_path / "stores"))
+    assert sorted(reads) == sorted(ids(cohort)[5:])
+    assert content(store) == content(whole)
+
+
+def test_a_disk_that_gives_back_something_else_is_told(plain, tmp_path, monkeypatch):
+    write_all = rows._write_all
+    monkeypatch.setattr(
+        rows, "_write_all", lambda file, data: write_all(file, memoryview(bytes(len(data))))
+    )
+    with pytest.raises(StoreError, match="does not hold what was written"):
+        built(plain(), tmp_path)
     assert list((tmp_path / "stores").iterdir()) == []
+
+
+def _build_until_killed(root: Path, place: Path) -> None:
+    cohort = recognize(root)
+    for step, _ in enumerate(build_store(cohort, ids(cohort), Recipe(), place), 1):
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_build_that_is_killed_goes_on(plain, tmp_path, reads):
+    root = plain(cases=8)
+    child = multiprocessing.get_context("spawn").Process(
+        target=_build_until_killed, args=(root, tmp_path / "stores")
+    )
+    child.start()
+    child.join(120)
+    assert child.exitcode == -signal.SIGKILL
+    _, store = built(root, tmp_path)
+    assert sorted(reads) == [f"case_{number}" for number in range(5, 9)]
+    assert content(store) == content(built(root, tmp_path / "whole")[1])
+    assert [path.name for path in (tmp_path / "stores").iterdir()] == [store.key]
 
 
 def test_what_a_killed_process_left_is_removed(plain, tmp_path):

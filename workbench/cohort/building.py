@@ -3,11 +3,13 @@
 A folder that takes a while to fill is made under a hidden temporary name beside
 its place and renamed at the end. A reader sees a complete folder or none; when
 two processes make the same one, the second to finish uses the first one's; what
-a killed process left behind is removed by the next that builds there.
+a stopped or killed process left behind is removed by the next that builds there,
+or taken over, where the work can be resumed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -21,15 +23,21 @@ from workbench.errors import StoreError
 
 __all__ = ["building"]
 
+#: Stands for the number of a process that was stopped and left its work on purpose.
+STOPPED = "stopped"
+
 
 @contextmanager
-def building(folder: Path) -> Iterator[Path]:
-    """Give an empty temporary folder that becomes `folder` if all goes well.
+def building(folder: Path, resume: bool = False) -> Iterator[Path]:
+    """Give a temporary folder that becomes `folder` if all goes well.
 
     Parameters
     ----------
     folder : Path
         Where the result shall be; must not be there yet.
+    resume : bool
+        Whether the work can go on with what a stopped or killed process left: then the folder may
+        hold that, and it is kept when this work is stopped.
 
     Raises
     ------
@@ -40,9 +48,15 @@ def building(folder: Path) -> Iterator[Path]:
     temporary = folder.parent / f".{folder.name}.{host}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(folder, host)
-        temporary.mkdir()
-        yield temporary
+        _take_over(folder, host, temporary if resume else None)
+        temporary.mkdir(exist_ok=True)
+        try:
+            yield temporary
+        except (GeneratorExit, KeyboardInterrupt):
+            if resume:
+                name = f".{folder.name}.{host}.{STOPPED}.{uuid.uuid4().hex[:8]}"
+                os.replace(temporary, folder.with_name(name))
+            raise
         try:
             os.replace(temporary, folder)
         except OSError:
@@ -59,12 +73,17 @@ def building(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _remove_leftovers(folder: Path, host: str) -> None:
-    """Remove what processes of this machine left when they were killed."""
-    for left in folder.parent.glob(f".{folder.name}.{host}.*"):
+def _take_over(folder: Path, host: str, temporary: Path | None) -> None:
+    """Rename to `temporary` what a process of this machine left; remove what is not needed."""
+    for left in sorted(folder.parent.glob(f".{folder.name}.{host}.*")):
         number = left.name.split(".")[-2]
-        if not (number.isdigit() and _runs(int(number))):
-            shutil.rmtree(left, ignore_errors=True)
+        if number.isdigit() and _runs(int(number)):
+            continue
+        with contextlib.suppress(OSError):  # another process was first
+            if temporary is not None and not temporary.exists():
+                os.rename(left, temporary)
+                continue
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _runs(number: int) -> bool:

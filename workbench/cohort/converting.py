@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from workbench.cohort.cohort import IGNORED, Case, Cohort, Problem
 from workbench.cohort.label_maps import file_stamp, read_classes
 from workbench.cohort.masks import write_mask
-from workbench.cohort.volumes import open_image, read_header, read_image
+from workbench.cohort.resample import read_case
+from workbench.cohort.volumes import open_image, read_header
 from workbench.errors import CohortError, SettingError, VolumeError
 from workbench.files import content_key, read_json, replace_file, write_json
 from workbench.jobs import Progress, Work
@@ -86,7 +87,7 @@ def to_msd(
         image = folder / "imagesTr" / f"{case.id}.nii.gz"
         label = folder / "labelsTr" / f"{case.id}.nii.gz"
         try:
-            _put_image(case, image, files)
+            _put_image(case, cohort, image, files)
             if case.label is None:
                 continue
             ignored |= _put_classes(case, cohort, image, label, files)
@@ -228,7 +229,7 @@ def link_file(path: Path, target: Path) -> None:
 
 
 # ---------------------------------------------------------------------- helpers
-def _put_image(case: Case, target: Path, files: Files) -> None:
+def _put_image(case: Case, cohort: Cohort, target: Path, files: Files) -> None:
     """Put all channels of a case into one file, as MSD has them: 3-D, or 4-D."""
     paths = list(case.images.values())
     if os.path.lexists(target):
@@ -236,7 +237,7 @@ def _put_image(case: Case, target: Path, files: Files) -> None:
     if len(set(paths)) == 1:
         put_channel(paths[0], None, target, files)
         return
-    volume = read_image(case.images)
+    volume = read_case(case, cohort)
     stacked = nib.Nifti1Image(np.moveaxis(volume.data, 0, -1), volume.affine)
     content = gzip.compress(stacked.to_bytes(), 6)
     replace_file(target, lambda temporary: temporary.write_bytes(content))

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,11 @@ from workbench.cohort.cohort import IGNORED, Case, Cohort, Problem
 from workbench.cohort.dicom import read_contours
 from workbench.cohort.pool import SampleId, SliceId, VolumeId
 from workbench.cohort.preprocess import as_slices, display_order, fit, resample
+from workbench.cohort.rows import write_rows
 from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, to_ras
 from workbench.errors import VolumeError
 from workbench.files import content_key, write_json
-from workbench.jobs import Progress, Work
+from workbench.jobs import Work
 
 __all__ = ["build_labels", "file_stamp", "foreground", "read_classes", "values_in"]
 
@@ -104,11 +106,11 @@ def values_in(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.
     """Return the values of a label map in ascending order, and how many voxels have them."""
     low, high = int(labels.min()), int(labels.max())
     if high - low > MOST_COUNTED:
-        every, numbers = np.unique(labels, return_counts=True)
-        return every.astype(np.int64), numbers.astype(np.int64)
-    counts = np.bincount((labels - low).ravel())  # many times faster than sorting every voxel
-    found = np.flatnonzero(counts).astype(np.int64)
-    return found + low, counts[found]
+        found, counts = np.unique(labels, return_counts=True)
+        return found.astype(np.int64), counts.astype(np.int64)
+    tally = np.bincount((labels - low).ravel())  # many times faster than sorting every voxel
+    held = np.flatnonzero(tally)
+    return (held + low).astype(np.int64), tally[held].astype(np.int64)
 
 
 def foreground(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -162,26 +164,20 @@ def build_labels(store: Samples, cohort: Cohort) -> Work[Path]:
     folder = store.folder / f"labels-{content_key(*decided)}"
     if folder.is_dir():
         return folder
-    problems: list[Problem] = []
-    pixels = np.full(len(ids), -1, dtype=np.int64)
-    with building(folder) as temporary:
-        with (temporary / "labels.npy").open("wb") as file:
-            description = {"descr": "|u1", "fortran_order": False, "shape": (len(ids), *size)}
-            np.lib.format.write_array_header_1_0(file, description)
-            by_id = {case.id: case for case in cases}
-            for number, (name, rows) in enumerate(rows_of.items()):
-                yield Progress("reading labels", number, len(rows_of))
-                mine = [ids[row] for row in rows]
-                spacing = store.spacing[list(store.cases).index(name)].tolist()
-                slices = _case_maps(by_id.get(name), cohort, mine, spacing, size, problems)
-                if slices is not None:
-                    marked = foreground(slices).reshape(len(rows), -1)
-                    pixels[rows] = np.count_nonzero(marked, axis=1)
-                else:
-                    slices = np.zeros((len(rows), *size), np.uint8)
-                file.write(np.ascontiguousarray(slices).data)
+    by_id = {case.id: case for case in cases}
+    spacing = dict(zip(store.cases, store.spacing.tolist(), strict=True))
+    makes = [
+        partial(_case_maps, by_id.get(name), cohort, [ids[r] for r in rows], spacing[name], size)
+        for name, rows in rows_of.items()
+    ]
+    with building(folder, resume=True) as temporary:
+        read = yield from write_rows(temporary / "labels.npy", size, "|u1", makes, "reading labels")
+        pixels = np.full(len(ids), -1, dtype=np.int64)
+        for rows, case in zip(rows_of.values(), read, strict=True):
+            pixels[rows] = case["foreground"]
         np.save(temporary / "foreground.npy", pixels)
-        write_json(temporary / "problems.json", [asdict(problem) for problem in problems])
+        problems = [problem for case in read for problem in case["problems"]]
+        write_json(temporary / "problems.json", problems)
     return folder
 
 
@@ -191,35 +187,35 @@ def _case_maps(
     ids: Sequence[SampleId],
     spacing: Sequence[float],
     size: tuple[int, ...],
-    problems: list[Problem],
-) -> NDArray[np.uint8] | None:
-    """Class maps of the samples of a case, or None where it has no usable label."""
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Class maps of the samples of a case, with their foreground (-1: no usable label)."""
+    nothing = np.zeros((len(ids), *size), np.uint8)
     if case is None or case.label is None:
-        return None
+        return nothing, {"foreground": -1, "problems": []}
     try:
         header = read_header(next(iter(case.images.values())))
         classes, notes = read_classes(case, cohort, header.shape, header.affine)
     except VolumeError as error:
-        problems.append(Problem(case.id, str(error), fatal=True))
-        return None
-    problems.extend(Problem(case.id, note) for note in notes)
+        told = [asdict(Problem(case.id, str(error), fatal=True))]
+        return nothing, {"foreground": -1, "problems": told}
+    problems = [asdict(Problem(case.id, note)) for note in notes]
     whole = as_slices(classes, ids[0].axis)
     if isinstance(ids[0], VolumeId):
         own = display_order(header.spacing, ids[0].axis)
         whole, _ = resample(whole, own, spacing, order=0)
-        slices = fit(whole[None], size)
+        maps = fit(whole[None], size)
     else:
-        slices = fit(whole[[each.index for each in ids if isinstance(each, SliceId)]], size)
-    lost = int(np.count_nonzero(foreground(whole)) - np.count_nonzero(foreground(slices)))
+        maps = fit(whole[[each.index for each in ids if isinstance(each, SliceId)]], size)
+    pixels = np.count_nonzero(foreground(maps).reshape(len(ids), -1), axis=1)
+    lost = int(np.count_nonzero(foreground(whole)) - pixels.sum())
     if lost:
-        problems.append(
-            Problem(
-                case.id,
-                f"{lost:,} labeled voxels of {case.id} lie outside of the images: in blank end "
-                f"slices, or beyond {'×'.join(map(str, size))}. Choose a larger size to keep them.",
-            )
+        told_lost = Problem(
+            case.id,
+            f"{lost:,} labeled voxels of {case.id} lie outside of the images: in blank end "
+            f"slices, or beyond {'×'.join(map(str, size))}. Choose a larger size to keep them.",
         )
-    return slices
+        problems.append(asdict(told_lost))
+    return maps, {"foreground": pixels.tolist(), "problems": problems}
 
 
 def file_stamp(path: Path, root: Path) -> list[object]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from workbench.cohort.cohort import Cohort, CohortOptions
-from workbench.cohort.layouts import recognize
+from workbench.cohort.indexing import without_misfits
+from workbench.cohort.layouts import recognize, recognizing
 from workbench.cohort.phantom import make_phantom
 from workbench.cohort.report import CohortReport, check_cohort
 from workbench.errors import SettingError
@@ -50,8 +51,9 @@ def open_cohort(
         folder = yield from make_phantom(cases=cases or 24)
         return replace(recognize(folder), name=PHANTOM).with_task(chosen.task)
     yield Progress("looking for cases", 0, 0)
-    cohort = recognize(source, chosen.layout).with_task(chosen.task)
+    cohort = (yield from recognizing(source, chosen.layout)).with_task(chosen.task)
     cohort = replace(cohort, unknown_labels=chosen.unknown_labels, resample=chosen.resample)
+    cohort = yield from without_misfits(cohort)
     if cases is not None and cases < len(cohort.cases):
         places = np.floor(np.arange(cases) * len(cohort.cases) / cases).astype(int)
         cohort = replace(cohort, cases=tuple(cohort.cases[i] for i in places))

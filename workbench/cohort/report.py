@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.cohort.cohort import IGNORED, Cohort, Problem
 from workbench.cohort.label_maps import foreground, read_classes
-from workbench.cohort.volumes import read_image
+from workbench.cohort.resample import read_case
 from workbench.errors import VolumeError
 from workbench.jobs import Progress, Work
 
@@ -121,7 +121,7 @@ def check_cohort(cohort: Cohort) -> Work[CohortReport]:
     for number, case in enumerate(cohort.cases):
         yield Progress("checking every file", number, len(cohort.cases))
         try:
-            volume = read_image(case.images)
+            volume = read_case(case, cohort)
             problems += [Problem(case.id, note) for note in volume.notes]
             shape = volume.data.shape[1:]
             shapes[tuple(shape)] += 1

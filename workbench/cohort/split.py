@@ -26,6 +26,12 @@ class Split:
     test: tuple[str, ...]
 
 
+def _why(cohort: Cohort) -> str:
+    """The first problem that took a case or its label out of use."""
+    first = next((problem.sentence for problem in cohort.problems if problem.fatal), "")
+    return f" {first} 'workbench cohort {cohort.root}' tells every problem." if first else ""
+
+
 def split_cases(cohort: Cohort, test_fraction: float = 0.25, seed: int = 0) -> Split:
     """Divide the cases by contiguous blocks of ids, site by site.
 
@@ -57,7 +63,7 @@ def split_cases(cohort: Cohort, test_fraction: float = 0.25, seed: int = 0) -> S
             f"The cohort {cohort.name!r} has {len(labeled)} labeled "
             f"{'case' if len(labeled) == 1 else 'cases'} ({len(cohort.cases)} in all). "
             f"Pool and test set need different patients: at least two cases with a label. Add "
-            f"cases or labels."
+            f"cases or labels.{_why(cohort)}"
         )
     rng = np.random.default_rng((seed, 11))
     sites: dict[str, list[Case]] = {}

@@ -14,22 +14,26 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.cohort.building import building
 from workbench.cohort.cohort import Case, Cohort, Problem
+from workbench.cohort.indexing import read_headers
 from workbench.cohort.label_maps import build_labels, file_stamp
 from workbench.cohort.label_source import LabelSource, ReferenceLabels, foreground_pixels
 from workbench.cohort.pool import Axis, Pool, SampleId, SliceId, VolumeId
 from workbench.cohort.preprocess import Recipe, VolumeRecipe, fit
-from workbench.cohort.volumes import Header, read_header, read_image
+from workbench.cohort.resample import read_case
+from workbench.cohort.rows import check_rows, write_rows
+from workbench.cohort.volumes import Header
 from workbench.errors import CohortError, SettingError, StoreError, VolumeError
 from workbench.files import cache_folder, content_key, read_json, write_json
-from workbench.jobs import Progress, Work
+from workbench.jobs import Work
 
 __all__ = ["ImageStore", "build_store", "first_pool", "foreground_area", "open_store"]
 
@@ -124,7 +128,9 @@ def build_store(
 ) -> Work[ImageStore]:
     """Read volumes into a store, or open the one that was built before.
 
-    Volumes are read one at a time and appended, so memory need hold one case.
+    Volumes are read on all cores and appended, so memory need hold a case for each core. A build
+    that is stopped or killed goes on after the last case that was written; what is on the disk in
+    the end is compared with checksums.
 
     Parameters
     ----------
@@ -150,7 +156,7 @@ def build_store(
     CohortError
         If not one of the cases can be read.
     StoreError
-        If the disk is full; nothing half-built remains.
+        If the disk is full, and nothing half-built remains; or if it fails.
     """
     recipe = recipe or Recipe()
     cases = _chosen(cohort, case_ids)
@@ -242,7 +248,7 @@ def foreground_area(store: ImageStore, labels: LabelSource) -> NDArray[np.float6
 def _build(
     cohort: Cohort, cases: Sequence[Case], recipe: Recipe | VolumeRecipe, place: Path
 ) -> Work[None]:
-    headers = _headers(cohort.cases if recipe.size is None else cases)
+    headers = yield from _headers(cohort.cases if recipe.size is None else cases, cohort.root)
     if not any(case.id in headers for case in cases):
         raise _nothing_readable(cohort, cases)
     size = recipe.common_size(headers.values())
@@ -250,74 +256,57 @@ def _build(
     most = sum(recipe.most_rows(header) for header in known)
     row_bytes = len(cohort.channels) * math.prod(size) * 2
     _check_space(place.parent, most * row_bytes)
-    index: list[dict[str, Any]] = []
-    problems: list[Problem] = []
-    with building(place) as temporary:
-        with (temporary / "images.npy").open("wb") as file:
-            shape = (len(cohort.channels), *size)
-            _write_header(file, (most, *shape))
-            for number, case in enumerate(cases):
-                yield Progress("reading volumes", number, len(cases))
-                try:
-                    entry = _append(file, case, recipe, size, problems)
-                except VolumeError as error:
-                    problems.append(Problem(case.id, str(error), fatal=True))
-                    continue
-                index.append(entry)
-            if not index:
-                raise _nothing_readable(cohort, cases)
-            file.seek(0)
-            _write_header(file, (sum(entry["rows"] for entry in index), *shape))
+    makes = [partial(_read_case, case, cohort, recipe, size) for case in cases]
+    with building(place, resume=True) as temporary:
+        images = temporary / "images.npy"
+        form = (len(cohort.channels), *size)
+        read = yield from write_rows(images, form, "<f2", makes, "reading volumes")
+        problems = [problem for case in read for problem in case.pop("problems")]
+        index = [case for case in read if case["rows"]]
+        if not index:
+            raise _nothing_readable(cohort, cases)
+        yield from check_rows(images, index, "checking the store")
         content = {
             "version": VERSION,
             "key": place.name,
             "axis": recipe.axis,
             "channels": cohort.channels,
             "cases": index,
-            "problems": [asdict(problem) for problem in problems],
+            "problems": problems,
         }
         write_json(temporary / "index.json", content)
-    yield Progress("reading volumes", len(cases), len(cases))
 
 
-def _append(
-    file: BinaryIO,
-    case: Case,
-    recipe: Recipe | VolumeRecipe,
-    size: tuple[int, ...],
-    problems: list[Problem],
-) -> dict[str, Any]:
-    """Write the samples of one case; return its entry in the index."""
-    volume = read_image(case.images)
-    problems.extend(Problem(case.id, note) for note in volume.notes)
+def _read_case(
+    case: Case, cohort: Cohort, recipe: Recipe | VolumeRecipe, size: tuple[int, ...]
+) -> tuple[NDArray[np.float16], dict[str, Any]]:
+    """Samples of one case, and its entry in the index; no samples if it cannot be read."""
+    try:
+        volume = read_case(case, cohort)
+    except VolumeError as error:
+        told = [asdict(Problem(case.id, str(error), fatal=True))]
+        return np.empty((0, len(cohort.channels), *size), np.float16), {"problems": told}
     cut = recipe.cut(volume)
     limit = float(np.finfo(np.float16).max)
     rows = fit(cut.images, size).clip(-limit, limit)
-    file.write(np.ascontiguousarray(rows, dtype=np.float16).data)
-    return {
+    return np.ascontiguousarray(rows, dtype=np.float16), {
         "id": case.id,
         "site": case.site,
         "first": cut.first,
-        "rows": len(rows),
         "spacing": list(cut.spacing),
+        "problems": [asdict(Problem(case.id, note)) for note in volume.notes],
     }
 
 
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    """Write a ``.npy`` header, whose length does not depend on the number of rows."""
-    description = {"descr": "<f2", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, description)  # pads for a growing first axis
-
-
-def _headers(cases: Sequence[Case]) -> dict[str, Header]:
+def _headers(cases: Sequence[Case], root: Path) -> Work[dict[str, Header]]:
     """Headers by case, without the cases whose first image cannot be opened."""
-    headers = {}
-    for case in cases:
-        try:
-            headers[case.id] = read_header(next(iter(case.images.values())))
-        except VolumeError:
-            continue  # told when the case itself is read
-    return headers
+    first = {case.id: next(iter(case.images.values())) for case in cases}
+    headers = yield from read_headers(dict.fromkeys(first.values()), root)
+    return {
+        case: header
+        for case, path in first.items()
+        if isinstance(header := headers[path], Header)  # an error is told when the case is read
+    }
 
 
 def _chosen(cohort: Cohort, case_ids: Sequence[str]) -> list[Case]:
@@ -343,7 +332,10 @@ def _key(cohort: Cohort, cases: Sequence[Case], recipe: Recipe | VolumeRecipe) -
         if recipe.size is None
         else []
     )
-    return content_key("images", VERSION, recipe.record(), cohort.channels, chosen, sized)
+    resampled = ["resampled"] if cohort.resample else []
+    return content_key(
+        "images", VERSION, recipe.record(), cohort.channels, chosen, sized, *resampled
+    )
 
 
 def _check_space(folder: Path, needed: int) -> None:
@@ -362,7 +354,7 @@ def _nothing_readable(cohort: Cohort, cases: Sequence[Case]) -> CohortError:
     reasons = []
     for case in cases[:3]:
         try:
-            read_image(case.images)
+            read_case(case, cohort)
         except VolumeError as error:
             reasons.append(str(error))
     return CohortError(

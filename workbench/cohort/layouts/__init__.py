@@ -24,14 +24,20 @@ from workbench.cohort.layouts.pairing import natural_key
 from workbench.cohort.layouts.plain import PLAIN
 from workbench.cohort.layouts.unknown import nothing_matches
 from workbench.errors import CohortError, SettingError, UnknownLayoutError
+from workbench.jobs import Work, finish
 
-__all__ = ["LAYOUTS", "Layout", "layout_named", "natural_key", "recognize"]
+__all__ = ["LAYOUTS", "Layout", "layout_named", "natural_key", "recognize", "recognizing"]
 
 #: Every layout that is tried, in the order in which they are told.
 LAYOUTS: tuple[Layout, ...] = (MSD, NNUNET, BRATS, MALC, IBSR18, MRBRAINS18, BIDS, DICOM, PLAIN)
 
 
 def recognize(folder: str | Path, layout: str = AUTO) -> Cohort:
+    """Find out which layout a folder has, as `recognizing` does, and wait for it."""
+    return finish(recognizing(folder, layout))
+
+
+def recognizing(folder: str | Path, layout: str = AUTO) -> Work[Cohort]:
     """Find out which layout a folder has, and list its cases.
 
     Parameters
@@ -77,7 +83,7 @@ def recognize(folder: str | Path, layout: str = AUTO) -> Cohort:
         )
     cohort = (whole or found)[0]
     if cohort.cases and not cohort.labels:
-        cohort = with_labels_as_found(cohort)
+        cohort = yield from with_labels_as_found(cohort)
     if not cohort.cases:
         first = next((p.sentence for p in cohort.problems), "It holds no image.")
         raise CohortError(

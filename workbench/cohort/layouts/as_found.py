@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workbench.cohort.cohort import Cohort, Problem
-from workbench.cohort.label_maps import values_in
-from workbench.cohort.volumes import read_label
+from workbench.cohort.indexing import read_label_values
 from workbench.errors import CohortError, VolumeError
+from workbench.jobs import Work
 
 __all__ = ["with_labels_as_found"]
 
@@ -15,17 +15,22 @@ __all__ = ["with_labels_as_found"]
 MOST_VALUES = 254
 
 
-def with_labels_as_found(cohort: Cohort) -> Cohort:
+def with_labels_as_found(cohort: Cohort) -> Work[Cohort]:
     """Read every label map for its values; each of them becomes a class.
 
     Cases whose label map cannot be used are left out, and told.
     """
     values: set[int] = set()
     kept, problems = [], []
+    labels = [case.label for case in cohort.cases if case.label is not None]
+    found_in = yield from read_label_values(labels, cohort.root)
     for case in cohort.cases:
         if case.label is not None:
             try:
-                found = set(values_in(read_label(case.label)[0])[0].tolist()) - {0}
+                read = found_in[case.label]
+                if isinstance(read, VolumeError):
+                    raise read
+                found = set(read) - {0}
                 if len(found) > MOST_VALUES or (found and min(found) < 0):
                     raise VolumeError(
                         f"{case.label} holds {len(found)} values from {min(found)} to "
