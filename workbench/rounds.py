@@ -75,6 +75,12 @@ class Round:
         What has been annotated up to this round (see `count_annotated`).
     head_losses : tuple of float
         Ranking loss of every step, where the network learns to predict its own loss.
+    validation : mapping of str to float
+        Dice of the validation cases by region, and their ``"mean"``; empty without any.
+    validation_losses : tuple of (int, float)
+        Steps, and the loss of the validation images after them, where training had patience.
+    stopped : str
+        Why the run ends here although more rounds were planned; else empty.
     """
 
     index: int
@@ -89,6 +95,9 @@ class Round:
     cases: CaseScores = field(default_factory=dict)
     annotated: Mapping[str, int] = field(default_factory=dict)
     head_losses: tuple[float, ...] = ()
+    validation: Mapping[str, float] = field(default_factory=dict)
+    validation_losses: tuple[tuple[int, float], ...] = ()
+    stopped: str = ""
 
 
 def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
@@ -184,6 +193,7 @@ def train_model(
         study.seed,
         index,
         None if initial is None else fingerprint(initial),
+        *(data.validation.key if data.validation and study.segmentation.patience else ()),
     )
     folder = cache_folder() / "unet" / key
     weights, checkpoint = folder / "weights.safetensors", folder / "checkpoint.safetensors"
@@ -193,7 +203,8 @@ def train_model(
         with contextlib.suppress(StoreError):  # damaged from outside: trained anew and replaced
             kept = load_weights(model, weights)
             model = study.compute.place(model).eval()
-            return Trained(model, tuple(kept["losses"]), tuple(kept["head_losses"]))
+            looked = tuple((step, loss) for step, loss in kept["validation"])
+            return Trained(model, tuple(kept["losses"]), tuple(kept["head_losses"]), looked)
     trained = yield from train_network(
         data.images,
         data.labels,
@@ -205,8 +216,13 @@ def train_model(
         round=index,
         initial=initial,
         checkpoint=checkpoint,
+        validation=data.validation,
     )
-    curves = {"losses": trained.losses, "head_losses": trained.head_losses}
+    curves = {
+        "losses": trained.losses,
+        "head_losses": trained.head_losses,
+        "validation": trained.validation,
+    }
     save_weights(trained.network, weights, curves)
     for each in folder.glob(f"{checkpoint.stem}*{checkpoint.suffix}"):
         each.unlink(missing_ok=True)
@@ -248,7 +264,7 @@ def run_round(
         If the strategy needs what nothing computes (said before training), or breaks its
         contract.
     """
-    from workbench.training.metrics import mean_dice, score_cases
+    from workbench.training.metrics import evaluate, mean_dice, score_cases
 
     needs = strategy.needs()
     check_needs(needs)
@@ -262,6 +278,10 @@ def run_round(
     trained = time.perf_counter()
     data = study.data
     cases = yield from score_cases(model, data.test_images, data.test_labels, study.compute)
+    validation: Mapping[str, float] = {}
+    if data.validation is not None:
+        held = data.validation
+        validation = yield from evaluate(model, held.images, held.labels, study.compute)
     scored = time.perf_counter()
     source = EvidenceSource(study, pool, model, index, tabulate=tabulate)
     if early is None:
@@ -286,4 +306,6 @@ def run_round(
         cases,
         count_annotated(pool, data.labels),
         done.head_losses,
+        validation,
+        done.validation,
     )

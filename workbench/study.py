@@ -32,6 +32,7 @@ from workbench.strategies.base import Unit
 if TYPE_CHECKING:
     from workbench.latent.space import LatentSpace
     from workbench.models.compute import Compute
+    from workbench.training.early_stopping import Validation
     from workbench.training.manifold import Manifold, ManifoldConfig
     from workbench.training.segmentation import SegmentationConfig
 
@@ -45,7 +46,8 @@ class Data:
     The pool and the test set are stores of their own, split by case, so that a
     test slice can never be suggested or trained on. Rows without a reference are in
     the pool, where the manifold sees them, and are not eligible. ``pretraining`` is
-    another site, of which everything is labeled, where there is one to begin from.
+    another site, of which everything is labeled, where there is one to begin from;
+    ``validation`` are cases that tell when a training should stop, where any were held out.
     """
 
     cohort: Cohort
@@ -55,6 +57,7 @@ class Data:
     test_labels: LabelSource
     pool: Pool
     pretraining: Data | None = None
+    validation: Validation | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,7 @@ def open_data(
     *,
     recipe: Recipe | VolumeRecipe | None = None,
     test_fraction: float = 0.25,
+    validation_fraction: float = 0.0,
     seed: int = 0,
     cases: int | None = None,
     transfer: Mapping[str, str] | None = None,
@@ -90,6 +94,8 @@ def open_data(
         How scans become slices, or volumes of one size.
     test_fraction : float
         Share of the cases that is held out for testing, between 0 and 1.
+    validation_fraction : float
+        Share of the cases that tells when a training should stop; 0: none.
     seed : int
         Decides which contiguous blocks of cases are held out.
     cases : int, optional
@@ -110,7 +116,7 @@ def open_data(
         If a site of `transfer` is not in the cohort.
     """
     cohort = yield from open_cohort(source, cases, options)
-    split = split_cases(cohort, test_fraction, seed)
+    split = split_cases(cohort, test_fraction, seed, validation_fraction)
     chosen = recipe or Recipe()
     pool_cases, test_cases = split.pool, split.test
     if transfer is not None:
@@ -138,6 +144,11 @@ def open_data(
             f"model could be scored. {_first_problem(test_labels, cohort)}"
         )
     data = Data(cohort, images, labels, test_images, test_labels, pool)
+    held = split.validation
+    if transfer is not None:
+        held = tuple(case for case in held if case in site)
+    if held:
+        data = replace(data, validation=(yield from _validation(cohort, held, chosen, folder)))
     if transfer is None:
         return data
     labeled = {case.id for case in cohort.cases if case.label is not None}
@@ -147,6 +158,21 @@ def open_data(
     pool = first_pool(images, labels)
     pool = pool.with_labeled(np.flatnonzero(pool.eligible), 0)
     return replace(data, pretraining=replace(data, images=images, labels=labels, pool=pool))
+
+
+def _validation(
+    cohort: Cohort, cases: Sequence[str], recipe: Recipe | VolumeRecipe, folder: Path | None
+) -> Work[Validation]:
+    from workbench.training.early_stopping import Validation
+
+    images = yield from build_store(cohort, cases, recipe, folder)
+    labels = ReferenceLabels(images, cohort)
+    if not labels.available.any():
+        raise CohortError(
+            f"No case held out for validation from {cohort.name} has a label that can be used. "
+            f"{_first_problem(labels, cohort)}"
+        )
+    return Validation(images, labels)
 
 
 def _first_problem(labels: ReferenceLabels, cohort: Cohort) -> str:

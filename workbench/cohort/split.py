@@ -20,10 +20,11 @@ __all__ = ["Split", "split_cases"]
 
 @dataclass(frozen=True)
 class Split:
-    """Ids of the cases of the pool and of the test set, in natural order."""
+    """Ids of the cases of the pool, the test and the validation set, in natural order."""
 
     pool: tuple[str, ...]
     test: tuple[str, ...]
+    validation: tuple[str, ...] = ()
 
 
 def _why(cohort: Cohort) -> str:
@@ -32,7 +33,9 @@ def _why(cohort: Cohort) -> str:
     return f" {first} 'workbench cohort {cohort.root}' tells every problem." if first else ""
 
 
-def split_cases(cohort: Cohort, test_fraction: float = 0.25, seed: int = 0) -> Split:
+def split_cases(
+    cohort: Cohort, test_fraction: float = 0.25, seed: int = 0, validation_fraction: float = 0.0
+) -> Split:
     """Divide the cases by contiguous blocks of ids, site by site.
 
     Parameters
@@ -43,6 +46,9 @@ def split_cases(cohort: Cohort, test_fraction: float = 0.25, seed: int = 0) -> S
         Share of the labeled cases to test on, between 0 and 1.
     seed : int
         Chooses where each site's block begins.
+    validation_fraction : float
+        Share of the labeled cases that tell when a training should stop, from 0; they are a
+        block of those that are not tested on.
 
     Raises
     ------
@@ -50,12 +56,17 @@ def split_cases(cohort: Cohort, test_fraction: float = 0.25, seed: int = 0) -> S
         If fewer than two cases have a label: there would be nothing to test on,
         or nothing to learn from.
     SettingError
-        If `test_fraction` is not between 0 and 1.
+        If `test_fraction` is not between 0 and 1, or nothing would be left for the pool.
     """
     if not 0 < test_fraction < 1:
         raise SettingError(
             f"The test fraction is {test_fraction}. It is the share of the labeled cases to test "
             f"on: more than 0 and less than 1, for example 0.25."
+        )
+    if not 0 <= validation_fraction < 1 - test_fraction:
+        raise SettingError(
+            f"The validation fraction is {validation_fraction}, beside {test_fraction} to test on. "
+            f"It is at least 0, and both together less than 1: the rest is the pool."
         )
     labeled = [case for case in cohort.cases if case.label is not None]
     if len(labeled) < 2:
@@ -77,7 +88,14 @@ def split_cases(cohort: Cohort, test_fraction: float = 0.25, seed: int = 0) -> S
         test |= {case.id for case in members[start : start + count]}
     if not test:  # every site has a single case: the last one is tested on
         test = {labeled[-1].id}
+    validation: set[str] = set()
+    for site in sorted(sites) if validation_fraction else ():
+        members = [case for case in sites[site] if case.id not in test]
+        count = min(max(round(len(sites[site]) * validation_fraction), 1), len(members) - 1)
+        start = int(rng.integers(len(members) - count + 1))
+        validation |= {case.id for case in members[start : start + count]}
     return Split(
-        pool=tuple(case.id for case in cohort.cases if case.id not in test),
+        pool=tuple(case.id for case in cohort.cases if case.id not in test | validation),
         test=tuple(case.id for case in cohort.cases if case.id in test),
+        validation=tuple(case.id for case in cohort.cases if case.id in validation),
     )

@@ -30,7 +30,7 @@ __all__ = [
 #: Settings that every run of a comparison shares, the full-data reference too.
 COMMON = (
     "cases", "layout", "task", "unknown_labels", "resample", "split_seed", "test_fraction",
-    "transfer",
+    "transfer", "validation_fraction", "stop",
 )  # fmt: skip
 #: Settings of the schedule: one for all runs, and one for all full-data references.
 SCHEDULE = ("rounds", "budget", "initial", "unit", "epochs")
@@ -49,7 +49,7 @@ def unfit(run: Run) -> str | None:
     if not done:
         return f"it was begun, but none of its {planned} rounds is finished. Run it again to go on."
     exhausted = not run.rounds[-1].suggested  # everything is labeled
-    if done < planned and not exhausted:
+    if not run.finished and not exhausted:
         return f"{done} of its {planned} rounds are finished. Run it again to go on."
     if not all(saved.cases and saved.annotated for saved in run.rounds):
         return (

@@ -20,6 +20,7 @@ from workbench.experiments.schedule import (
     check_unit,
     make_schedule,
 )
+from workbench.experiments.stopping import stop_rule
 from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Unit
 from workbench.training.settings import ManifoldConfig, SegmentationConfig
@@ -68,6 +69,11 @@ class RunConfig:
         How the cohort's files are understood; see `CohortOptions`.
     test_fraction : float
         Share of the cases held out for testing.
+    validation_fraction : float
+        Share of the cases held out to tell when training, or the run, should stop; 0: none.
+    stop : mapping or None
+        When the run may end before its last round, read from the validation cases: fields of
+        `workbench.experiments.stopping.StopRule`.
     continue_weights : bool
         Whether a round goes on from the weights of the one before, or from the first ones.
     retrain_manifold : bool
@@ -109,6 +115,8 @@ class RunConfig:
     task: str = AUTO
     unknown_labels: str = "refuse"
     resample: bool = False
+    validation_fraction: float = 0.0
+    stop: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source:
@@ -160,6 +168,7 @@ class RunConfig:
                 f'"TCIA"}}.'
             )
 
+        _check_validation(self.validation_fraction, self.test_fraction, self.stop)
         # Refuse what is out of range, before anything is opened or written.
         self.cohort_options(), self.image_recipe(), self.manifold_config()
         for index in (None, *range(len(self.epochs) if isinstance(self.epochs, tuple) else 1)):
@@ -225,6 +234,24 @@ class RunConfig:
             known = (self.epochs,) if isinstance(self.epochs, int) else self.epochs
             settings["epochs"] = known[min(index, len(known) - 1)]
         return _build("segmentation", SegmentationConfig, settings)  # type: ignore[no-any-return]
+
+
+def _check_validation(validation: float, test: float, stop: Mapping[str, Any] | None) -> None:
+    if isinstance(validation, (str, bool)) or not 0 <= validation < 1 - test:
+        raise SettingError(
+            f"validation_fraction is {validation!r}, beside a test_fraction of {test:g}. It is at "
+            f"least 0, and both together less than 1: the rest is the pool."
+        )
+    if stop is None:
+        return
+    if not isinstance(stop, Mapping):
+        raise SettingError(f'stop is {stop!r}. It is a table such as {{"dice": 0.85}}.')
+    stop_rule(stop)
+    if not validation:
+        raise SettingError(
+            "stop is read from validation cases, and none are held out. Set validation_fraction, "
+            "such as 0.1: test cases that stop a run could not judge it."
+        )
 
 
 def _check_whole(name: str, value: object, least: int) -> None:

@@ -51,6 +51,18 @@ PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
         "epochs": 10,
         "continue_weights": True,
     },
+    # Rahimi: 22 scans for the pool, 22 for testing and 6 for validation, 11 of the pool at first
+    # and 5 more a round; the last round takes what is left.
+    "volumes": {
+        "unit": "volumes",
+        "test_fraction": 0.44,
+        "validation_fraction": 0.12,
+        "initial": 11,
+        "budget": 5,
+        "rounds": 3,
+        "epochs": 24,
+        "continue_weights": True,
+    },
 }
 
 #: The ceiling of every curve: everything is labeled, nothing is suggested.

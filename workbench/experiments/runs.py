@@ -52,8 +52,9 @@ class SavedRound:
     scores of every test case and ``annotated`` what was annotated so far, both empty in
     runs of versions that did not save them; ``head_losses`` are the ranking loss of every
     step, empty where no loss head was trained; ``pool`` counts the ``"slices"`` of the pool
-    and those ``"without_reference"``, which are never candidates, and is empty in runs of
-    versions that did not save it.
+    and those ``"without_reference"``, which are never candidates, its ``"cases"`` and those of
+    the whole cohort (``"all_cases"``), and is empty in runs of versions that did not save it.
+    ``validation``, ``validation_losses`` and ``stopped`` are those of `workbench.rounds.Round`.
     """
 
     index: int
@@ -68,6 +69,9 @@ class SavedRound:
     annotated: Mapping[str, int] = field(default_factory=dict)
     head_losses: tuple[float, ...] = ()
     pool: Mapping[str, int] = field(default_factory=dict)
+    validation: Mapping[str, float] = field(default_factory=dict)
+    validation_losses: tuple[tuple[int, float], ...] = ()
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,13 +174,21 @@ class Run:
                 f"and {ours[name]!r} here. Choose another folder, or use the settings of the run."
             )
 
-    def append(self, round: Round) -> Run:
-        """Write a finished round and return the run that has it."""
+    def append(self, round: Round, all_cases: int | None = None) -> Run:
+        """Write a finished round and return the run that has it.
+
+        Parameters
+        ----------
+        round : Round
+            As `workbench.rounds.run_round` gave it.
+        all_cases : int, optional
+            Cases of the whole cohort, those held out included.
+        """
         from workbench.models.weights import save_weights
 
         assert round.model is not None
         save_weights(round.model, self.weights(round.index))
-        saved = _saved(round)
+        saved = _saved(round, all_cases)
         write_json(_round_folder(self.folder, round.index) / "round.json", vars(saved))
         return Run(self.folder, self.config, self.environment, (*self.rounds, saved))
 
@@ -227,12 +239,19 @@ class Run:
             pool = pool.with_labeled(rows_of(pool, saved.labeled), saved.index)
         return pool
 
+    @property
+    def finished(self) -> bool:
+        """Whether it has all its rounds, or stopped because it was enough."""
+        return len(self.rounds) > self.config.rounds or bool(
+            self.rounds and self.rounds[-1].stopped
+        )
+
     def next_rows(self, pool: Pool) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return the rows that the last round asks for."""
         return rows_of(pool, self.rounds[-1].suggested)
 
 
-def _saved(round: Round) -> SavedRound:
+def _saved(round: Round, all_cases: int | None) -> SavedRound:
     pool, found = round.pool, round.suggestions
     names: Sequence[str] = [str(slice_id) for slice_id in pool.ids]
     return SavedRound(
@@ -249,7 +268,15 @@ def _saved(round: Round) -> SavedRound:
         seconds=dict(round.seconds),
         cases=round.cases,
         annotated=round.annotated,
-        pool={"slices": len(pool), "without_reference": int((~pool.eligible).sum())},
+        pool={
+            "slices": len(pool),
+            "without_reference": int((~pool.eligible).sum()),
+            "cases": len(np.unique(pool.case_of)),
+            **({} if all_cases is None else {"all_cases": all_cases}),
+        },
+        validation=dict(round.validation),
+        validation_losses=round.validation_losses,
+        stopped=round.stopped,
     )
 
 

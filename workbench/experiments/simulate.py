@@ -14,6 +14,7 @@ from workbench.cohort.pool import Pool
 from workbench.errors import RunError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
+from workbench.experiments.stopping import enough, stop_rule
 from workbench.jobs import Work
 from workbench.rounds import build_model, run_round, train_model
 from workbench.strategies import from_record
@@ -74,6 +75,7 @@ def open_run_data(config: RunConfig) -> Work[Data]:
         config.source,
         recipe=config.image_recipe(),
         test_fraction=config.test_fraction,
+        validation_fraction=config.validation_fraction,
         seed=config.split_seed,
         cases=config.cases,
         transfer=config.transfer,
@@ -147,7 +149,7 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
     if not (folder / "run.json").exists():
         yield from open_run_data(config)  # tells what is wrong before there is a folder
     run, compute = open_run(folder, config)
-    if len(run.rounds) > config.rounds:
+    if run.finished:
         return run
     study = yield from prepare(config, compute, len(run.rounds))
     schedule = config.schedule(study.data.pool)
@@ -169,6 +171,12 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
             study = replace(study, segmentation=config.segmentation_config(index))
         budget = Budget(schedule.budget(index), schedule.unit)
         round = yield from run_round(study, pool, chosen, budget, index, model, tabulate=False)
-        run = run.append(round)
+        if config.stop is not None:
+            curve = [saved.validation["mean"] for saved in run.rounds]
+            why = enough([*curve, round.validation["mean"]], stop_rule(config.stop))
+            round = replace(round, stopped=why)
+        run = run.append(round, len(study.data.cohort.cases))
+        if round.stopped:
+            break
         model = round.model if config.continue_weights else first
     return run

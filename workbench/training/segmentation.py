@@ -9,8 +9,9 @@ at the ends of epochs, so a killed round resumes to the same weights.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -40,6 +41,7 @@ from workbench.models.variants import (
 )
 from workbench.models.weights import fingerprint, load_checkpoint, save_checkpoint
 from workbench.training.augment import augment
+from workbench.training.early_stopping import Patience, Validation
 from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches
 from workbench.training.losses import ranking_loss
 from workbench.training.patches import cut_patches
@@ -78,11 +80,15 @@ class Trained:
         Dice loss of every step, mean over the batch; of an ensemble, mean over its members.
     head_losses : tuple of float
         Ranking loss of every step; empty without a loss head.
+    validation : tuple of (int, float)
+        Steps, and the Dice loss of the validation images after them; empty without patience,
+        and of an ensemble, whose members stop apart.
     """
 
     network: nn.Module
     losses: tuple[float, ...]
     head_losses: tuple[float, ...] = ()
+    validation: tuple[tuple[int, float], ...] = ()
 
 
 def train_network(
@@ -97,6 +103,7 @@ def train_network(
     round: int,
     initial: nn.Module | None = None,
     checkpoint: Path | None = None,
+    validation: Validation | None = None,
 ) -> Work[Trained]:
     """Train the network of a variant on labeled rows.
 
@@ -128,6 +135,8 @@ def train_network(
         File that keeps the state at the ends of epochs. If it holds the state of this very
         training, it goes on from there. The caller removes it when the result is safe. The
         members of an ensemble keep files of their own beside it, named by their number.
+    validation : Validation, optional
+        Decides when a training with patience stops, and which epoch's weights it gives.
 
     Yields
     ------
@@ -171,29 +180,40 @@ def train_network(
     )
     if initial is not None:
         continue_from(network, initial)
+    if config.patience and validation is None:
+        raise TrainingError(
+            f"segmentation.patience is {config.patience}, but no cases are held out to tell when a "
+            f"round should stop. Set validation_fraction, such as 0.1, or patience to 0."
+        )
+    task = _Task(images, labels, config, compute, seed, round, validation)
     if not isinstance(network, Ensemble):
-        return _train(images, labels, chosen, config, compute, network, seed, round, checkpoint)
-    return _train_members(images, labels, chosen, config, compute, network, seed, round, checkpoint)
+        return _train(task, chosen, network, checkpoint)
+    return _train_members(task, chosen, network, checkpoint)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What the trainings of all members of an ensemble share."""
+
+    images: Slices
+    labels: LabelSource
+    config: SegmentationConfig
+    compute: Compute
+    seed: int
+    round: int
+    validation: Validation | None
 
 
 def _train_members(
-    images: Slices,
-    labels: LabelSource,
-    rows: NDArray[np.int64],
-    config: SegmentationConfig,
-    compute: Compute,
-    ensemble: Ensemble,
-    seed: int,
-    round: int,
-    checkpoint: Path | None,
+    task: _Task, rows: NDArray[np.int64], ensemble: Ensemble, checkpoint: Path | None
 ) -> Generator[Progress, None, Trained]:
     trained: list[Trained] = []
     count = len(ensemble.members)
     for index, member in enumerate(ensemble.members):
-        rng = np.random.default_rng((seed, round, index))
+        rng = np.random.default_rng((task.seed, task.round, index))
         bootstrap = np.sort(rng.choice(rows, len(rows)))
         own = checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-{index}")
-        work = _train(images, labels, bootstrap, config, compute, member, seed, round, own)
+        work = _train(task, bootstrap, member, own)
         while True:
             try:
                 progress = next(work)
@@ -203,32 +223,38 @@ def _train_members(
             step = index * progress.total + progress.step
             yield replace(progress, step=step, total=count * progress.total)
     losses, head_losses = (
-        tuple(np.mean(curves, axis=0).tolist())
+        tuple(_mean_curve(curves))
         for curves in zip(*((each.losses, each.head_losses) for each in trained), strict=True)
     )
     return Trained(Ensemble([each.network for each in trained]).eval(), losses, head_losses)
 
 
+def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
+    """Mean of curves, at each step over those that go on so far."""
+    table = itertools.zip_longest(*curves, fillvalue=math.nan)
+    return [float(np.nanmean(step)) for step in table]
+
+
 def _train(
-    images: Slices,
-    labels: LabelSource,
-    rows: NDArray[np.int64],
-    config: SegmentationConfig,
-    compute: Compute,
-    network: nn.Module,
-    seed: int,
-    round: int,
-    checkpoint: Path | None,
+    task: _Task, rows: NDArray[np.int64], network: nn.Module, checkpoint: Path | None
 ) -> Generator[Progress, None, Trained]:
+    images, labels, config, compute = task.images, task.labels, task.config, task.compute
+    seed, round, validation = task.seed, task.round, task.validation
     variant = variant_of(network)
     key = content_key(
         "unet", images.key, labels.key, labels.classes, rows.tolist(), asdict(config),
         asdict(variant), seed, round, fingerprint(network), dict(compute.record()),
+        *(validation.key if validation is not None and config.patience else ()),
     )  # fmt: skip
     network = compute.place(network).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     kept = load_checkpoint(checkpoint, key, network, optimizer)
     kept = kept or {"epoch": 0, "losses": [], "head_losses": []}
+    patience = None
+    if validation is not None and config.patience:
+        best = checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-best")
+        seen = kept.get("validation", ())
+        patience = Patience(validation, config.patience, config.criterion, compute, best, seen)
     epoch: int = kept["epoch"]
     losses: list[float] = kept["losses"]
     head_losses: list[float] = kept["head_losses"]
@@ -237,7 +263,8 @@ def _train(
     batch_count = math.ceil(max(len(rows), 2) / config.batch_size)
     total = max(config.min_steps, config.epochs * batch_count)
     saved = len(losses)
-    while len(losses) < total:
+    over = kept.get("over", False) or len(losses) >= total
+    while not over:
         batches = epoch_batches(rows, config.batch_size, seed=seed, round=round, epoch=epoch)
         for batch in batches[: total - len(losses)]:
             if config.decay:
@@ -272,9 +299,17 @@ def _train(
             check_finite(losses[-1] + sum(told.values()), "U-Net")
             yield Progress(STAGE, len(losses), total, {"loss": losses[-1], **told})
         epoch += 1
-        due = len(losses) - saved >= CHECKPOINT_EVERY or len(losses) >= total
+        over = len(losses) >= total
+        if patience is not None:
+            over |= patience.enough(network, len(losses), epoch, last=over)
+        due = len(losses) - saved >= CHECKPOINT_EVERY or over
         if checkpoint is not None and due:
-            counters = {"epoch": epoch, "losses": losses, "head_losses": head_losses}
+            counters = {"epoch": epoch, "losses": losses, "head_losses": head_losses, "over": over}
+            counters["validation"] = patience.seen if patience is not None else []
             save_checkpoint(checkpoint, key, network, optimizer, counters)
             saved = len(losses)
-    return Trained(network.eval(), tuple(losses), tuple(head_losses))
+    looked: tuple[tuple[int, float], ...] = ()
+    if patience is not None:
+        patience.give_best(network)
+        looked = tuple((step, loss) for step, _, loss in patience.seen)
+    return Trained(network.eval(), tuple(losses), tuple(head_losses), looked)

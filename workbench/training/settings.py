@@ -101,6 +101,9 @@ class SegmentationConfig:
     patch : tuple of int or None
         Sides of the patches to train on, multiples of 16, where images are too large for a step;
         larger images are then predicted in overlapping windows of that size. None: whole images.
+    patience : int
+        Epochs without a better loss of the validation cases after which a round stops; the
+        weights of its best epoch are kept. 0 trains to the end; more needs validation cases.
     """
 
     features: tuple[int, ...] = (16, 32, 64, 128, 256, 16)
@@ -114,6 +117,7 @@ class SegmentationConfig:
     augment: bool = True
     decay: bool = True
     patch: tuple[int, ...] | None = None
+    patience: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", tuple(self.features))
@@ -129,6 +133,11 @@ class SegmentationConfig:
                 raise SettingError(
                     f"segmentation.{name} is {getattr(self, name)}. It must be above 0."
                 )
+        if self.patience < 0:
+            raise SettingError(
+                f"segmentation.patience is {self.patience}. It is a number of epochs, or 0 to "
+                f"train to the end."
+            )
         if self.epochs < 0 or self.min_steps < 0:
             raise SettingError(
                 f"segmentation.epochs is {self.epochs} and min_steps {self.min_steps}. "
