@@ -47,8 +47,11 @@ def test_settings_come_back_from_json():
         ({"segmentation": {"learning_rate": "x"}}, "learning_rate is 'x'. It must be a number"),
         ({"segmentation": {"features": [4, 4]}}, "must be a list of 6 whole numbers"),
         ({"segmentation": {"decay": 1}}, "decay is 1. It must be true or false"),
-        ({"recipe": {"size": 64}}, "recipe.size is 64. It must be a list of 2 whole numbers"),
-        ({"unit": "patients"}, "'slices' or whole 'cases'"),
+        (
+            {"recipe": {"size": 64}},
+            "The slice size is 64. Rows and columns must be multiples of 16",
+        ),
+        ({"unit": "patients"}, "'slices', whole 'cases' of slices"),
         ({"continue_weights": "no"}, "continue_weights is 'no'"),
         ({"transfer": {"pretrain": "CBICA"}}, "names two sites"),
         ({"transfer": {"pretrain": "TCIA", "pool": "TCIA"}}, "names two sites"),

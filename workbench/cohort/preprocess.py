@@ -233,13 +233,17 @@ def _check_scaling(scaling: str, window: tuple[float, float]) -> None:
 def _check_size(size: tuple[int, ...] | None, length: int) -> None:
     if size is None:
         return
-    if len(size) != length or any(side < MULTIPLE or side % MULTIPLE for side in size):
+    sides_given = size if isinstance(size, tuple) else (size,)
+    if len(sides_given) != length or any(
+        side < MULTIPLE or side % MULTIPLE for side in sides_given
+    ):
         sides, example = (
             ("Rows and columns", "64×64") if length == 2 else
             ("Slices, rows and columns", "48×64×48")
         )  # fmt: skip
         raise SettingError(
-            f"The {'slice' if length == 2 else 'volume'} size is {'×'.join(map(str, size))}. "
+            f"The {'slice' if length == 2 else 'volume'} size is "
+            f"{'×'.join(map(str, sides_given))}. "
             f"{sides} must be multiples of {MULTIPLE}, for example {example}."
         )
 

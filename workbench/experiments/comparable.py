@@ -49,7 +49,7 @@ def unfit(run: Run) -> str | None:
     if not done:
         return f"it was begun, but none of its {planned} rounds is finished. Run it again to go on."
     exhausted = not run.rounds[-1].suggested  # everything is labeled
-    if not run.finished and not exhausted:
+    if done < planned and not exhausted and not run.stopped:
         return f"{done} of its {planned} rounds are finished. Run it again to go on."
     if not all(saved.cases and saved.annotated for saved in run.rounds):
         return (

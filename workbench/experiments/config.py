@@ -292,18 +292,24 @@ def _check_kind(name: str, value: object, default: object) -> None:
     elif isinstance(default, int):
         right, fits = "a whole number", _is_whole(value)
     elif isinstance(default, float):
-        right = "a number"
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+        right, fits = "a number", _is_number(value)
     elif isinstance(default, str):
         right, fits = f"a word such as {default!r}", isinstance(value, str)
-    else:
-        length = len(default) if isinstance(default, tuple) else 2  # rows and columns of a slice
-        right = f"a list of {length} whole numbers"
-        fits = value is default or (
-            isinstance(value, (list, tuple)) and len(value) == length and all(map(_is_whole, value))
-        )
+    elif isinstance(default, tuple):
+        whole = all(map(_is_whole, default))
+        right = f"a list of {len(default)} {'whole ' if whole else ''}numbers"
+        fits = isinstance(value, (list, tuple)) and len(value) == len(default)
+        fits = fits and all(map(_is_whole if whole else _is_number, value))  # type: ignore[call-overload]
+    else:  # nothing by default: how many there must be is said where they are used
+        right = "a number or a list of numbers"
+        numbers = value if isinstance(value, (list, tuple)) else [value]
+        fits = value is None or all(map(_is_number, numbers))
     if not fits:
         raise SettingError(f"{name} is {value!r}. It must be {right}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_whole(value: object) -> bool:

@@ -240,11 +240,9 @@ class Run:
         return pool
 
     @property
-    def finished(self) -> bool:
-        """Whether it has all its rounds, or stopped because it was enough."""
-        return len(self.rounds) > self.config.rounds or bool(
-            self.rounds and self.rounds[-1].stopped
-        )
+    def stopped(self) -> str:
+        """Why it ended before its last round; empty if it did not."""
+        return self.rounds[-1].stopped if self.rounds else ""
 
     def next_rows(self, pool: Pool) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return the rows that the last round asks for."""
@@ -312,6 +310,8 @@ def _read_rounds(folder: Path) -> list[SavedRound]:
         content = read_json(_round_folder(folder, index) / "round.json")
         for name in ("labeled", "suggested", "losses", "head_losses"):
             content[name] = tuple(content.get(name, ()))
+        losses = content.get("validation_losses", ())
+        content["validation_losses"] = tuple((step, loss) for step, loss in losses)
         rounds.append(SavedRound(**content))
     return rounds
 

@@ -149,7 +149,7 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
     if not (folder / "run.json").exists():
         yield from open_run_data(config)  # tells what is wrong before there is a folder
     run, compute = open_run(folder, config)
-    if run.finished:
+    if len(run.rounds) > config.rounds or run.stopped:
         return run
     study = yield from prepare(config, compute, len(run.rounds))
     schedule = config.schedule(study.data.pool)

@@ -122,7 +122,8 @@ class SegmentationConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", tuple(self.features))
         if self.patch is not None:
-            object.__setattr__(self, "patch", tuple(self.patch))
+            given = self.patch if isinstance(self.patch, (list, tuple)) else (self.patch,)
+            object.__setattr__(self, "patch", tuple(given))
             if len(self.patch) not in (2, 3) or any(s < 16 or s % 16 for s in self.patch):
                 raise SettingError(
                     f"segmentation.patch is {'×'.join(map(str, self.patch))}. It has a side for "
