@@ -65,7 +65,7 @@ def make_run(
                     "pixels": 100 * slices[index],
                     "foreground_pixels": 5 * slices[index] + 100 * index,
                 },
-                "pool": {"slices": 240, "without_reference": 40},
+                "pool": {"slices": 240, "without_reference": 40, "cases": 20, "all_cases": 26},
             },
         )
     return folder

@@ -105,6 +105,19 @@ def test_slices_without_a_reference_are_told_also_where_they_were_not_saved(repo
     assert "is not known: the version that made the run did not save it" in said(found)
 
 
+def test_runs_that_stopped_because_it_was_enough_are_told(tmp_path):
+    run = make_run(tmp_path / "run")
+    change_round(run, 2, stopped="The validation Dice reached 0.900; 0.9 was asked for.")
+    found = finish(make_report([run], pictures=[])).findings()
+    assert "of 1 stopped after round 2 because it was enough." in said(found)
+
+
+def test_what_was_annotated_is_told_of_the_pool_and_of_all_cases(report, folder):
+    text = tables(report)["annotated"].text
+    assert set(text["cases of the pool"]) == {"30 %"}  # 6 of 20
+    assert set(text["of all cases"]) == {"23 %"}  # 6 of 26
+
+
 def test_the_table_of_scores_tells_mean_sd_and_interval_over_runs(report, folder):
     curves = summaries.learning_curves(read_results([folder]))
     row = curves[

@@ -37,7 +37,7 @@ app.command("import")(import_cohort)
 app.command("export")(export_run)
 
 #: What settings of ``--set`` belong to.
-SECTIONS = ("strategy", "recipe", "manifold", "segmentation")
+SECTIONS = ("strategy", "recipe", "manifold", "segmentation", "stop")
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
 LayoutName = Annotated[
@@ -156,6 +156,13 @@ def simulate(
     cases: Annotated[
         int | None, typer.Option(min=2, help="Use so many cases only; all if not given.")
     ] = None,
+    validation: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the cases held out to tell when training (segmentation.patience) or the "
+            "run (stop.dice, stop.gain) should stop; none if not given."
+        ),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of torch; its own choice if not given.")
     ] = None,
@@ -189,9 +196,11 @@ def simulate(
     }
     options |= {
         name: value
-        for name, value in (("rounds", rounds), ("unit", unit), ("cases", cases))
+        for name, value in (
+            ("rounds", rounds), ("unit", unit), ("cases", cases), ("validation_fraction", validation)
+        )
         if value is not None
-    }
+    }  # fmt: skip
     settings, parameters = find_protocol(protocol, options)
     known = describe(strategy)["parameters"]
     own = {name: value for name, value in parameters.items() if name in known}
@@ -219,6 +228,8 @@ def simulate(
         dice = "  ".join(f"{value:>{len(key)}.3f}" for key, value in saved.metrics.items())
         typer.echo(f"{saved.index:>5}  {labeled:>7,}  {dice}")
     typer.echo(run.pool_sentence)
+    if run.stopped:
+        typer.echo(f"It was enough after round {len(run.rounds) - 1}. {run.stopped}")
     if len(run.rounds) == before:
         typer.echo(f"The run in {out} was already finished; nothing was run.")
     else:

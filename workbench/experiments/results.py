@@ -55,9 +55,10 @@ class Results:
     ----------
     scores : DataFrame
         One value in a row: ``run, label, seed, manifold_seed, round, slices, shown, cases,
-        pixels, foreground_pixels, seconds_training, seconds_suggesting, case, region, metric,
-        value``. Costs are those up to the round; ``cases`` counts, ``case`` is the id of a test
-        case; the region ``"mean"`` is the mean over the others.
+        pixels, foreground_pixels, pool_cases, all_cases, seconds_training, seconds_suggesting,
+        case, region, metric, value``. Costs are those up to the round; ``cases`` counts, also
+        those of the pool and of the whole cohort; ``case`` is the id of a test case; the region
+        ``"mean"`` is the mean over the others.
     rounds : DataFrame
         One round in a row: the columns up to ``seconds_suggesting``.
     ceiling : DataFrame
@@ -246,6 +247,8 @@ def _costs(run: Run) -> list[dict[str, float]]:
                 "cases": saved.annotated["cases"],
                 "pixels": saved.annotated["pixels"],
                 "foreground_pixels": saved.annotated["foreground_pixels"],
+                "pool_cases": saved.pool.get("cases", float("nan")),
+                "all_cases": saved.pool.get("all_cases", float("nan")),
                 "seconds_training": saved.seconds.get("training", float("nan")),
                 "seconds_suggesting": saved.seconds.get("suggesting", float("nan")),
             }

@@ -167,15 +167,20 @@ def annotated(results: Results) -> pd.DataFrame:
         ``label, round, slices, shown, cases, pixels, foreground_pixels``, means over runs;
         ``foreground``, ``foreground_sd``: foreground share of all annotated pixels;
         ``foreground_suggested``: of those that were suggested, the initial set left out (NaN
-        in round 0); ``n`` runs.
+        in round 0); ``of_pool``, ``of_all``: share of the pool's cases, and of all cases of the
+        cohort, that have an annotated slice (NaN where a run did not save how many there are);
+        ``n`` runs.
     """
     rounds = results.rounds.copy()
+    rounds["of_pool"] = rounds["cases"] / rounds["pool_cases"]
+    rounds["of_all"] = rounds["cases"] / rounds["all_cases"]
     first = rounds.groupby("run")[["pixels", "foreground_pixels"]].transform("min")
     added = rounds[["pixels", "foreground_pixels"]] - first
     rounds["foreground"] = rounds["foreground_pixels"] / rounds["pixels"]
     rounds["foreground_suggested"] = added["foreground_pixels"] / added["pixels"].replace(0, np.nan)
     groups = rounds.groupby(["label", "round"], sort=False)
-    means = groups[[*COSTS, "foreground_pixels", "foreground", "foreground_suggested"]].mean()
+    shares = ["foreground", "foreground_suggested", "of_pool", "of_all"]
+    means = groups[[*COSTS, "foreground_pixels", *shares]].mean()
     means.insert(6, "foreground_sd", groups["foreground"].std())
     return means.assign(n=groups.size()).reset_index()
 

@@ -37,6 +37,7 @@ from workbench.errors import SettingError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.protocols import FULL_DATA, protocol
 from workbench.experiments.sweep_file import Key, SweepFile, open_sweep_file
+from workbench.experiments.stopping import StopRule
 from workbench.strategies import describe, from_record, record
 from workbench.training.settings import ManifoldConfig, SegmentationConfig
 
@@ -47,6 +48,7 @@ SECTIONS: Mapping[str, type] = {
     "recipe": Recipe,
     "manifold": ManifoldConfig,
     "segmentation": SegmentationConfig,
+    "stop": StopRule,
 }
 #: Settings that may differ between strategies of one sweep; the others are its protocol.
 FREE = ("manifold", "segmentation", "manifold_seed", "retrain_manifold", "continue_weights")

@@ -294,6 +294,8 @@ def annotated_table(numbers: Numbers) -> Table:
         {
             "strategy": at_last.index,
             **{brief_cost(cost): [number(each, 0) for each in at_last[cost]] for cost in COSTS},
+            "cases of the pool": [_share(each, 0) for each in at_last["of_pool"]],
+            "of all cases": [_share(each, 0) for each in at_last["of_all"]],
             "foreground, initial set": [_share(each) for each in first["foreground"]],
             "foreground, suggested": [_share(each) for each in at_last["foreground_suggested"]],
             "foreground, all": [_share(each) for each in at_last["foreground"]],
@@ -305,12 +307,14 @@ def annotated_table(numbers: Numbers) -> Table:
         frame,
         text,
         note="Means over runs. Slices shown count each suggested slice with its two neighbors. "
+        "Cases of the pool, of all cases: share of those that could be labeled, and of all that "
+        "the cohort has, with an annotated slice. "
         "Foreground: share of the annotated pixels whose reference is not background.",
     )
 
 
-def _share(value: float) -> str:
-    return "–" if pd.isna(value) else f"{100 * value:.2f} %"
+def _share(value: float, digits: int = 2) -> str:
+    return "–" if pd.isna(value) else f"{100 * value:.{digits}f} %"
 
 
 def seconds_table(numbers: Numbers) -> Table:

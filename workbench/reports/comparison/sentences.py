@@ -50,6 +50,7 @@ def findings(numbers: Numbers) -> list[str]:
             f"No run of {REFERENCE} is among these, so it cannot be said whether a strategy beats "
             f"it. Add one.",
             *_ends(numbers),
+            *_stopped(numbers),
         ]
     tested = [each for each in found if np.isfinite(each.holm_seeds)]
     open_ones = [each for each in found if each not in tested]
@@ -68,7 +69,21 @@ def findings(numbers: Numbers) -> list[str]:
     if numbers.peeking:
         names = ", ".join(numbers.peeking)
         said.append(f"To be read as a bound, because it sees references nobody drew: {names}.")
-    return [*said, *_ends(numbers)]
+    return [*said, *_ends(numbers), *_stopped(numbers)]
+
+
+def _stopped(numbers: Numbers) -> list[str]:
+    """Say which runs ended before their last round, and why."""
+    said = []
+    for label, runs in numbers.results.members.items():
+        stopped = [run for run in runs if run.stopped]
+        if stopped:
+            rounds = sorted({len(run.rounds) - 1 for run in stopped})
+            said.append(
+                f"{count(len(stopped), 'run')} of {label} of {len(runs)} stopped after round "
+                f"{', '.join(map(str, rounds))} because it was enough. {stopped[0].stopped}"
+            )
+    return said
 
 
 def _open(numbers: Numbers, found: Sequence[Comparison]) -> str:
