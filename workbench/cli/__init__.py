@@ -191,16 +191,11 @@ def simulate(
 
     given = parse_settings(setting or [])
     amounts = {"budget": budget, "initial": initial}
-    options = {
+    options: dict[str, Any] = {
         name: int(text) if text.isdigit() else text for name, text in amounts.items() if text
     }
-    options |= {
-        name: value
-        for name, value in (
-            ("rounds", rounds), ("unit", unit), ("cases", cases), ("validation_fraction", validation)
-        )
-        if value is not None
-    }  # fmt: skip
+    others = {"rounds": rounds, "unit": unit, "cases": cases, "validation_fraction": validation}
+    options |= {name: value for name, value in others.items() if value is not None}
     settings, parameters = find_protocol(protocol, options)
     known = describe(strategy)["parameters"]
     own = {name: value for name, value in parameters.items() if name in known}

@@ -36,8 +36,8 @@ from workbench.cohort.preprocess import Recipe, VolumeRecipe
 from workbench.errors import SettingError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.protocols import FULL_DATA, protocol
-from workbench.experiments.sweep_file import Key, SweepFile, open_sweep_file
 from workbench.experiments.stopping import StopRule
+from workbench.experiments.sweep_file import Key, SweepFile, open_sweep_file
 from workbench.strategies import describe, from_record, record
 from workbench.training.settings import ManifoldConfig, SegmentationConfig
 
