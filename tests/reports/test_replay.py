@@ -92,3 +92,16 @@ def test_whole_cases_have_chains_of_their_middle_slices_and_a_note(tmp_path):
     titles = [note.text for note in seen.chains.layout.annotations if "axial" in note.text]
     assert len(titles) == 3
     assert all("axial 0<" not in title for title in titles)
+
+
+def test_where_the_suggestions_lay_is_told_of_every_run_whose_manifold_is_there():
+    from workbench.experiments.results import read_results
+    from workbench.reports.comparison.picks import picks_table, read_picks
+
+    results = read_results([tiny_run("gradient-guided"), tiny_run("random")])
+    frame = finish(read_picks(results))
+    assert sorted(frame["label"]) == ["gradient-guided", "random"]
+    told = picks_table(frame, tuple(results.labels)).text.set_index("strategy")
+    assert told.loc["random", "in no cone"] == "–"
+    assert told.loc["gradient-guided", "in no cone"].endswith("%")
+    assert (frame["cover"] < frame["cover_before"]).all()

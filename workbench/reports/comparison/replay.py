@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.strategies.needs import ShiftedLatents
     from workbench.study import Study
 
-__all__ = ["Replayed", "find_chains", "replay"]
+__all__ = ["Replayed", "find_chains", "reopen", "replay"]
 
 #: Chains that are shown of a run, and slices of a chain, at most.
 CHAINS, LENGTH = 3, 5
@@ -112,7 +112,7 @@ def replay(run: Run, name: str) -> Work[Replayed]:
         Without pictures, but with the reason, where they cannot be shown here.
     """
     try:
-        study = yield from _reopen(run, 0)
+        study = yield from reopen(run, 0)
         maps = yield from _maps(run, name, study)
         note = ""
         if run.config.unit == "cases":
@@ -125,8 +125,14 @@ def replay(run: Run, name: str) -> Work[Replayed]:
         return Replayed(name, missing=str(error))
 
 
-def _reopen(run: Run, index: int) -> Work[Study]:
-    """Open data and manifold of a round; refuse to train one."""
+def reopen(run: Run, index: int) -> Work[Study]:
+    """Open data and manifold of a round.
+
+    Raises
+    ------
+    ReportError
+        If the manifold would have to be trained.
+    """
     from workbench.experiments.simulate import prepare
     from workbench.models.compute import Compute
     from workbench.training.manifold import STAGE
@@ -155,7 +161,7 @@ def _maps(run: Run, name: str, study: Study) -> Work[go.Figure]:
     pool = study.data.pool
     for saved in run.rounds:
         if run.config.retrain_manifold and saved.index:
-            study = yield from _reopen(run, saved.index)
+            study = yield from reopen(run, saved.index)
         pool = run.pool_after(study.data.pool, saved.index + 1)
         plane = (latent_axes(study.latent, 0, 1) if study.latent.z.shape[1] == 2
                  else pca(study.latent))  # fmt: skip

@@ -9,12 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from workbench.errors import SettingError
 from workbench.experiments.results import read_results
 from workbench.jobs import Work
 from workbench.reports.comparison import scores, settings
 from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, summarize
 from workbench.reports.comparison.parts import Part, Section, Text
+from workbench.reports.comparison.picks import picks_table, read_picks
 from workbench.reports.comparison.replay import Replayed, replay
 from workbench.reports.comparison.sentences import cohort, findings, overview
 from workbench.reports.comparison.writing import write_comparison
@@ -44,11 +47,14 @@ class Report:
         How each strategy looks, on every figure.
     pictures : tuple of Replayed
         Maps and chains of some runs.
+    picks : DataFrame or None
+        Where the suggestions of every run lay (see `workbench.reports.comparison.picks`).
     """
 
     numbers: Numbers
     styles: Mapping[str, LineStyle]
     pictures: tuple[Replayed, ...] = ()
+    picks: pd.DataFrame | None = None
 
     @property
     def title(self) -> str:
@@ -181,7 +187,10 @@ class Report:
 
     def annotated(self) -> Section:
         """What the budget was spent on."""
-        return Section("annotated", "What was annotated", (scores.annotated_table(self.numbers),))
+        parts: tuple[Part, ...] = (scores.annotated_table(self.numbers),)
+        if self.picks is not None and len(self.picks):
+            parts += (picks_table(self.picks, tuple(self.numbers.ranked)),)
+        return Section("annotated", "What was annotated", parts)
 
     def training(self) -> Section:
         """Training losses, and the curve of a loss head where there is one."""
@@ -273,7 +282,8 @@ def make_report(
         Folders of runs, or folders that hold some.
     pictures : sequence of str, optional
         Labels whose first run is opened again for its chains and latent maps; by default those
-        of the strategies that follow gradients, and of the reference. An empty sequence opens none.
+        of the strategies that follow gradients, and of the reference. An empty sequence opens
+        none, nor what tells where suggestions lay.
 
     Raises
     ------
@@ -295,7 +305,10 @@ def make_report(
     for name in names:
         run = results.members[name][0]
         replayed.append((yield from replay(run, f"{name}, seed {run.config.seed}")))
-    return Report(numbers, line_styles(numbers.ranked, REFERENCE), tuple(replayed))
+    picks = None
+    if names:
+        picks = yield from read_picks(results)
+    return Report(numbers, line_styles(numbers.ranked, REFERENCE), tuple(replayed), picks)
 
 
 def _pictured(numbers: Numbers) -> list[str]:
