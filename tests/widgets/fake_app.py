@@ -152,7 +152,7 @@ class FakeApp(FakeSession):
             classes[distance < radius * grow] = value
         return classes
 
-    def inspection(self, row=None, channel=0):
+    def inspection(self, row=None, channel=0, *, depth=None, uncertainty=False):
         self.calls.append(("inspection", row, channel))
         row = self.current if row is None else row
         if self.pool is None or row < 0:
