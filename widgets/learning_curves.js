@@ -10,6 +10,11 @@ export default {
     const host = element("div", { class: "sw-curves-plot" });
     const said = element("div", { class: "sw-hidden", role: "status" });
     el.append(element("div", { class: "sw-curves-head" }, element("h3", {}, "Learning curve"), zoom, key, element("span", { class: "sw-curves-loop" }, label, round)), host, said);
+    const percent = (part, whole) => `${(100 * part / (whole || 1)).toFixed(1)} %`;
+    const share = (n) => {
+      const { pool, scans } = model.get("most");
+      return scans ? `${percent(n, pool)} of the pool, ${percent(n, scans)} of all scans` : percent(n, pool);
+    };
     const plot = chart.make(host);
     const shapes = ["●", "■", "▲", "◆"];
 
@@ -32,7 +37,7 @@ export default {
         x: { title: `labeled ${noun}s`, whole: true, min: 0, max: Math.max(model.get("most").end || 1, ...series.flatMap((line) => line.points.map((p) => p[0]))) },
         y: zoomed ? { title: was ? "Dice" : "Dice, test cases (zoomed)" } : { title: was ? "Dice" : "Dice, test cases", min: 0, max: 1 },
         empty: `Each finished round adds a point: how well the model segments the test cases against how many ${noun}s were labeled for it.`,
-        format: { x: (v) => `${sw.count(v, `labeled ${noun}`, `labeled ${noun}s`)} (${(100 * v / (model.get("most").pool || 1)).toFixed(1)} %)`, y: (v) => v.toFixed(3) },
+        format: { x: (v) => `${sw.count(v, `labeled ${noun}`, `labeled ${noun}s`)} (${share(v)})`, y: (v) => v.toFixed(3) },
       });
       said.textContent = model.get("latest");
     }

@@ -37,7 +37,9 @@ class LearningCurves(View):
     label_button = Unicode(help="words of the label button").tag(sync=True)
     can_label = Bool(False).tag(sync=True)
     can_round = Bool(False).tag(sync=True)
-    most = Dict(help="{pool: size of the pool, end: where the axis ends}").tag(sync=True)
+    most = Dict(help="{pool: its size, end: where the axis ends, scans: all of them or 0}").tag(
+        sync=True
+    )
 
     def __init__(self, session: Session, **traits: Any) -> None:
         super().__init__(session, **traits)
@@ -109,7 +111,7 @@ class LearningCurves(View):
         if session.pool is not None:
             done = int(session.pool.labeled.sum())
             end = min(done + 2 * session.budget, len(session.pool))  # room for two rounds
-            self.most = {"pool": len(session.pool), "end": end}
+            self.most = {"pool": len(session.pool), "end": end, "scans": self._scans()}
 
     def still(self) -> list[Any]:
         """Draw the curves as a figure, for a report."""
@@ -119,8 +121,20 @@ class LearningCurves(View):
 
         done = [(int(r.pool.labeled.sum()), dict(r.metrics)) for r in self.session.rounds]
         ghost = [(labeled, {"mean": dice}) for labeled, dice in self.ghost] or None
-        total = len(self.session.pool)
-        return [learning_curve_figure(done, ghost=ghost, total=total, noun=self.noun)]
+        return [
+            learning_curve_figure(
+                done,
+                ghost=ghost,
+                total=len(self.session.pool),
+                scans=self._scans() or None,
+                noun=self.noun,
+            )
+        ]
+
+    def _scans(self) -> int:
+        """All scans, where a share of them can be told: where volumes are labeled; else 0."""
+        cohort = self.session.cohort
+        return len(cohort.cases) if cohort is not None and self.noun == "volume" else 0
 
 
 def points(rounds: Any, name: str) -> list[list[float]]:

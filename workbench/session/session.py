@@ -122,6 +122,7 @@ class Session(TuningSession):
                 config.source,
                 recipe=config.image_recipe(),
                 test_fraction=config.test_fraction,
+                validation_fraction=config.validation_fraction,
                 seed=config.split_seed,
                 cases=config.cases,
                 options=config.cohort_options(),

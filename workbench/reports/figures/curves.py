@@ -24,6 +24,7 @@ def learning_curve_figure(
     *,
     ghost: Sequence[Point] | None = None,
     total: int | None = None,
+    scans: int | None = None,
     noun: str = "slice",
     title: str = "",
 ) -> go.Figure:
@@ -38,6 +39,9 @@ def learning_curve_figure(
         The same for random choice; only its mean is drawn, grey and dashed.
     total : int, optional
         Size of the pool; the hover text then gives the share as well.
+    scans : int, optional
+        All scans, those held out for testing included, where volumes are labeled; the axis then
+        tells the share of the pool and the share of all scans.
     noun : str
         What is labeled: "slice" or "volume".
     title : str
@@ -83,6 +87,14 @@ def learning_curve_figure(
         title_text=f"labeled {noun}s", tickformat=",d", range=[0, 1.08 * largest], nticks=8
     )
     figure.update_yaxes(title_text="Dice on the test cases (0 to 1)", range=[0, 1.0], dtick=0.2)
+    if total and scans:
+        counts = sorted({count for count, _ in points})
+        figure.update_xaxes(
+            title_text=f"labeled {noun}s: number, share of the training pool, share of all scans",
+            tickvals=counts,
+            ticktext=[f"{n}<br>{n / total:.0%} of pool<br>{n / scans:.0%} of all" for n in counts],
+        )
+        figure.update_layout(height=410, margin={"b": 100})
     return figure
 
 

@@ -183,6 +183,7 @@ def pictures_figure(
     spacing: tuple[float, float] = (1.0, 1.0),
     *,
     values: Sequence[str] = (),
+    top: float | None = None,
     reference: NDArray[Any] | None = None,
     prediction: NDArray[Any] | None = None,
     title: str = "",
@@ -198,6 +199,8 @@ def pictures_figure(
     values : sequence of str
         Titles of pictures that hold values of at least 0; these are drawn in
         cividis, each up to its own 99.5th percentile.
+    top : float, optional
+        The value of the brightest color of all `values` instead.
     reference, prediction : ndarray, shape (h, w), optional
         Masks that are outlined on the first picture.
     title : str
@@ -208,7 +211,7 @@ def pictures_figure(
     window = grey_window(first)
     for column, (name, picture) in enumerate(pictures.items()):
         if name in values:
-            panels.values(0, column, picture)
+            panels.values(0, column, picture, top)
         else:
             panels.picture(0, column, picture, window)
     panels.contour(0, 0, reference, "reference")

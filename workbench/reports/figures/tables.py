@@ -47,6 +47,8 @@ def suggestions_figure(
         "case": [each.case for each in ids],
         ids[0].noun: [each.place for each in ids],
     }
+    if suggestions.scores is not None:
+        columns["score"] = [f"{suggestions.scores[row]:.4g}" for row in suggestions.rows]
     if suggestions.source is not None:
         columns["found from"] = [str(pool.ids[row]) for row in suggestions.source]
     if suggestions.distance is not None:
