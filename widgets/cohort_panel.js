@@ -118,7 +118,7 @@ export default {
         if (on) focusable = i;
       });
       if (tiles.length) tiles[focusable].tabIndex = 0;
-      sw.put(caption, element("b", {}, model.get("chosen")),
+      sw.put(caption, element("b", {}, noun === "volume" && tiles.length ? "The pool" : model.get("chosen")),
         tiles.length ? element("div", { class: "sw-number" }, `${sw.count(tiles.length, noun, `${noun}s`)} · ■ ${counts[1]} labeled · ★ ${counts[2]} suggested`) : null);
     }
 

@@ -34,9 +34,10 @@ export default {
     const depth = element("input", { type: "range", min: "1", step: "1", "aria-label": "Slice of the volume", title: "Slice of the volume: wheel or Page Up and Page Down over a picture, arrow keys here", oninput: () => turn(Number(depth.value) - 1) });
     const depthText = element("output", { class: "sw-number sw-soft" });
     const stack = element("div", { class: "sw-inspector-depth" }, depth, depthText);
+    const side = element("div", { class: "sw-inspector-side" }, stack, legend); // moves into the large picture and back
     const large = element("dialog", { class: "sw-inspector-large" });
     el.append(element("div", { class: "sw-inspector-head" }, title, back, forth, channel), numbers, sentence, message,
-      source, top, name, below, stack, legend, large);
+      source, top, name, below, large);
 
     const decoded = new Map();   // name → {values, width, height}
     const tiles = new Map();     // name → {button, canvas, letters}
@@ -56,6 +57,13 @@ export default {
       adjust(button);
       leaf(button);
     }
+    // A volume's slider takes the place of the neighbors of its slice.
+    if (through) for (const key of ["previous", "next"]) { tiles.get(key).cell.remove(); tiles.delete(key); }
+    function settle() {
+      if (through) below.append(side);
+      else below.after(side);
+    }
+    settle();
 
     // ------------------------------------------------------------ through a volume
     let wanted = 0; // the slice that was last asked for; pictures of it may still be on their way
@@ -178,7 +186,7 @@ export default {
         const picture = decoded.get(key);
         cell.style.visibility = picture ? "visible" : "hidden";
         if (!picture) continue;
-        if (through) { cell.lastChild.textContent = key === "picture" ? `slice ${(info.depth ?? 0) + 1}` : TILES[key][0]; }
+        if (through && key === "picture") cell.lastChild.textContent = `slice ${(info.depth ?? 0) + 1}`;
         const [row, column] = info.spacing ?? [1, 1];
         button.style.aspectRatio = String(picture.width * column / (picture.height * row));
         letters.forEach((node, i) => { node.textContent = info.letters[i]; });
@@ -294,11 +302,11 @@ export default {
       const owner = key === "x" || key === "x_shifted" || key === "decoded" ? model.get("info").source || model.get("info").suggested : model.get("info").suggested;
       large.dataset.key = key;
       large.replaceChildren(element("div", { class: "sw-inspector-head" }, element("h3", {}, `${TILES[key][0]} · ${owner}`), element("button", { onclick: () => large.close() }, "Close")), frame);
-      large.append(stack, legend); // they come back when it closes
+      large.append(side);
       large.showModal();
       paint();
     }
-    large.addEventListener("close", () => el.insertBefore(stack, large).after(legend));
+    large.addEventListener("close", settle);
     large.addEventListener("click", (event) => { if (event.target === large) large.close(); });
 
     for (const key of ["pictures", "info"]) model.on(`change:${key}`, () => queueMicrotask(load));

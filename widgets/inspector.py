@@ -3,9 +3,9 @@
 Above, the labeled slice it was found from: x with its loss gradient, x' (the
 step along that gradient), and what the VAE decodes from z'. Below, the slice
 itself between its two neighbors, with the outlines of reference and prediction
-and, where it is asked for, the uncertainty of every pixel. A slider and the
-wheel lead through a volume: all of it is computed once, each slice is sent when
-it is shown. Pictures are sent with 16 bits, so window and level change in the
+and, where it is asked for, the uncertainty of every pixel. In a volume a slider
+and the wheel lead to the neighbors: all of it is computed once, each slice is
+sent when it is shown. Pictures are sent with 16 bits, so window and level change in the
 browser alone.
 """
 
@@ -161,15 +161,15 @@ class Inspector(View):
             "gradient": gradient,
             "x_shifted": found.x_shifted,
             "decoded": found.decoded,
-            "previous": found.previous,
             "picture": found.picture,
-            "next": found.next,
             "uncertainty": found.uncertainty,
         }
+        if not found.depths:  # in a volume the slider leads to the neighbors
+            arrays |= {"previous": found.previous, "next": found.next}
         # x' keeps its surroundings, because the step changes them too
         floor = float(np.min(found.picture if found.x is None else found.x))
         for name in ("x", "decoded", "previous", "picture", "next"):
-            each = arrays[name]
+            each = arrays.get(name)
             if each is not None:
                 like = found.x if name == "decoded" and found.x is not None else each
                 arrays[name] = on_black(each, outside(like), floor)
