@@ -238,7 +238,7 @@ export default {
           const a = VIRIDIS[Math.floor(at)];
           const c = VIRIDIS[Math.floor(at) + 1];
           const f = at - Math.floor(at);
-          const alpha = Math.min(0.85, 1.3 * t);
+          const alpha = laid === "gradient" ? Math.min(0.85, 1.3 * t) : 0.65 * Math.min(1, 1.3 * t); // the picture stays visible where all is uncertain
           r += alpha * (a[0] + f * (c[0] - a[0]) - r);
           g += alpha * (a[1] + f * (c[1] - a[1]) - g);
           b += alpha * (a[2] + f * (c[2] - a[2]) - b);
