@@ -2,6 +2,7 @@ export default {
   render({ model, el }) {
     const { element } = sw;
     el.classList.add("sw", "sw-cohort");
+    const noun = model.get("noun");
     const words = ["free", "labeled", "suggested", "without label"];
     const heading = element("h3");
     const groups = element("dl", { class: "sw-cohort-groups" });
@@ -9,11 +10,11 @@ export default {
     const table = element("tbody");
     const list = element("div", { class: "sw-cohort-cases" },
       element("table", {},
-        element("thead", {}, element("tr", {}, ...["Case", "Site", "Use", "Slices", "Labeled"].map((name, i) => element("th", { scope: "col", class: i > 2 ? "sw-right" : null }, name)))),
+        element("thead", {}, element("tr", {}, ...["Case", "Site", "Use", `${noun[0].toUpperCase()}${noun.slice(1)}s`, "Labeled"].map((name, i) => element("th", { scope: "col", class: i > 2 ? "sw-right" : null }, name)))),
         table));
     const note = element("p", { class: "sw-cohort-note" });
     const caption = element("div", { class: "sw-cohort-caption" });
-    const grid = element("div", { class: "sw-cohort-grid", role: "listbox", "aria-label": "Slices of the case" });
+    const grid = element("div", { class: "sw-cohort-grid", role: "listbox", "aria-label": `The ${noun}s to choose from` });
     const where = element("details", { class: "sw-cohort-where" }, element("summary", {}, "Where do my data go?"), element("p"));
     const problems = element("details", { class: "sw-cohort-problems" }, element("summary"), element("ul"));
     el.append(
@@ -61,8 +62,8 @@ export default {
         const suggested = item.suggested ? element("span", { class: "sw-cohort-star", title: `${item.suggested} suggested` }, ` ★ ${item.suggested}`) : null;
         const row = element("tr", { class: item.id === chosen ? "sw-on" : null },
           element("td", {}, pick), element("td", {}, item.site), element("td", {}, use),
-          element("td", { class: "sw-right sw-number" }, item.slices ? item.slices.toLocaleString("en-US") : "–"),
-          element("td", { class: "sw-right sw-number" }, item.slices ? String(item.labeled) : "–", suggested));
+          element("td", { class: "sw-right sw-number" }, item.images ? item.images.toLocaleString("en-US") : "–"),
+          element("td", { class: "sw-right sw-number" }, item.images ? String(item.labeled) : "–", suggested));
         row.addEventListener("click", (event) => { if (event.target !== pick) model.send({ do: "case", id: item.id }); });
         lines.set(item.id, row);
         return row;
@@ -101,6 +102,7 @@ export default {
 
     function showStates() {
       const states = sw.array(Uint8Array, model.get("states"));
+      const names = model.get("names");
       const current = model.get("current");
       let counts = [0, 0, 0, 0];
       let focusable = 0;
@@ -109,15 +111,15 @@ export default {
         counts[states[i] ?? 0] += 1;
         tile.dataset.state = words[states[i] ?? 0];
         tile.setAttribute("aria-selected", String(on));
-        tile.setAttribute("aria-label", `slice ${i + 1}, ${tile.dataset.state}`);
-        tile.title = `slice ${i + 1} · ${tile.dataset.state}`;
+        tile.setAttribute("aria-label", `${names[i]}, ${tile.dataset.state}`);
+        tile.title = `${names[i]} · ${tile.dataset.state}`;
         tile.lastChild.textContent = { labeled: "■", suggested: "★", "without label": "∅" }[tile.dataset.state] ?? "";
         tile.tabIndex = -1;
         if (on) focusable = i;
       });
       if (tiles.length) tiles[focusable].tabIndex = 0;
-      sw.put(caption, element("b", {}, model.get("chosen")),
-        tiles.length ? element("div", { class: "sw-number" }, `${sw.count(tiles.length, "slice", "slices")} · ■ ${counts[1]} labeled · ★ ${counts[2]} suggested`) : null);
+      sw.put(caption, element("b", {}, noun === "volume" && tiles.length ? "The pool" : model.get("chosen")),
+        tiles.length ? element("div", { class: "sw-number" }, `${sw.count(tiles.length, noun, `${noun}s`)} · ■ ${counts[1]} labeled · ★ ${counts[2]} suggested`) : null);
     }
 
     // Bring the chosen case and the inspected slice into view, without moving the page.

@@ -1,7 +1,8 @@
-"""What there is: the cases, their slices, their labels, and where data belongs.
+"""What there is: the cases, their images, their labels, and where data belongs.
 
-Choosing a case shows its slices as thumbnails; choosing a thumbnail makes it the
-current slice everywhere. Pictures are read only for the case that is open.
+Choosing a case shows its slices as thumbnails, or, where volumes are labeled, one
+of every volume; choosing a thumbnail makes it the current one everywhere.
+Pictures are read only when they are shown.
 """
 
 from __future__ import annotations
@@ -34,23 +35,24 @@ WHERE = (
 
 
 class CohortPanel(View):
-    """Cases, labels and counts; the slices of one case as thumbnails."""
+    """Cases, labels and counts; the images of one case as thumbnails."""
 
     _esm = Path(__file__).with_suffix(".js")
     _css = Path(__file__).with_suffix(".css")
     heading = Unicode(help="name, layout and counts").tag(sync=True)
     where = Unicode(help="where the data lies, and where a person puts their own").tag(sync=True)
     groups = List(Dict(), help="{name, count, note}: labeled, pool, test").tag(sync=True)
-    cases = List(Dict(), help="{id, site, group, slices, labeled, suggested}").tag(sync=True)
+    cases = List(Dict(), help="{id, site, group, images, labeled, suggested}").tag(sync=True)
     labels = List(Dict(), help="{name, value, color}").tag(sync=True)
     regions = List(Dict(), help="{name, members}").tag(sync=True)
     problems = List(Unicode(), help="what reading the cohort found").tag(sync=True)
-    chosen = Unicode(help="id of the case whose slices are shown").tag(sync=True)
+    chosen = Unicode(help="id of the case whose images are shown").tag(sync=True)
     note = Unicode(help="why there are no thumbnails").tag(sync=True)
     thumbnails = Bytes(help="PNG sheet of the chosen case").tag(sync=True)
     tile = List(Int(), help="columns, width and height of a thumbnail in pixels").tag(sync=True)
     aspect: Any = List(help="width of a thumbnail divided by its height, in mm").tag(sync=True)
     rows = Bytes(help="int32 pool rows of the thumbnails").tag(sync=True)
+    names = List(Unicode(), help="what each thumbnail is").tag(sync=True)
     states = Bytes(help="uint8 of each: 0 free, 1 labeled, 2 suggested, 3 no label").tag(sync=True)
     current = Int(-1, help="row that is inspected").tag(sync=True)
 
@@ -83,7 +85,7 @@ class CohortPanel(View):
         self._shown, self.chosen, self.thumbnails = "", "", b""
         if cohort is None:
             self.heading, self.where = "No cohort is open yet", WHERE
-            self.note = "The slices of a case appear here once the cohort is read."
+            self.note = f"The {self.noun}s of a case appear here once the cohort is read."
             return
         self.heading = f"{cohort.name} · {cohort.layout} layout · " + ", ".join(cohort.channels)
         self.where = f"Read from {cohort.root}. {WHERE}"
@@ -108,11 +110,11 @@ class CohortPanel(View):
             return
         pool, test = session.pool, set(session.test_cases)
         names: list[str] = []
-        slices = labeled = suggested = np.zeros(0, dtype=np.int64)
+        images = labeled = suggested = np.zeros(0, dtype=np.int64)
         if pool is not None:
             first = np.unique(pool.case_of, return_index=True)[1]
             names = [pool.ids[int(row)].case for row in first]
-            slices = np.bincount(pool.case_of, minlength=len(names))
+            images = np.bincount(pool.case_of, minlength=len(names))
             labeled = np.bincount(pool.case_of[pool.labeled], minlength=len(names))
             suggested = np.bincount(pool.case_of[self._suggested()], minlength=len(names))
         place = {name: i for i, name in enumerate(names)}
@@ -125,7 +127,7 @@ class CohortPanel(View):
                     "id": case.id,
                     "site": case.site,
                     "group": group,
-                    "slices": int(slices[i]) if i is not None else 0,
+                    "images": int(images[i]) if i is not None else 0,
                     "labeled": int(labeled[i]) if i is not None else 0,
                     "suggested": int(suggested[i]) if i is not None else 0,
                     "reference": case.label is not None,
@@ -138,12 +140,12 @@ class CohortPanel(View):
             self.groups = [
                 {
                     "name": "labeled",
-                    "count": count(done, "slice"),
+                    "count": count(done, self.noun),
                     "note": f"{percent(done, total)}, from {count(touched, 'case')}",
                 },
                 {
                     "name": "pool",
-                    "count": count(total, "slice"),
+                    "count": count(total, self.noun),
                     "note": f"from {count(len(names), 'case')}",
                 },
                 {
@@ -159,7 +161,7 @@ class CohortPanel(View):
         return np.zeros(0, dtype=np.int64) if found is None else found.rows
 
     def _follow(self) -> None:
-        """The current slice is in a case: open that case."""
+        """What is current is in a case: open that case."""
         row, pool = self.session.current, self.session.pool
         self.current = row
         if pool is not None and 0 <= row < len(pool):
@@ -177,18 +179,20 @@ class CohortPanel(View):
             return
         self._shown = self.chosen
         mine = np.flatnonzero([each.case == self.chosen for each in pool.ids])
+        if len(mine) and session.noun == "volume":
+            mine = np.arange(len(pool))
         if not len(mine):
             held = self.chosen in set(session.test_cases)
             self.thumbnails, self.rows, self.states = b"", b"", b""
             self.note = (
-                f"{self.chosen} is held out for testing. Its slices are neither trained on nor "
-                f"suggested, so they are not shown among the pool."
+                f"{self.chosen} is held out for testing. It is neither trained on nor suggested, "
+                f"so it is not shown among the pool."
                 if held
-                else f"{self.chosen} has no slice in the pool."
+                else f"{self.chosen} has no {self.noun} in the pool."
             )
             return
         channel = telling(session.images.channels)
-        pictures = np.asarray(session.images.read(mine)[:, channel], np.float32)
+        pictures = np.asarray(session.images.pictures(mine)[:, channel], np.float32)
         mask = outside(pictures)
         low, high = window(pictures[~mask])
         pictures = shrink(on_black(pictures, mask), THUMBNAIL)
@@ -199,6 +203,7 @@ class CohortPanel(View):
             self.tile = [COLUMNS, width, height]
             self.aspect = [float(width * spacing[2] / (height * spacing[1]))]
             self.rows = packed(mine, "int32")
+            self.names = [str(pool.ids[row]) for row in mine]
             self.thumbnails = png(sheet(grey(pictures, low, high), COLUMNS))
             self._mark_thumbnails()
 

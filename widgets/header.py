@@ -25,8 +25,8 @@ class Header(View):
 
     _esm = Path(__file__).with_suffix(".js")
     _css = Path(__file__).with_suffix(".css")
-    cohort = Unicode(help="name, cases and slices").tag(sync=True)
-    where = Unicode(help="round and labeled slices").tag(sync=True)
+    cohort = Unicode(help="name, cases and images").tag(sync=True)
+    where = Unicode(help="round and what is labeled").tag(sync=True)
     doing = Unicode(help="what runs, in words; empty when idle").tag(sync=True)
     fraction = Float(-1.0, help="share done, -1 where nobody can know").tag(sync=True)
     left = Unicode(help="time left, in words").tag(sync=True)
@@ -48,7 +48,7 @@ class Header(View):
             return
         words = [session.name or session.cohort.name, count(len(session.cohort.cases), "case")]
         if session.pool is not None:
-            words.append(f"{count(len(session.pool), 'slice')} in the pool")
+            words.append(f"{count(len(session.pool), self.noun)} in the pool")
         self.cohort = " · ".join(words)
 
     def _show_round(self) -> None:

@@ -1,9 +1,12 @@
-"""Why this slice: the pictures and numbers behind one suggestion.
+"""Why this slice, or this volume: the pictures and numbers behind one suggestion.
 
 Above, the labeled slice it was found from: x with its loss gradient, x' (the
 step along that gradient), and what the VAE decodes from z'. Below, the slice
-itself between its two neighbors, with the outlines of reference and prediction.
-Pictures are sent with 16 bits, so window and level change in the browser alone.
+itself between its two neighbors, with the outlines of reference and prediction
+and, where it is asked for, the uncertainty of every pixel. In a volume a slider
+and the wheel lead to the neighbors: all of it is computed once, each slice is
+sent when it is shown. Pictures are sent with 16 bits, so window and level change in the
+browser alone.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from traitlets import Bytes, Dict, Int, Unicode
+from traitlets import Bool, Bytes, Dict, Int, Unicode
 
 from widgets.pictures import contours, deep_png, on_black, outside, telling, window
 from widgets.view import View, packed
@@ -37,8 +40,8 @@ LETTERS = {
 }
 
 EMPTY = (
-    "Choose a slice: click a point on the map or a thumbnail of the cohort. Its pictures, and why "
-    "it is suggested, appear here."
+    "Choose a {noun}: click a point on the map or a thumbnail of the cohort. Its pictures, and "
+    "why it is suggested, appear here."
 )
 FLAGS = {
     "outside_cone": "outside its cone",
@@ -47,7 +50,7 @@ FLAGS = {
 
 
 class Inspector(View):
-    """Pictures, numbers and the reason for the slice that is current."""
+    """Pictures, numbers and the reason for the slice, or the volume, that is current."""
 
     _esm = Path(__file__).with_suffix(".js")
     _css = Path(__file__).with_suffix(".css")
@@ -56,15 +59,19 @@ class Inspector(View):
     reference = Bytes(help="outlines as float32 column, row; NaN ends a line").tag(sync=True)
     prediction = Bytes(help="outlines as float32 column, row; NaN ends a line").tag(sync=True)
     info = Dict(help="names, numbers and words; see _describe").tag(sync=True)
-    sentence = Unicode(EMPTY, help="the reason, or what to do to get one").tag(sync=True)
+    sentence = Unicode(help="the reason, or what to do to get one").tag(sync=True)
     channel = Int(0, help="channel that is shown").tag(sync=True)
+    uncertain = Bool(False, help="whether the uncertainty of every pixel is shown").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
         self._visible = False
         self._shown: tuple[object, ...] = ()
+        self._found: Inspection | None = None
+        self._scales: dict[str, Any] = {}
         self._pending: asyncio.TimerHandle | None = None
         self._turn = threading.Lock()
         super().__init__(session, **traits)
+        self.sentence = EMPTY.format(noun=self.noun)
         self.watch("images", self._choose_channel)
         self.watch(("current", "suggestions", "round", "images", "pool"), self._later)
 
@@ -78,6 +85,17 @@ class Inspector(View):
         """Show another channel."""
         self.channel = int(index)
         self._refresh()
+
+    def do_uncertain(self, on: bool) -> None:
+        """Show the uncertainty of every pixel, or leave it out."""
+        self.uncertain = bool(on)
+        self._refresh()
+
+    def do_depth(self, index: int) -> None:
+        """Show another slice of the volume."""
+        with self._turn:
+            if self._found is not None:
+                self._draw(self._found.at(int(index)))
 
     def do_step(self, by: int) -> None:
         """Go to the next or the previous suggestion."""
@@ -109,27 +127,33 @@ class Inspector(View):
 
     def _refresh(self) -> None:
         session = self.session
-        key = (session.current, self.channel, session.suggestions, session.round, session.pool)
+        chosen = (session.current, self.channel, self.uncertain)
+        key = (*chosen, session.suggestions, session.round, session.pool)
         with self._turn:
             if len(key) == len(self._shown) and all(
                 a is b or (isinstance(a, int) and a == b)
                 for a, b in zip(key, self._shown, strict=True)
             ):
                 return
-            self._shown = key
+            before, self._shown = self._shown[:1], key
+            depth = self._found.depth if self._found and before == key[:1] else None
             try:
-                found = session.inspection(session.current, self.channel)
+                found = session.inspection(
+                    session.current, self.channel, depth=depth, uncertainty=self.uncertain
+                )
             except WorkbenchError as error:
                 found = None
                 self.message = str(error)
+            self._scales = {} if found is None else scales(found)
             self._draw(found)
 
     def _draw(self, found: Inspection | None) -> None:
+        self._found = found
         if found is None:
             with self.hold_sync():
                 self.pictures, self.ranges, self.info = {}, {}, {}
                 self.reference = self.prediction = b""
-                self.sentence = EMPTY
+                self.sentence = EMPTY.format(noun=self.noun)
             return
         gradient = None if found.gradient is None else np.abs(found.gradient)
         arrays = {
@@ -137,14 +161,15 @@ class Inspector(View):
             "gradient": gradient,
             "x_shifted": found.x_shifted,
             "decoded": found.decoded,
-            "previous": found.previous,
             "picture": found.picture,
-            "next": found.next,
+            "uncertainty": found.uncertainty,
         }
+        if not found.depths:  # in a volume the slider leads to the neighbors
+            arrays |= {"previous": found.previous, "next": found.next}
         # x' keeps its surroundings, because the step changes them too
         floor = float(np.min(found.picture if found.x is None else found.x))
         for name in ("x", "decoded", "previous", "picture", "next"):
-            each = arrays[name]
+            each = arrays.get(name)
             if each is not None:
                 like = found.x if name == "decoded" and found.x is not None else each
                 arrays[name] = on_black(each, outside(like), floor)
@@ -166,11 +191,6 @@ class Inspector(View):
 
     def _describe(self, found: Inspection) -> dict[str, Any]:
         """Collect the numbers and words that stand beside the pictures."""
-        shown = [found.picture] if found.x is None else [found.picture, found.x]
-        low, high = window(np.concatenate([each[~outside(each)] for each in shown]))
-        top = 0.0
-        if found.gradient is not None:
-            top = float(np.percentile(np.abs(found.gradient), 99.5))
         axis = "axial"
         pool, row = self.session.pool, self.session.current
         if pool is not None and 0 <= row < len(pool):
@@ -191,8 +211,10 @@ class Inspector(View):
             "state": state,
             "spacing": [float(mm) for mm in found.spacing],
             "letters": list(LETTERS[axis]),
-            "window": [low, high],
-            "gradient": top,
+            **self._scales,
+            "uncertainty_of": found.uncertainty_of,
+            "depth": found.depth,
+            "depths": found.depths,
             "trained": self.session.round is not None,
             "colors": [REFERENCE, PREDICTION],
         }
@@ -204,10 +226,41 @@ class Inspector(View):
         super().close()
 
     def still(self) -> list[Any]:
-        """Draw the inspected slice as a figure, for a report."""
-        found = self.session.inspection(self.session.current, self.channel)
+        """Draw what is inspected as a figure, and a volume slice by slice, for a report."""
+        session = self.session
+        found = session.inspection(
+            session.current,
+            self.channel,
+            depth=self._found.depth if self._found else None,
+            uncertainty=self.uncertain or self.noun == "volume",
+        )
         if found is None:
             return []
-        from workbench.reports.figures import inspection_figure
+        from workbench.reports.figures import inspection_figure, volume_figure
 
-        return [inspection_figure(found)]
+        figures = [inspection_figure(found)]
+        return [*figures, volume_figure(found)] if found.depths else figures
+
+
+def scales(found: Inspection) -> dict[str, Any]:
+    """Choose the values that are drawn darkest and brightest, the same for a whole volume.
+
+    Parameters
+    ----------
+    found : Inspection
+        What is drawn.
+
+    Returns
+    -------
+    dict
+        ``window``: the values that are black and white; ``gradient`` and ``uncertainty``: the
+        values of the brightest color, 0 where there is none.
+    """
+    shown = [found.whole(name) for name in ("picture", "x")]
+    inside = [each[~outside(each)] for each in shown if each is not None]
+    gradient, uncertainty = found.whole("gradient"), found.whole("uncertainty")
+    return {
+        "window": list(window(np.concatenate(inside))),
+        "gradient": 0.0 if gradient is None else float(np.percentile(np.abs(gradient), 99.5)),
+        "uncertainty": 0.0 if uncertainty is None else float(uncertainty.max()),
+    }

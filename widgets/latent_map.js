@@ -2,6 +2,7 @@
 // legend and lists are in latent_map_parts.js, what part is shown in latent_map_view.js.
 function render({ model, el }) {
   const { element, array } = sw;
+  const noun = model.get("noun");
   const undo = [];
   const on = (names, handler) => {
     for (const name of names) {
@@ -37,7 +38,7 @@ function render({ model, el }) {
   const foot = element("div", { class: "sw-map-foot" },
     element("span", { class: "sw-map-tools", role: "toolbar", "aria-label": "Map tools" }, lassoButton,
       tool("+", "Zoom in (+)", () => zoom(1.4)), tool("−", "Zoom out (−)", () => zoom(1 / 1.4)),
-      tool("Reset", "Show sources, z′, suggestions and nearly all slices (0)", () => { fit(); paintAll(); })), legend);
+      tool("Reset", "Show sources, z′, suggestions and nearly all points (0)", () => { fit(); paintAll(); })), legend);
   const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
   const root = sw.shield(element("section", { class: "sw sw-map", "aria-label": "Latent map" }, head, stage, foot, spoken));
   el.append(root);
@@ -154,7 +155,7 @@ function render({ model, el }) {
     root.dispatchEvent(new CustomEvent("sw-drawn", { bubbles: true, detail: { points: drewPoints, exact: state.exact } }));
   }
 
-  // Slices that the fitted view leaves out are told, so that nobody thinks these are all.
+  // Points that the fitted view leaves out are told, so that nobody thinks these are all.
   function countRest() {
     let n = 0;
     if (untouched) {
@@ -163,7 +164,7 @@ function render({ model, el }) {
       for (let i = 0; i < xy.length; i += 2) n += xy[i] < left || xy[i] > right || xy[i + 1] < bottom || xy[i + 1] > top;
     }
     rest.hidden = !n;
-    if (n) rest.textContent = `${sw.count(n, "slice", "slices")} outside this view`;
+    if (n) rest.textContent = `${sw.count(n, noun, `${noun}s`)} outside this view`;
   }
 
   function say(state, away) {
@@ -223,7 +224,7 @@ function render({ model, el }) {
   function name() {
     const picks = overlay.picks.length;
     upper.setAttribute("aria-label", frame.map
-      ? `Map ${frame.map}: ${sw.count(kinds.length, "slice", "slices")}, ${sw.count(picks, "suggestion", "suggestions")}. Arrow keys move among suggestions, Enter inspects, plus and minus zoom.`
+      ? `Map ${frame.map}: ${sw.count(kinds.length, noun, `${noun}s`)}, ${sw.count(picks, "suggestion", "suggestions")}. Arrow keys move among suggestions, Enter inspects, plus and minus zoom.`
       : "Latent map, empty");
   }
 
@@ -234,6 +235,7 @@ function render({ model, el }) {
 
   function showLegend() {
     parts.legend(legend, {
+      noun,
       scale: model.get("scale"), state: model.get("overlay"), overlay, theme,
       inspected: model.get("current") >= 0 && kinds.length > 0,
     });
@@ -243,11 +245,11 @@ function render({ model, el }) {
     const state = model.get("empty");
     empty.hidden = !state.shown;
     for (const part of [head, foot]) part.classList.toggle("sw-map-off", Boolean(state.shown));
-    if (state.shown) parts.empty(empty, state, theme, () => model.send({ do: "next" }));
+    if (state.shown) parts.empty(empty, state, theme, noun, () => model.send({ do: "next" }));
   }
 
   function showListing() {
-    parts.listing(listing, model.get("listing"), inspect, clearLasso);
+    parts.listing(listing, model.get("listing"), noun, inspect, clearLasso);
   }
 
   // ------------------------------------------------------------ the lasso

@@ -1,4 +1,4 @@
-"""The live map: every slice a point, every gradient an arrow, every pick a star.
+"""The live map: every image a point, every gradient an arrow, every pick a star.
 
 Two kinds of data cross to the browser. Points (positions, states, colors) are
 large and change rarely; the browser paints them once and keeps the picture.
@@ -39,7 +39,7 @@ class LatentMap(View):
     Parameters
     ----------
     session : Session
-        Its maps, preview and current slice are drawn; a click inspects a slice.
+        Its maps, preview and current slice are drawn; a click inspects a point.
     """
 
     _esm = tuple(
@@ -252,7 +252,7 @@ class LatentMap(View):
             self.send(answer)
             return
         images = session.images
-        image = images.read(np.array([row]))[0][telling(images.channels)]
+        image = images.pictures(np.array([row]))[0][telling(images.channels)]
         _, height, width = images.spacing[int(images.case_of[row])]
         ratio = float(image.shape[1] * width / (image.shape[0] * height))
         self.send({**answer, "ratio": ratio}, [png(grey(image, *window(image)))])

@@ -8,17 +8,17 @@ const parts = (() => {
     const r = i % 2 ? 2.9 : 7;
     return `${(r * Math.cos(angle)).toFixed(2)},${(r * Math.sin(angle)).toFixed(2)}`;
   }).join(" ");
-  const HELP = {
+  const help = (noun) => ({
     unlabeled: "May be suggested",
     labeled: "Has a label: the model learns from it",
-    "source z": "A labeled slice whose loss gradient is followed",
-    "z′": "Where the slice lies after a step along its loss gradient",
-    suggestion: "The nearest unlabeled slice inside a cone",
-    "outside its cone": "No unlabeled slice lay in the cone: the one of smallest angle was taken",
+    "source z": `A labeled ${noun} whose loss gradient is followed`,
+    "z′": `Where the ${noun} lies after a step along its loss gradient`,
+    suggestion: `The nearest unlabeled ${noun} inside a cone`,
+    "outside its cone": `No unlabeled ${noun} lay in the cone: the one of smallest angle was taken`,
     "inside a cone": "Points of the d-dimensional cones, as near z′ as their picks",
     cone: "Apex z′, axis z′ − z, half-angle θ",
-    inspected: "The slice that the inspector shows",
-  };
+    inspected: `The ${noun} that the inspector shows`,
+  });
   const CASE_ICONS = {
     disc: () => svg("circle", { r: 4.5 }),
     square: () => svg("rect", { x: -4, y: -4, width: 8, height: 8 }),
@@ -30,9 +30,10 @@ const parts = (() => {
   };
 
   // The marks that are on the map now, and only those.
-  function legend(node, { scale, overlay, state, inspected, theme }) {
+  function legend(node, { scale, overlay, state, inspected, theme, noun }) {
+    const told = help(noun);
     const items = [];
-    const add = (text, ...shapes) => items.push(element("span", { title: HELP[text] }, icon(...shapes), text));
+    const add = (text, ...shapes) => items.push(element("span", { title: told[text] }, icon(...shapes), text));
     const byState = scale.kind === "state";
     const few = scale.kind === "case" && scale.names?.length > 0;
     if (few) {
@@ -81,24 +82,24 @@ const parts = (() => {
   }
 
   // While there is no map: what it will show, and the one button that leads there.
-  function empty(node, state, theme, next) {
+  function empty(node, state, theme, noun, next) {
     const line = (text, ...shapes) => element("li", {}, icon(...shapes), element("span", {}, text));
     const waiting = state.detail || (state.busy ? `Working on the ${state.busy} …` : "");
     sw.put(node, element("div", { class: "sw-map-card" }, element("h3", {}, "The latent map"),
       element("ul", {},
-        line("Every slice of the cohort is a point; slices that look alike lie close together.", svg("circle", { cx: -3, cy: 2, r: 2.6, fill: "#8a8a8a" }), svg("circle", { cx: 3, cy: -2, r: 2.6, fill: "#8a8a8a" })),
-        line("An arrow z → z′ shows where the loss gradient of a labeled slice points: toward slices that the model finds harder.", svg("path", { d: "M-7 4L3-2M4-3L-1-3M4-3L2 2", stroke: theme.ink, "stroke-width": 1.6, fill: "none" })),
-        line("Inside a cone beyond z′, the nearest unlabeled slice is suggested for labeling.", svg("polygon", { points: STAR, fill: theme.vermilion }))),
+        line(`Every ${noun} of the cohort is a point; ${noun}s that look alike lie close together.`, svg("circle", { cx: -3, cy: 2, r: 2.6, fill: "#8a8a8a" }), svg("circle", { cx: 3, cy: -2, r: 2.6, fill: "#8a8a8a" })),
+        line(`An arrow z → z′ shows where the loss gradient of a labeled ${noun} points: toward ${noun}s that the model finds harder.`, svg("path", { d: "M-7 4L3-2M4-3L-1-3M4-3L2 2", stroke: theme.ink, "stroke-width": 1.6, fill: "none" })),
+        line(`Inside a cone beyond z′, the nearest unlabeled ${noun} is suggested for labeling.`, svg("polygon", { points: STAR, fill: theme.vermilion }))),
       state.button ? element("button", { type: "button", class: "sw-primary", onclick: next }, state.button) : element("p", { class: "sw-soft" }, waiting)));
   }
 
   // What a lasso holds.
-  function listing(node, held, inspect, close) {
+  function listing(node, held, noun, inspect, close) {
     node.hidden = !held.count;
     if (node.hidden) return;
     const rest = held.count - held.rows.length;
     sw.put(node,
-      element("div", { class: "sw-map-listing-head" }, element("strong", {}, sw.count(held.count, "slice", "slices")),
+      element("div", { class: "sw-map-listing-head" }, element("strong", {}, sw.count(held.count, noun, `${noun}s`)),
         element("span", { class: "sw-soft" }, ` in ${sw.count(held.cases.length, "case", "cases")} · ${held.labeled.toLocaleString("en-US")} labeled`),
         element("button", { type: "button", class: "sw-quiet", "aria-label": "Close the list", onclick: close }, "×")),
       element("div", { class: "sw-map-rows" }, ...held.rows.map(([row, text]) => element("button", { type: "button", class: "sw-quiet", onclick: () => inspect(row) }, text))),

@@ -1,14 +1,20 @@
 export default {
   render({ model, el }) {
     const { element } = sw;
+    const noun = model.get("noun");
     el.classList.add("sw", "sw-curves");
-    const label = element("button", { title: "Give the suggested slices the data set's own labels", onclick: () => model.send({ do: "label" }) });
-    const round = element("button", { title: "Train on all labeled slices, then suggest again", onclick: () => model.send({ do: "round" }) }, "Next round");
+    const label = element("button", { title: `Give the suggested ${noun}s the data set's own labels`, onclick: () => model.send({ do: "label" }) });
+    const round = element("button", { title: `Train on all labeled ${noun}s, then suggest again`, onclick: () => model.send({ do: "round" }) }, "Next round");
     const key = element("ul", { class: "sw-curves-key", "aria-label": "Legend" });
     const zoom = element("button", { class: "sw-quiet", "aria-pressed": "false", title: "Zoom the Dice axis to the data", onclick: () => { zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true")); show(); } }, "Zoom");
     const host = element("div", { class: "sw-curves-plot" });
     const said = element("div", { class: "sw-hidden", role: "status" });
     el.append(element("div", { class: "sw-curves-head" }, element("h3", {}, "Learning curve"), zoom, key, element("span", { class: "sw-curves-loop" }, label, round)), host, said);
+    const percent = (part, whole) => `${(100 * part / (whole || 1)).toFixed(1)} %`;
+    const share = (n) => {
+      const { pool, scans } = model.get("most");
+      return scans ? `${percent(n, pool)} of the pool, ${percent(n, scans)} of all scans` : percent(n, pool);
+    };
     const plot = chart.make(host);
     const shapes = ["●", "■", "▲", "◆"];
 
@@ -22,16 +28,16 @@ export default {
       if (ghost.length > 1) series.push({ name: "random (mean)", color: "var(--sw-soft)", dash: "5 4", width: 1.5, points: ghost, dots: false });
       key.replaceChildren(...series.map((line, i) => element("li", {},
         element("i", { style: `color:${line.color}`, "aria-hidden": "true" }, line.dash ? "╌" : shapes[i % shapes.length]), line.name)));
-      if (series.length && ghost.length < 2) key.append(element("li", { title: "What slices drawn at random would have reached; computed while the machine is idle" }, "random: from the next round on"));
+      if (series.length && ghost.length < 2) key.append(element("li", { title: `What ${noun}s drawn at random would have reached; computed while the machine is idle` }, "random: from the next round on"));
       const zoomed = zoom.getAttribute("aria-pressed") === "true";
       zoom.hidden = !series.length;
       plot.draw({
         name: `Learning curve. ${model.get("latest")}`,
         series,
-        x: { title: "labeled slices", whole: true, min: 0, max: Math.max(model.get("most").end || 1, ...series.flatMap((line) => line.points.map((p) => p[0]))) },
+        x: { title: `labeled ${noun}s`, whole: true, min: 0, max: Math.max(model.get("most").end || 1, ...series.flatMap((line) => line.points.map((p) => p[0]))) },
         y: zoomed ? { title: was ? "Dice" : "Dice, test cases (zoomed)" } : { title: was ? "Dice" : "Dice, test cases", min: 0, max: 1 },
-        empty: "Each finished round adds a point: how well the model segments the test cases against how many slices were labeled for it.",
-        format: { x: (v) => `${sw.count(v, "labeled slice", "labeled slices")} (${(100 * v / (model.get("most").pool || 1)).toFixed(1)} %)`, y: (v) => v.toFixed(3) },
+        empty: `Each finished round adds a point: how well the model segments the test cases against how many ${noun}s were labeled for it.`,
+        format: { x: (v) => `${sw.count(v, `labeled ${noun}`, `labeled ${noun}s`)} (${share(v)})`, y: (v) => v.toFixed(3) },
       });
       said.textContent = model.get("latest");
     }

@@ -1,4 +1,4 @@
-"""Does labeling help? Dice on the test cases against the slices labeled so far.
+"""Does labeling help? Dice on the test cases against what is labeled so far.
 
 One line for each region and one for their mean, a point for each round. A ghost
 line shows random sampling on the same cohort, where it is known, so that a
@@ -37,7 +37,9 @@ class LearningCurves(View):
     label_button = Unicode(help="words of the label button").tag(sync=True)
     can_label = Bool(False).tag(sync=True)
     can_round = Bool(False).tag(sync=True)
-    most = Dict(help="{pool: slices in the pool, end: where the axis ends}").tag(sync=True)
+    most = Dict(help="{pool: its size, end: where the axis ends, scans: all of them or 0}").tag(
+        sync=True
+    )
 
     def __init__(self, session: Session, **traits: Any) -> None:
         super().__init__(session, **traits)
@@ -47,7 +49,7 @@ class LearningCurves(View):
             self.watch("ghost", self._show_ghost)
 
     def do_label(self) -> None:
-        """Take the labels of the suggested slices from the reference."""
+        """Take the labels of what is suggested from the reference."""
         self.session.label_suggestions()
 
     def do_round(self) -> None:
@@ -80,7 +82,7 @@ class LearningCurves(View):
             if math.isfinite(last.metrics.get(name, math.nan))
         )
         self.latest = (
-            f"Round {last.index}, {count(int(last.pool.labeled.sum()), 'labeled slice')}: "
+            f"Round {last.index}, {count(int(last.pool.labeled.sum()), f'labeled {self.noun}')}: "
             f"Dice {numbers}."
         )
 
@@ -109,7 +111,7 @@ class LearningCurves(View):
         if session.pool is not None:
             done = int(session.pool.labeled.sum())
             end = min(done + 2 * session.budget, len(session.pool))  # room for two rounds
-            self.most = {"pool": len(session.pool), "end": end}
+            self.most = {"pool": len(session.pool), "end": end, "scans": self._scans()}
 
     def still(self) -> list[Any]:
         """Draw the curves as a figure, for a report."""
@@ -119,11 +121,24 @@ class LearningCurves(View):
 
         done = [(int(r.pool.labeled.sum()), dict(r.metrics)) for r in self.session.rounds]
         ghost = [(labeled, {"mean": dice}) for labeled, dice in self.ghost] or None
-        return [learning_curve_figure(done, ghost=ghost, total=len(self.session.pool))]
+        return [
+            learning_curve_figure(
+                done,
+                ghost=ghost,
+                total=len(self.session.pool),
+                scans=self._scans() or None,
+                noun=self.noun,
+            )
+        ]
+
+    def _scans(self) -> int:
+        """All scans, where a share of them can be told: where volumes are labeled; else 0."""
+        cohort = self.session.cohort
+        return len(cohort.cases) if cohort is not None and self.noun == "volume" else 0
 
 
 def points(rounds: Any, name: str) -> list[list[float]]:
-    """Return [labeled slices, Dice] of every round that measured region `name`."""
+    """Return [number labeled, Dice] of every round that measured region `name`."""
     found = []
     for each in rounds:
         dice = float(each.metrics.get(name, math.nan))

@@ -18,13 +18,13 @@ from workbench.session import STEPS, Session, Step
 
 __all__ = ["StepRail"]
 
-#: What each step is for, and the tab of the application that shows it.
+#: Name of each step, the tab of the application that shows it, and what it is for.
 ABOUT = {
-    "cohort": ("Cohort", "Cohort", "The cases and slices that are there, and their labels."),
-    "manifold": ("Manifold", "Training", "A VAE gives every slice a place in latent space."),
-    "model": ("Model", "Training", "A U-Net learns from the labeled slices."),
-    "suggest": ("Suggest", "Map", "The query strategy asks for the slices to label next."),
-    "annotate": ("Annotate", "Map", "The suggested slices get their labels."),
+    "cohort": ("Cohort", "Cohort", "The cases and {noun}s that are there, and their labels."),
+    "manifold": ("Manifold", "Training", "A VAE gives every {noun} a place in latent space."),
+    "model": ("Model", "Training", "A U-Net learns from the labeled {noun}s."),
+    "suggest": ("Suggest", "Map", "The query strategy asks for the {noun}s to label next."),
+    "annotate": ("Annotate", "Map", "The suggested {noun}s get their labels."),
     "curve": ("Curve", "Curve", "Dice on the test cases, round by round."),
 }
 
@@ -62,7 +62,7 @@ class StepRail(View):
             "key": key,
             "name": name,
             "tab": tab,
-            "about": about,
+            "about": about.format(noun=self.noun),
             "state": step.state,
             "words": words,
             "detail": step.detail,

@@ -7,7 +7,7 @@ export default {
       unet: card("unet", "Model (U-Net)", "model", "var(--sw-vermilion)", "Dice loss"),
     };
     const teach = element("p", { class: "sw-training-teach" });
-    const pairs = figure("Reconstructions", "slice x above, x̂ below", "Good: shape, brightness and lesions survive; fine texture need not.");
+    const pairs = figure("Reconstructions", `${model.get("noun")} x above, x̂ below`, "Good: shape, brightness and lesions survive; fine texture need not.");
     const walks = figure("Latent traversals", "each row along one axis", "From low to high, the other axes at their mean. Good: each row changes something you can name.");
     el.append(cards.vae.node, cards.unet.node, teach, pairs.node, walks.node);
 

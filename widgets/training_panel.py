@@ -1,7 +1,7 @@
 """How the two networks learn: loss curves, time left, and pictures to judge by.
 
 The manifold cannot be judged by its loss alone: its reconstructions say what the
-latent space keeps of a slice, its traversals what each axis of it means.
+latent space keeps of an image, its traversals what each axis of it means.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from traitlets import Bool, Bytes, Dict, List, Unicode
 from widgets.pictures import grey, on_black, outside, png, sheet, shrink, window
 from widgets.view import View, packed
 from widgets.wording import duration
+from workbench.cohort.preprocess import middle
 from workbench.session import Session, Step
 
 __all__ = ["TrainingPanel"]
@@ -23,7 +24,7 @@ __all__ = ["TrainingPanel"]
 #: Points of a curve that are sent; longer ones are averaged in blocks.
 POINTS = 500
 TEACH = (
-    "Here you see what the VAE keeps of a slice (reconstructions) and what each latent axis means "
+    "Here you see what the VAE keeps of a {noun} (reconstructions) and what each latent axis means "
     "(traversals)."
 )
 #: Longest side of a picture in the sheets, in pixels.
@@ -85,14 +86,15 @@ class TrainingPanel(View):
         self.running = busy
         self.vae = self._state("manifold", "Train manifold")
         self.unet = self._state("model", "Train")
+        teach = TEACH.format(noun=self.noun)
         if self.session.latent is not None:
             self.teach = ""
         elif busy == "manifold":
-            self.teach = f"{TEACH} The first of them appear during training."
+            self.teach = f"{teach} The first of them appear during training."
         elif self.session.cohort is not None:
-            self.teach = f"{TEACH} Nothing is trained yet: press Train manifold."
+            self.teach = f"{teach} Nothing is trained yet: press Train manifold."
         else:
-            self.teach = f"{TEACH} The cohort is still being read."
+            self.teach = f"{teach} The cohort is still being read."
 
     def _state(self, key: str, label: str) -> dict[str, Any]:
         session = self.session
@@ -147,7 +149,7 @@ class TrainingPanel(View):
             return "Nothing was labeled since the last round: label the suggestions first."
         if key == "manifold":
             return "Train the VAE of the chosen z-dimension; a trained one is loaded at once."
-        return "Train the U-Net on the labeled slices, then suggest the next ones."
+        return f"Train the U-Net on the labeled {self.noun}s, then suggest the next ones."
 
     def _show_losses(self) -> None:
         losses = self.session.losses
@@ -181,8 +183,8 @@ class TrainingPanel(View):
         snapshot = progress.snapshot
         if isinstance(snapshot, tuple) and len(snapshot) == 2:
             originals, copies = (np.asarray(each, dtype=np.float32) for each in snapshot)
-            if originals.ndim == 4:
-                originals, copies = originals[:, 0], copies[:, 0]
+            if originals.ndim > 3:
+                originals, copies = middle(originals)[:, 0], middle(copies)[:, 0]
             if originals.ndim == 3:
                 self._send_pairs(originals[:6], copies[:6])
 
@@ -219,7 +221,7 @@ class TrainingPanel(View):
         if pairs is not None and session.images is not None:
             row_mm, column_mm = (float(mm) for mm in session.images.spacing[0][1:])
             spacing = (row_mm, column_mm)
-            figures.append(reconstructions_figure(*pairs, spacing))
+            figures.append(reconstructions_figure(*pairs, spacing, noun=self.noun))
             walks = session.traversals(steps=7)
             if walks is not None:
                 figures.append(traversals_figure(walks, spacing=spacing))

@@ -1,15 +1,16 @@
 // The sliders. A move is sent as it happens, a rest once more; see sw.latest.
 function render({ model, el }) {
   const { element } = sw;
+  const noun = model.get("noun");
   const REST = 250; // milliseconds after the last key
   const HELP = {
-    alpha: "How far each labeled slice is moved along its loss gradient. Logarithmic; double-click calibrates.",
-    u: "u: the median distance of a slice to its nearest neighbor in latent space",
+    alpha: `How far each labeled ${noun} is moved along its loss gradient. Logarithmic; double-click calibrates.`,
+    u: `u: the median distance of a ${noun} to its nearest neighbor in latent space`,
     angle: "Half-angle of the cone around z′ − z in which suggestions are looked for; 180° is no condition. Double-click: 60°.",
     scale: "raw: the gradient as it is (the papers) · L2: scaled to length 1 · sign: only its signs",
-    manifold: "Dimensions of the data manifold: the latent space of the VAE in which slices are compared",
-    budget: "Slices that a round asks for",
-    outside: "No unlabeled slice lay in the cone: the one of smallest angle was taken",
+    manifold: `Dimensions of the data manifold: the latent space of the VAE in which ${noun}s are compared`,
+    budget: `How many ${noun}s a round asks for`,
+    outside: `No unlabeled ${noun} lay in the cone: the one of smallest angle was taken`,
     relative: "Length of the step over the length of the image: here the median over all sources, in the inspector that of one. Above 0.5, x′ looks like noise",
     cases: "Different cases among the suggestions",
     changed: "Suggestions that were not there before this move",

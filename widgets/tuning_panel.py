@@ -154,7 +154,7 @@ class TuningPanel(View):
         self.session.as_printed()
 
     def do_set_budget(self, n: int) -> None:
-        """Change how many slices a round suggests."""
+        """Change how many slices, or volumes, a round suggests."""
         self.session.set_budget(int(n))
 
     def do_set_z(self, d: int) -> None:

@@ -61,6 +61,7 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
         What is watched and asked.
     """
 
+    noun = Unicode("slice", help='what is suggested: "slice" or "volume"').tag(sync=True)
     message = Unicode("", help="Why the latest wish could not be met; empty if it was.").tag(
         sync=True
     )
@@ -77,7 +78,7 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
     def __init__(self, session: Session, **traits: Any) -> None:
         self.session = session
         self._watched: list[tuple[Callable[[Any], None], list[str]]] = []
-        super().__init__(**traits)
+        super().__init__(noun=session.noun, **traits)
         self.on_msg(self._receive)
 
     def watch(self, names: str | Iterable[str], handler: Callable[[], None]) -> None:

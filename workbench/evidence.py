@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from workbench.cohort.pool import Pool
+    from workbench.cohort.store import ImageStore
     from workbench.latent.gradients import Variation
     from workbench.latent.probe import Probe
     from workbench.models.variants import Variant
@@ -283,7 +284,10 @@ class EvidenceSource:
                 values[need] = seen[name]
                 continue
             values[need] = np.full((len(free), *seen[name].shape[1:]), np.nan)
-            values[need][free] = seen[name][free[rows]] * self._pixels(need)
+            found = seen[name][free[rows]]
+            if isinstance(need, Uncertainty):
+                found = found * self._pixels(need, np.flatnonzero(free))
+            values[need][free] = found
         return values
 
     def _sampled(self, need: Uncertainty) -> Work[Any]:
@@ -300,14 +304,20 @@ class EvidenceSource:
             {need.measure},
         )
         values = np.full(len(self.pool), np.nan)
-        values[rows] = seen[need.measure] * self._pixels(need)
+        values[rows] = seen[need.measure] * self._pixels(need, rows)
         return values
 
-    def _pixels(self, need: Need) -> float:
-        """What turns a mean over an image into what is asked for."""
-        if not isinstance(need, Uncertainty) or need.reduction == "mean":
-            return 1.0
-        return float(math.prod(self.study.data.images.read(np.zeros(1, np.int64)).shape[2:]))
+    def _pixels(self, need: Uncertainty, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What turns a mean over the whole grid into what is asked for, for each row.
+
+        Volumes of many sizes are padded to one grid: divided by the size of that grid, a sum
+        would rank them just as it does alone. So the mean is over the voxels of the scan.
+        """
+        images = self.study.data.images
+        pixels = np.full(len(rows), float(math.prod(images.size)))
+        if need.reduction == "sum":
+            return pixels
+        return pixels / (_own_voxels(images, rows) if images.of_volumes else pixels)
 
     def _trained(self, need: Need) -> nn.Module:
         if self.model is None:
@@ -316,6 +326,12 @@ class EvidenceSource:
                 f"strategy that chooses before training can need Latents and rankings only."
             )
         return self.model
+
+
+def _own_voxels(images: ImageStore, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the voxels of each volume that are not padding: not 0 in every channel."""
+    counts = [np.count_nonzero(images.read([row])[0].any(axis=0)) for row in rows]
+    return np.maximum(np.array(counts, dtype=np.int64), 1)
 
 
 def check_needs(needs: Iterable[Need]) -> None:

@@ -42,6 +42,20 @@ SMALL: dict[str, dict[str, Any]] = {
         "segmentation": SEGMENTATION,
     },
     "03_compare_strategies.ipynb": {"page": "report.html"},
+    "05_volumes.ipynb": {
+        "cases": 6,
+        "initial": 2,
+        "budget": 1,
+        "rounds": 1,
+        "spacing": 6.0,
+        "manifold": {"z_dim": 2, "width": [4, 4, 4, 4], "min_steps": 6, "max_steps": 6},
+        "segmentation": {
+            "features": [4, 4, 8, 8, 8, 4],
+            "epochs": 1,
+            "min_steps": 6,
+            "batch_size": 2,
+        },
+    },
 }
 
 
@@ -75,7 +89,7 @@ class Run:
 def small_run(name: str) -> Run:
     """Run a notebook with its small settings, once in a test session."""
     parameters = dict(SMALL[name])
-    if name.startswith("01"):
+    if name.startswith(("01", "05")):
         parameters["folder"] = str(Path(tempfile.mkdtemp(prefix="workbench-run-")) / "run")
     if name.startswith("03"):
         parameters["runs"] = [str(tiny_run(each)) for each in COMPARED]

@@ -83,6 +83,14 @@ def test_the_teaching_notebook_takes_less_than_two_minutes(fresh: Path) -> None:
     assert memory < 3
 
 
+def test_the_notebook_on_volumes_takes_less_than_three_minutes(fresh: Path) -> None:
+    seconds, memory = run_and_tell(
+        "05_volumes.ipynb", "from nothing", {"folder": str(fresh / "run")}
+    )
+    assert seconds < 180
+    assert memory < 4
+
+
 @pytest.mark.shared_slow
 def test_the_workbench_notebook_runs_on_the_hippocampus(fresh: Path, shared_data: Path) -> None:
     found = sorted(shared_data.glob("*ippocampus*"))

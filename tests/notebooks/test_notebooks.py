@@ -144,6 +144,18 @@ def test_the_comparison_notebook_shows_every_section_of_the_report_and_writes_it
     assert run.seconds < 30
 
 
+def test_the_notebook_on_volumes_leads_through_one_and_tells_both_denominators() -> None:
+    run = small_run("05_volumes.ipynb")
+    through = [each for each in run.figures if "sliders" in each["layout"]]
+    assert len(through) == 1
+    assert len(through[0]["layout"]["sliders"][0]["steps"]) > 10
+    ticks = [each["layout"].get("xaxis", {}).get("ticktext") for each in run.figures]
+    assert ["2<br>50% of pool<br>33% of all", "3<br>75% of pool<br>50% of all"] in ticks
+    assert "mean: rank correlation" in run.said or "suggestions are the same" in run.said
+    assert "Round 1: 3 labeled volumes" in run.said
+    assert run.seconds < 60
+
+
 def test_the_comparison_notebook_makes_runs_where_none_are_named(tmp_path: Path) -> None:
     small = tiny_config()
     parameters = {

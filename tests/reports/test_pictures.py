@@ -21,6 +21,7 @@ from workbench.reports.figures import (
     stepped_figure,
     suggestions_figure,
     traversals_figure,
+    volume_figure,
 )
 from workbench.reports.figures.panels import png
 
@@ -103,6 +104,48 @@ def test_pixels_are_square_in_millimeters(inspection: Inspection) -> None:
     assert inspection_figure(inspection).layout.yaxis.scaleratio == 2.0
 
 
+def volume_of(inspection: Inspection) -> Inspection:
+    """A volume of 9 slices, of which the third to the fifth have a reference."""
+    marked = np.zeros((9, 12, 16), np.uint8)
+    marked[2:5, 3:7, 4:9] = 2
+    variance = np.linspace(0, 0.2, 9 * 12 * 16, dtype=np.float32).reshape(9, 12, 16)
+    stack = np.stack([picture(seed) for seed in range(9)])
+    volume = {"picture": stack, "reference": marked, "uncertainty": variance}
+    whole = replace(inspection, suggested_id="case_00", noun="volume", volume=volume)
+    return replace(whole, prediction=None, uncertainty_of="variance over 5 dropout passes").at(3)
+
+
+def test_a_volume_is_shown_where_something_is_marked_with_its_uncertainty(
+    inspection: Inspection,
+) -> None:
+    figure = volume_figure(volume_of(inspection))
+    written = [note.text for note in figure.layout.annotations]
+    assert [text for text in written if text.startswith("slice")] == [
+        "slice 3",
+        "slice 4",
+        "slice 5",
+    ]
+    assert len(images(figure)) == 6
+    (bar,) = [
+        each.marker for each in figure.data if each.type == "scatter" and each.marker.showscale
+    ]
+    assert bar.cmax == pytest.approx(0.2)
+    assert bar.colorbar.title.text == "variance over 5 dropout passes"
+    assert figure.layout.title.text.startswith("Volume case_00: 9 slices")
+
+
+def test_the_slice_of_a_volume_is_named_by_its_place(inspection: Inspection) -> None:
+    figure = inspection_figure(volume_of(inspection))
+    written = [note.text for note in figure.layout.annotations]
+    assert "slice 4 of 9" in written
+    assert "uncertainty" in written
+    assert figure.layout.title.text.startswith("Why this volume: case_01/axial/0007 → case_00")
+
+
+def test_a_slice_has_no_slices_to_lead_through(inspection: Inspection) -> None:
+    assert "where volumes are labeled" in volume_figure(inspection).layout.annotations[0].text
+
+
 def test_a_slice_before_training_is_shown_without_the_row_of_its_source(
     inspection: Inspection,
 ) -> None:
@@ -144,7 +187,7 @@ def test_traversals_have_a_row_for_each_dimension() -> None:
 def test_the_cohort_figure_counts_cases_slices_and_labels() -> None:
     stack = np.stack([np.stack([picture(0), picture(1)])])
     store: Any = SimpleNamespace(
-        read=lambda rows: np.repeat(stack, len(rows), axis=0),
+        pictures=lambda rows: np.repeat(stack, len(rows), axis=0),
         spacing=np.full((4, 3), 2.0),
         channels=("T1", "FLAIR"),
     )

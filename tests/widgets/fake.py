@@ -61,6 +61,9 @@ class FakeImages:
             pictures.append(np.stack([head, head + rng.normal(0, 0.05, head.shape)]))
         return np.asarray(pictures, dtype=np.float32)
 
+    def pictures(self, rows):
+        return self.read(rows)
+
 
 #: How far alpha = 1 moves z, in u, for each gradient scale (facts.md, z = 3).
 STEP = {"raw": 2e-3, "l2": 0.055, "sign": 1.35}

@@ -6,6 +6,7 @@ pictures for the inspector and for the manifold.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +153,7 @@ class FakeApp(FakeSession):
             classes[distance < radius * grow] = value
         return classes
 
-    def inspection(self, row=None, channel=0):
+    def inspection(self, row=None, channel=0, *, depth=None, uncertainty=False):
         self.calls.append(("inspection", row, channel))
         row = self.current if row is None else row
         if self.pool is None or row < 0:
@@ -200,3 +201,29 @@ class FakeApp(FakeSession):
         self.calls.append(("traversals", steps))
         rows = np.arange(3 * steps) * 7
         return self.images.read(rows)[:, channel].reshape(3, steps, 64, 64)
+
+
+class FakeVolumes(FakeApp):
+    """The same where the pool's unit is a volume, each of 20 slices that grow brighter upward."""
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.noun = "volume"
+
+    def inspection(self, row=None, channel=0, *, depth=None, uncertainty=False):
+        one = super().inspection(row, channel)
+        if one is None:
+            return None
+        bright = np.linspace(0.5, 1.0, 20, dtype=np.float32)[:, None, None]
+        names = ("picture", "x", "gradient", "x_shifted", "decoded")
+        volume = {
+            name: getattr(one, name) * bright for name in names if getattr(one, name) is not None
+        }
+        for name in ("reference", "prediction"):
+            if getattr(one, name) is not None:
+                volume[name] = np.repeat(getattr(one, name)[None], 20, axis=0)
+        if uncertainty:
+            volume["uncertainty"] = 0.2 * bright * (volume["reference"] > 0)
+        of = "variance over 5 dropout passes" if uncertainty else ""
+        whole = replace(one, noun="volume", volume=volume, uncertainty_of=of)
+        return whole.at(10 if depth is None else depth)

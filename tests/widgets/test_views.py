@@ -310,7 +310,7 @@ def test_without_a_slice_the_inspector_says_how_to_choose_one(session):
     inspector = Inspector(session)
     press(inspector, "visible")
     session.inspect(-1)
-    assert inspector.sentence == EMPTY
+    assert inspector.sentence == EMPTY.format(noun="slice")
     assert inspector.pictures == {}
 
 

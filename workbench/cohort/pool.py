@@ -26,6 +26,8 @@ class SliceId:
     case: str
     axis: Axis
     index: int
+    #: What a person calls it; everything that is shown takes the word from here.
+    noun: ClassVar[str] = "slice"
 
     def __str__(self) -> str:
         return f"{self.case}/{self.axis}/{self.index:04d}"
@@ -61,6 +63,7 @@ class VolumeId:
     case: str
     #: Volumes are stored, and shown, as a stack of axial slices.
     axis: ClassVar[Axis] = "axial"
+    noun: ClassVar[str] = "volume"
 
     def __str__(self) -> str:
         return self.case

@@ -29,6 +29,7 @@ __all__ = [
     "common_size",
     "display_order",
     "fit",
+    "middle",
     "resample",
     "standardize",
     "windowed",
@@ -278,6 +279,20 @@ def as_slices(volume: NDArray[T], axis: Axis) -> NDArray[T]:
     start = volume.ndim - 3
     order = (*range(start), *(start + a for a in AXES[axis]))
     return volume.transpose(order)[..., ::-1, ::-1]
+
+
+def middle(images: NDArray[T]) -> NDArray[T]:
+    """Return what can be shown of images at a glance: of volumes their middle slices.
+
+    Parameters
+    ----------
+    images : ndarray, shape (m, c, h, w) or (m, c, d, h, w)
+
+    Returns
+    -------
+    ndarray, shape (m, c, h, w)
+    """
+    return images[:, :, images.shape[2] // 2] if images.ndim == 5 else images
 
 
 def standardize(data: NDArray[np.float32]) -> NDArray[np.float32]:

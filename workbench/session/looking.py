@@ -1,4 +1,4 @@
-"""What a session can show of what it holds: maps, slices, the manifold's pictures."""
+"""What a session can show of what it holds: maps, images, the manifold's pictures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.cohort.preprocess import middle
 from workbench.inspection import Inspection, inspect
 from workbench.jobs import Outcome
 from workbench.session.preview import gradient_need
@@ -23,7 +24,7 @@ __all__ = ["LookingSession"]
 
 
 class LookingSession(RunningSession):
-    """A session that shows maps, slices and what the manifold has learned."""
+    """A session that shows maps, images and what the manifold has learned."""
 
     config: RunConfig
     data: Data | None = None
@@ -75,14 +76,33 @@ class LookingSession(RunningSession):
         )
 
     def inspect(self, row: int) -> None:
-        """Make a slice the current one everywhere."""
+        """Make a slice, or a volume, the current one everywhere."""
         if self.pool is not None and not -1 <= row < len(self.pool):
             self._refuse(f"There is no row {row}; the pool has rows 0 to {len(self.pool) - 1}.")
             return
         self.current = int(row)
 
-    def inspection(self, row: int | None = None, channel: int = 0) -> Inspection | None:
-        """Collect the pictures and numbers of a slice; None while nothing is open."""
+    def inspection(
+        self,
+        row: int | None = None,
+        channel: int = 0,
+        *,
+        depth: int | None = None,
+        uncertainty: bool = False,
+    ) -> Inspection | None:
+        """Collect the pictures and numbers of a slice, or a volume; None while nothing is open.
+
+        Parameters
+        ----------
+        row : int, optional
+            Row of the pool; the current one if not given.
+        channel : int
+            Channel to show, from 0.
+        depth : int, optional
+            Slice of a volume to begin with; the middle one if not given.
+        uncertainty : bool
+            Whether the uncertainty of every pixel is computed too.
+        """
         row = self.current if row is None else row
         if self.data is None or row < 0:
             return None
@@ -95,24 +115,34 @@ class LookingSession(RunningSession):
             need=gradient_need(self.strategy),
             alpha=self.preview.shift.alpha if self.preview and self.preview.shift else None,
             suggestions=self.suggestions,
+            depth=depth,
+            uncertainty=uncertainty,
         )
 
     def reconstructions(
         self, n: int = 6, channel: int = 0
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """Return slices and what the manifold makes of them, each (n, h, w)."""
+        """Return images and what the manifold makes of them, each (n, h, w).
+
+        Of volumes the middle slices are returned.
+        """
         if self.manifold is None or self.images is None:
             return None
         from workbench.latent.space import reconstruct
 
         rows = np.linspace(0, len(self.pool) - 1, n + 2).astype(int)[1:-1]
         originals = self.images.read(rows)
-        return originals[:, channel], reconstruct(self.manifold.vae, originals)[:, channel]
+        redrawn = reconstruct(self.manifold.vae, originals)
+        return middle(originals)[:, channel], middle(redrawn)[:, channel]
 
     def traversals(self, steps: int = 7, channel: int = 0) -> NDArray[np.float32] | None:
-        """Return decoded pictures along each latent axis, shape (d, steps, h, w)."""
+        """Return decoded pictures along each latent axis, shape (d, steps, h, w).
+
+        Of volumes the middle slices are returned.
+        """
         if self.manifold is None or self.latent is None:
             return None
         from workbench.latent.space import traverse
 
-        return traverse(self.manifold.vae, self.latent, steps)[:, :, channel]
+        decoded = traverse(self.manifold.vae, self.latent, steps)
+        return np.stack([middle(each)[:, channel] for each in decoded])

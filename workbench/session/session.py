@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.cohort.pool import SliceId, VolumeId
 from workbench.errors import SettingError
 from workbench.evidence import EvidenceSource
 from workbench.experiments.config import RunConfig
@@ -91,11 +92,12 @@ class Session(TuningSession):
                 "every round, and all its rounds train for the same epochs. Leave transfer, "
                 "retrain_manifold and lists of epochs to `workbench simulate`."
             )
-        if config.unit != "slices":
+        if config.unit == "cases":
             raise SettingError(
-                "A session suggests slices, one by one. Leave unit = 'cases' to `workbench "
-                "simulate`."
+                "A session suggests slices, or volumes, one by one. Leave unit = 'cases' to "
+                "`workbench simulate`, or choose unit = 'volumes', for 3-D networks."
             )
+        self.noun = (VolumeId if config.unit == "volumes" else SliceId).noun
         budget = config.budget
         self.budget = budget if isinstance(budget, int) else 12  # a share is counted on opening
         self.z_dim = int(self.config.manifold.get("z_dim", 3))
@@ -120,6 +122,7 @@ class Session(TuningSession):
                 config.source,
                 recipe=config.image_recipe(),
                 test_fraction=config.test_fraction,
+                validation_fraction=config.validation_fraction,
                 seed=config.split_seed,
                 cases=config.cases,
                 options=config.cohort_options(),
@@ -142,15 +145,16 @@ class Session(TuningSession):
         self.pool = run.pool_after(data.pool)
         if not isinstance(self.config.budget, int):
             self.budget = self.config.schedule(self.pool).budget(0)
-        self.values = {"foreground area (mm²)": foreground_area(data.images, data.labels)}
+        foreground = "volume (mm³)" if data.images.of_volumes else "area (mm²)"
+        self.values = {f"foreground {foreground}": foreground_area(data.images, data.labels)}
         self.maps = {pixels.name: pixels}
         self.map_names = (pixels.name,)
         self.map_name = pixels.name
         self._mark(
             "cohort",
             "ready",
-            f"{count(len(data.images.cases), 'case')} with {count(len(self.pool), 'slice')} in the "
-            f"pool, {len(self.test_cases):,} to test",
+            f"{count(len(data.images.cases), 'case')} with {count(len(self.pool), self.noun)} in "
+            f"the pool, {len(self.test_cases):,} to test",
         )
         self._note(
             f"Opened {self.name}: {count(len(data.images.cases), 'case')} in the pool, "
@@ -178,7 +182,7 @@ class Session(TuningSession):
 
     # ------------------------------------------------------------ manifold
     def train_manifold(self, z_dim: int | None = None) -> None:
-        """Train the VAE of a z-dimension, or load it, and encode every slice."""
+        """Train the VAE of a z-dimension, or load it, and encode every image."""
         self._learn(z_dim or self.z_dim, then_round=False)
 
     def set_z(self, z_dim: int) -> None:
@@ -312,7 +316,7 @@ class Session(TuningSession):
         self._start("model", work(), ended)
 
     def label_suggestions(self) -> None:
-        """Label the suggested slices with the reference; the next round trains on them."""
+        """Label what is suggested with the reference; the next round trains on them."""
         self._background.drain()
         if self.suggestions is None or not len(self.suggestions.rows):
             self._refuse("There are no suggestions to label. Run a round first.")
@@ -326,7 +330,7 @@ class Session(TuningSession):
             self.pool = self.pool.with_labeled(self.suggestions.rows, self.round.index + 1)
             self.preview = self.suggestions = None
             self._save()
-            self._mark("annotate", "ready", f"{count(n, 'slice')} labeled from the reference")
+            self._mark("annotate", "ready", f"{count(n, self.noun)} labeled from the reference")
             self._mark("suggest", "stale", "labeled; the next round suggests again")
             self._mark("model", "stale", waiting(n))
             self._note(f"Labeled {count(n, 'suggestion')} from the reference.")
@@ -358,7 +362,7 @@ class Session(TuningSession):
         last = rounds[-1]
         self.round, self.rounds = last, rounds
         self.losses = {**self.losses, "model": last.losses}
-        labeled = count(int(last.pool.labeled.sum()), "labeled slice")
+        labeled = count(int(last.pool.labeled.sum()), f"labeled {self.noun}")
         learned = f"{labeled}, mean Dice {last.metrics.get('mean', float('nan')):.2f}"
         self._mark("model", "ready", learned)
         self._mark("curve", "ready", count(len(rounds), "round"))
@@ -418,7 +422,7 @@ class Session(TuningSession):
         self._score_pool(last)
         pending = int((found.pool.labeled_in > last.index).sum())
         if pending:
-            self._mark("annotate", "ready", f"{count(pending, 'slice')} labeled")
+            self._mark("annotate", "ready", f"{count(pending, self.noun)} labeled")
             self._mark("model", "stale", waiting(pending))
         else:
             self._refine()

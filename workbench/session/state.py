@@ -54,11 +54,12 @@ class SessionState(HasTraits):
     _failure: BaseException | None
 
     # --- the data (None until opened)
+    noun = Unicode("slice", help='what is suggested: "slice" or "volume"')
     name = Unicode("", help="Short name of the cohort, for headings.")
     cohort = Any(None, help="workbench.cohort.cohort.Cohort or None")
-    images = Any(None, help="ImageStore of the pool's slices, or None")
+    images = Any(None, help="ImageStore of the pool, or None")
     labels = Any(None, help="LabelSource of the pool (references), or None")
-    pool = Any(None, help="Pool or None; replaced whole when slices are labeled")
+    pool = Any(None, help="Pool or None; replaced whole when something is labeled")
     test_cases = Tuple(help="ids of the cases held out for testing")
 
     # --- the manifold

@@ -93,14 +93,14 @@ class TuningSession(LookingSession):
         self.tune(settled=True, alpha=1e-3, scale="raw")
 
     def set_budget(self, n: int) -> None:
-        """Change how many slices a round suggests."""
+        """Change how many slices, or volumes, a round suggests."""
         self._background.drain()
         free = int(self.pool.free.sum()) if self.pool is not None else None
         if not n >= 1 or (free is not None and n > free):
             limit = f"{free:,}" if free is not None else "the size of the pool"
             self._refuse(
                 f"{count(n, 'suggestion was', 'suggestions were')} asked for. Choose between 1 "
-                f"and {limit}, the slices that are not labeled yet."
+                f"and {limit}, the {self.noun}s that are not labeled yet."
             )
             return
         self.budget = n

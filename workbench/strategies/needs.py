@@ -263,7 +263,8 @@ class Uncertainty(Need):
         Predictions with dropout (needs `Dropout`); 0: one plain prediction, which has neither
         variance nor mutual information.
     reduction : {"mean", "sum"}
-        Over the pixels of an image, and over the images of a case.
+        Over the pixels of an image, and over the images of a case. Of a volume, the mean is
+        over the voxels that are not padding; a sum favors large volumes.
     """
 
     measure: UncertaintyMeasure = "entropy"

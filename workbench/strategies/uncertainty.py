@@ -98,7 +98,8 @@ class MCDropout:
     p : float
         Probability of dropout, in training and in the passes, above 0 and below 1.
     reduction : {"sum", "mean"}
-        Over pixels, and over the slices of a case; the paper sums.
+        Over pixels, and over the slices of a case; the paper sums. A sum favors large volumes,
+        the mean (over the voxels that are not padding) does not.
 
     References
     ----------

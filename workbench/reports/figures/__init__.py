@@ -13,6 +13,7 @@ from workbench.reports.figures.pictures import (
     pictures_figure,
     reconstructions_figure,
     traversals_figure,
+    volume_figure,
 )
 from workbench.reports.figures.rounding import rounding_figure
 from workbench.reports.figures.stepped import stepped_figure
@@ -32,4 +33,5 @@ __all__ = [
     "stepped_figure",
     "suggestions_figure",
     "traversals_figure",
+    "volume_figure",
 ]

@@ -1,4 +1,4 @@
-"""Curves over labeled slices and over training steps."""
+"""Curves over what is labeled and over training steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.reports.theme import blank_figure, dress, thousands
 
 __all__ = ["learning_curve_figure", "loss_curve_figure"]
 
-#: One point of a learning curve: labeled slices, and Dice by region.
+#: One point of a learning curve: how much is labeled, and Dice by region.
 Point = tuple[int, Mapping[str, float]]
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "x")
@@ -24,26 +24,33 @@ def learning_curve_figure(
     *,
     ghost: Sequence[Point] | None = None,
     total: int | None = None,
+    scans: int | None = None,
+    noun: str = "slice",
     title: str = "",
 ) -> go.Figure:
-    """Draw Dice by the number of labeled slices, one line for each region.
+    """Draw Dice by the number of labeled slices, or volumes, one line for each region.
 
     Parameters
     ----------
     points : sequence of (int, mapping of str to float)
-        Labeled slices and the Dice of every region, round by round. A region
+        How many are labeled, and the Dice of every region, round by round. A region
         called ``"mean"`` is drawn thick and last.
     ghost : sequence of (int, mapping of str to float), optional
         The same for random choice; only its mean is drawn, grey and dashed.
     total : int, optional
-        Slices in the pool; the hover text then gives the share as well.
+        Size of the pool; the hover text then gives the share as well.
+    scans : int, optional
+        All scans, those held out for testing included, where volumes are labeled; the axis then
+        tells the share of the pool and the share of all scans.
+    noun : str
+        What is labeled: "slice" or "volume".
     title : str
         Heading of the figure.
     """
     if not points:
         return blank_figure(
             "The learning curve starts with the first round: "
-            "Dice on the test cases by the number of labeled slices."
+            f"Dice on the test cases by the number of labeled {noun}s."
         )
     figure = go.Figure()
     regions = list(dict.fromkeys(name for _, dice in points for name in dice))
@@ -55,6 +62,7 @@ def learning_curve_figure(
                 points,
                 region,
                 total,
+                noun,
                 name=f"mean of {len(regions) - 1} regions" if region == "mean" else region,
                 line={"color": color, "width": 2.6 if region == "mean" else 1.6},
                 marker={"color": color, "size": 8, "symbol": _SYMBOLS[index]},
@@ -67,6 +75,7 @@ def learning_curve_figure(
                 ghost,
                 region,
                 total,
+                noun,
                 name=f"random choice, {region}",
                 line={"color": OKABE_ITO["grey"], "width": 2, "dash": "dash"},
                 marker={"color": OKABE_ITO["grey"], "size": 6, "symbol": "circle-open"},
@@ -75,9 +84,17 @@ def learning_curve_figure(
     dress(figure, title=title, height=380)
     largest = max(count for count, _ in [*points, *(ghost or [])])
     figure.update_xaxes(
-        title_text="labeled slices", tickformat=",d", range=[0, 1.08 * largest], nticks=8
+        title_text=f"labeled {noun}s", tickformat=",d", range=[0, 1.08 * largest], nticks=8
     )
     figure.update_yaxes(title_text="Dice on the test cases (0 to 1)", range=[0, 1.0], dtick=0.2)
+    if total and scans:
+        counts = sorted({count for count, _ in points})
+        figure.update_xaxes(
+            title_text=f"labeled {noun}s: number, share of the training pool, share of all scans",
+            tickvals=counts,
+            ticktext=[f"{n}<br>{n / total:.0%} of pool<br>{n / scans:.0%} of all" for n in counts],
+        )
+        figure.update_layout(height=410, margin={"b": 100})
     return figure
 
 
@@ -85,6 +102,7 @@ def _dice_line(
     points: Sequence[Point],
     region: str,
     total: int | None,
+    noun: str,
     *,
     name: str,
     line: Mapping[str, object],
@@ -100,7 +118,7 @@ def _dice_line(
         meta=region,
         line=line,
         marker=marker,
-        text=[f"{thousands(n)} labeled slices{s}" for n, s in zip(counts, shares, strict=True)],
+        text=[f"{thousands(n)} labeled {noun}s{s}" for n, s in zip(counts, shares, strict=True)],
         hovertemplate="%{text}<br>Dice %{y:.3f}<extra>" + name + "</extra>",
     )
 

@@ -86,9 +86,9 @@ class Panels:
         grey = np.clip((np.asarray(picture, float) - low) / (high - low), 0, 1)
         self._image(row, column, (255 * grey).round().astype(np.uint8))
 
-    def values(self, row: int, column: int, values: NDArray[Any]) -> None:
-        """Draw values of at least 0 in cividis, up to their 99.5th percentile."""
-        top = float(np.percentile(values, 99.5)) or 1.0
+    def values(self, row: int, column: int, values: NDArray[Any], top: float | None = None) -> None:
+        """Draw values of at least 0 in cividis, up to `top` or their 99.5th percentile."""
+        top = (float(np.percentile(values, 99.5)) if top is None else top) or 1.0
         levels = np.linspace(0, 1, 256)
         table = np.array([unlabel_rgb(c) for c in sample_colorscale("Cividis", levels)])
         index = (255 * np.clip(np.asarray(values, float) / top, 0, 1)).astype(np.uint8)
@@ -120,6 +120,35 @@ class Panels:
             column + 1,
         )
         self._named.add(kind)
+
+    def color_bar(self, row: int, top: float, name: str) -> None:
+        """Say beside a row what the colors of its `values` mean, from 0 to `top`."""
+        _, (low, high) = self._domain(row, 0)
+        self.figure.add_trace(
+            go.Scatter(
+                x=[None],
+                y=[None],
+                mode="markers",
+                marker={
+                    "colorscale": "Cividis",
+                    "cmin": 0,
+                    "cmax": top or 1.0,
+                    "showscale": True,
+                    "colorbar": {
+                        "title": {"text": name, "side": "right"},
+                        "thickness": 12,
+                        "x": 1.0,
+                        "len": high - low,
+                        "y": (low + high) / 2,
+                        "nticks": 4,
+                    },
+                },
+                showlegend=False,
+                hoverinfo="skip",
+            ),
+            row + 1,
+            1,
+        )
 
     def say(self, row: int, column: int, text: str) -> None:
         """Write in an empty panel."""

@@ -25,14 +25,14 @@ def suggestions_figure(
     *,
     title: str = "",
 ) -> go.Figure:
-    """List the suggested slices with the reasons for each.
+    """List what is suggested with the reasons for each.
 
     Parameters
     ----------
     suggestions : Suggestions or None
         The picks, most wanted first.
     pool : Pool
-        Gives the slices their names.
+        Gives the rows their names.
     neighbor_distance : float, optional
         u; distances are then given in u, else in latent units.
     title : str
@@ -45,8 +45,10 @@ def suggestions_figure(
     columns: dict[str, list[str]] = {
         "rank": [str(rank) for rank in range(1, len(ids) + 1)],
         "case": [each.case for each in ids],
-        "slice": [each.place for each in ids],
+        ids[0].noun: [each.place for each in ids],
     }
+    if suggestions.scores is not None:
+        columns["score"] = [f"{suggestions.scores[row]:.4g}" for row in suggestions.rows]
     if suggestions.source is not None:
         columns["found from"] = [str(pool.ids[row]) for row in suggestions.source]
     if suggestions.distance is not None:
