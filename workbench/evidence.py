@@ -317,7 +317,8 @@ class EvidenceSource:
         pixels = np.full(len(rows), float(math.prod(images.size)))
         if need.reduction == "sum":
             return pixels
-        return pixels / (_own_voxels(images, rows) if images.of_volumes else pixels)
+        counted = _own_voxels(images, rows) if images.of_volumes else pixels
+        return np.asarray(pixels / counted, dtype=np.float64)
 
     def _trained(self, need: Need) -> nn.Module:
         if self.model is None:
