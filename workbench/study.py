@@ -24,7 +24,7 @@ from workbench.cohort.pool import Pool
 from workbench.cohort.preprocess import Recipe, VolumeRecipe
 from workbench.cohort.split import split_cases
 from workbench.cohort.store import ImageStore, build_store, first_pool
-from workbench.errors import CohortError, SettingError
+from workbench.errors import CohortError, SettingError, StrategyError
 from workbench.files import cache_folder, replace_file
 from workbench.jobs import Work
 from workbench.strategies.base import Unit
@@ -62,14 +62,35 @@ class Data:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """The data, the manifold and the settings that all rounds share."""
+    """The data, the manifold and the settings that all rounds share.
+
+    ``learned`` is the manifold with the pool's codes in it; None where no strategy asks for
+    either, so that nobody waits for a VAE that is not looked at.
+    """
 
     data: Data
-    manifold: Manifold
-    latent: LatentSpace
+    learned: tuple[Manifold, LatentSpace] | None
     segmentation: SegmentationConfig
     compute: Compute
     seed: int
+
+    @property
+    def manifold(self) -> Manifold:
+        """The trained VAE."""
+        return self._learned()[0]
+
+    @property
+    def latent(self) -> LatentSpace:
+        """The pool's latent codes."""
+        return self._learned()[1]
+
+    def _learned(self) -> tuple[Manifold, LatentSpace]:
+        if self.learned is None:
+            raise StrategyError(
+                "The manifold was not learned, because no need of the strategy stands on it. Add "
+                "Latents, or another need that does, to what needs() returns."
+            )
+        return self.learned
 
 
 def open_data(

@@ -140,7 +140,7 @@ def setting(tmp_path_factory):
     encoding_seconds = time.perf_counter() - begun
 
     data = SimpleNamespace(images=images, labels=labels)
-    study = Study(data, manifold, latent, config, compute, 0)
+    study = Study(data, (manifold, latent), config, compute, 0)
     yield Setting(study, pool, part, trained.network, vae_seconds, encoding_seconds)
     (folder / "images.npy").unlink()
 

@@ -30,6 +30,7 @@ from workbench.experiments.worker import ERROR_FILE, do_run, prepare_shared
 from workbench.files import content_key
 from workbench.jobs import Progress, Work
 from workbench.strategies.conditions import BeforeTraining, Condition
+from workbench.strategies.needs import ON_MANIFOLD
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -43,7 +44,7 @@ PATIENCE = 20.0
 #: Settings that decide images, labels and how they are divided.
 DATA = (
     "source", "cases", "layout", "task", "unknown_labels", "resample", "recipe", "test_fraction",
-    "split_seed", "transfer",
+    "split_seed", "transfer", "unit", "validation_fraction",
 )  # fmt: skip
 
 
@@ -162,7 +163,7 @@ def _do(
         sharing = Counter(_first_round_key(run.config) for run in waiting)
         for run in waiting:
             config, before = run.config, []
-            for index in range(config.rounds + 1 if config.retrain_manifold else 1):
+            for index in _manifolds(config):
                 key = _manifold_key(config, index)
                 before.append(prepared([], key, config, "manifold", index))
             key = _first_round_key(config)
@@ -233,6 +234,13 @@ def _error_of(future: Future, folder: Path) -> str:
     return f"{type(error).__name__}: {error}{where}"
 
 
+def _manifolds(config: RunConfig) -> range:
+    """The rounds for which a run learns a manifold."""
+    if not any(isinstance(need, ON_MANIFOLD) for need in config.query_strategy().needs()):
+        return range(0)
+    return range(config.rounds + 1 if config.retrain_manifold else 1)
+
+
 def _manifold_key(config: RunConfig, index: int) -> str:
     """Name what decides images and manifold: equal names, one VAE."""
     plain = config.to_json()
@@ -243,7 +251,7 @@ def _manifold_key(config: RunConfig, index: int) -> str:
 def _first_round_key(config: RunConfig) -> str:
     """Name what decides the U-Net of the initial set, beside the images."""
     plain = config.to_json()
-    names = (*DATA, "initial", "unit", "seed", "segmentation", "precision", "threads")
+    names = (*DATA, "initial", "seed", "segmentation", "precision", "threads")
     conditions = sorted(
         repr(need)
         for need in config.query_strategy().needs()

@@ -6,6 +6,7 @@ read from the run's folder, so it can be killed and run again at any moment.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from workbench.jobs import Work
 from workbench.rounds import build_model, run_round, train_model
 from workbench.strategies import from_record
 from workbench.strategies.base import Budget, QueryStrategy
+from workbench.strategies.needs import ON_MANIFOLD, Need
 from workbench.study import Data, Study, initial_rows, learn_latent, open_data
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.models.compute import Compute
 
 __all__ = [
+    "compute_for",
     "load_round_model",
     "open_run",
     "open_run_data",
@@ -49,8 +52,7 @@ def open_run(folder: Path, config: RunConfig) -> tuple[Run, Compute]:
     from workbench.models.compute import Compute
 
     if not (folder / "run.json").exists():
-        volumes = config.unit == "volumes"
-        compute = Compute.detect(config.threads, config.precision, volumes=volumes)
+        compute = compute_for(config)
         return Run.create(folder, config, compute), compute
     compute = Compute(**Run.load(folder).environment["compute"])
     if compute.device.startswith("cuda") and not torch.cuda.is_available():
@@ -59,6 +61,14 @@ def open_run(folder: Path, config: RunConfig) -> tuple[Run, Compute]:
             f"it on such a machine, or start again in another folder."
         )
     return Run.open(folder, config, compute), compute
+
+
+def compute_for(config: RunConfig) -> Compute:
+    """Choose the hardware mode of a run that begins here."""
+    from workbench.models.compute import Compute
+
+    volumes = config.unit == "volumes"
+    return Compute.detect(config.threads, config.precision, volumes=volumes)
 
 
 def open_run_data(config: RunConfig) -> Work[Data]:
@@ -85,13 +95,26 @@ def open_run_data(config: RunConfig) -> Work[Data]:
     return data
 
 
-def prepare(config: RunConfig, compute: Compute, index: int = 0) -> Work[Study]:
-    """Open the cohort and learn its manifold: that of round `index`, if each has its own."""
+def prepare(
+    config: RunConfig, compute: Compute, index: int = 0, needs: Iterable[Need] | None = None
+) -> Work[Study]:
+    """Open the cohort and learn its manifold: that of round `index`, if each has its own.
+
+    Parameters
+    ----------
+    config, compute
+        The settings and the hardware mode of the run.
+    index : int
+        The round.
+    needs : iterable of Need, optional
+        Of the strategy; if none of them stands on the manifold, it is not learned.
+    """
     data = yield from open_run_data(config)
+    if needs is not None and not any(isinstance(need, ON_MANIFOLD) for need in needs):
+        return Study(data, None, config.segmentation_config(index), compute, config.seed)
     seed = config.manifold_seed + (1000 * index if config.retrain_manifold else 0)
-    manifold, latent = yield from learn_latent(data, config.manifold_config(), compute, seed=seed)
-    segmentation = config.segmentation_config(index)
-    return Study(data, manifold, latent, segmentation, compute, config.seed)
+    learned = yield from learn_latent(data, config.manifold_config(), compute, seed=seed)
+    return Study(data, learned, config.segmentation_config(index), compute, config.seed)
 
 
 def _first_model(study: Study) -> Work[nn.Module | None]:
@@ -105,10 +128,11 @@ def _first_model(study: Study) -> Work[nn.Module | None]:
 
 def train_first_round(config: RunConfig, compute: Compute) -> Work[None]:
     """Train what runs that differ in their strategy only have in common, and keep it."""
-    study = yield from prepare(config, compute)
+    needs = config.query_strategy().needs()
+    study = yield from prepare(config, compute, needs=needs)
     pool = _first_pool(config, study.data.pool)
     model = yield from _first_model(study)
-    yield from train_model(study, pool, 0, model, config.query_strategy().needs())
+    yield from train_model(study, pool, 0, model, needs)
 
 
 def _first_pool(config: RunConfig, pool: Pool) -> Pool:
@@ -151,7 +175,8 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
     run, compute = open_run(folder, config)
     if len(run.rounds) > config.rounds or run.stopped:
         return run
-    study = yield from prepare(config, compute, len(run.rounds))
+    needs = chosen.needs()
+    study = yield from prepare(config, compute, len(run.rounds), needs)
     schedule = config.schedule(study.data.pool)
     pool: Pool = run.pool_after(study.data.pool)
     first = yield from _first_model(study)
@@ -167,7 +192,7 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
                 break
             pool = pool.with_labeled(rows, index)
             if config.retrain_manifold:
-                study = yield from prepare(config, compute, index)
+                study = yield from prepare(config, compute, index, needs)
             study = replace(study, segmentation=config.segmentation_config(index))
         budget = Budget(schedule.budget(index), schedule.unit)
         round = yield from run_round(study, pool, chosen, budget, index, model, tabulate=False)

@@ -58,11 +58,10 @@ def prepare_shared(config: dict[str, Any], stage: str, index: int, after: object
     after : object
         What Dask does before; not looked at.
     """
-    from workbench.experiments.simulate import prepare, train_first_round
-    from workbench.models.compute import Compute
+    from workbench.experiments.simulate import compute_for, prepare, train_first_round
 
     settings = RunConfig.from_json(config)
-    compute = Compute.detect(settings.threads, settings.precision)
+    compute = compute_for(settings)
     work: Work[Any]
     if stage == "first-round":
         work = train_first_round(settings, compute)

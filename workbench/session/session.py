@@ -245,8 +245,7 @@ class Session(TuningSession):
         self.manifold, self.z_dim = manifold, z_dim
         self.study = Study(
             self.data,
-            manifold,
-            latent,
+            (manifold, latent),
             self.config.segmentation_config(0),
             self._compute,
             self.config.seed,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workbench.strategies.base import Evidence
 
 __all__ = [
+    "ON_MANIFOLD",
     "Disagreement",
     "Features",
     "GradientScale",
@@ -238,6 +239,10 @@ class VariedShifts(Need):
     def by_case(self, value: tuple[Shift, ...], evidence: Evidence) -> tuple[Shift, ...]:
         """Move cases as the mean of their sources moves, variation by variation."""
         return tuple(shift.by_case(evidence.case_of) for shift in value)
+
+
+#: Needs that stand on the manifold.
+ON_MANIFOLD = (Latents, RepresentativeOrder, ShiftedLatents, VariedShifts)
 
 
 @dataclass(frozen=True)

@@ -146,8 +146,9 @@ def reopen(run: Run, index: int) -> Work[Study]:
         if progress.stage == STAGE:
             work.close()
             raise ReportError(
-                "the manifold is not in the cache folder any more. Set WORKBENCH_CACHE to the "
-                "folder that was used for the run, and make the report again."
+                "the manifold is not in the cache folder: it was removed, or no run needed one. "
+                "Set WORKBENCH_CACHE to the folder that was used for the run, and make the "
+                "report again."
             )
         yield progress
 

@@ -15,7 +15,7 @@ from workbench.experiments.summaries import repetitions
 from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, needs_of
 from workbench.reports.comparison.tables import Table, number, p_value, plus_minus, seeds_told
 from workbench.reports.figures.axis_titles import UNITS, brief_cost, region_title
-from workbench.strategies.needs import Latents, RepresentativeOrder, ShiftedLatents, VariedShifts
+from workbench.strategies.needs import ON_MANIFOLD
 
 __all__ = [
     "TESTS_NOTE",
@@ -31,8 +31,6 @@ __all__ = [
     "wins_table",
 ]
 
-#: Needs that stand on the manifold.
-_ON_THE_MAP = (Latents, RepresentativeOrder, ShiftedLatents, VariedShifts)
 #: What the runs that label everything are called.
 FULL = "full data"
 
@@ -50,7 +48,7 @@ def strategies_table(results: Results) -> Table:
         runs = results.members[label]
         which.append(seeds_told(sorted({run.config.seed for run in runs})))
         needs = needs_of(results, label)
-        if needs is not None and not any(isinstance(need, _ON_THE_MAP) for need in needs):
+        if needs is not None and not any(isinstance(need, ON_MANIFOLD) for need in needs):
             frame.loc[place, "manifolds"] = 0
         elif any(run.config.retrain_manifold for run in runs):
             frame.loc[place, "manifolds"] *= max(len(run.rounds) for run in runs)
