@@ -206,7 +206,7 @@ export default {
       if (some && info.trained) {
         legend.append(uncertainSwitch);
         uncertain.checked = model.get("uncertain");
-        if (decoded.has("uncertainty")) legend.append(ramp("0 ", ` ${sw.number(info.uncertainty)} ${info.uncertainty_of}`, `Colors go up to the highest value of the whole ${noun}`));
+        if (decoded.has("uncertainty")) legend.append(ramp("0 ", ` ${sw.number(info.uncertainty)} ${info.uncertainty_of}`, `The same colors for the whole ${noun}; few pixels lie above`));
       }
       sentence.textContent = model.get("sentence");
       message.textContent = model.get("message");

@@ -258,9 +258,9 @@ def scales(found: Inspection) -> dict[str, Any]:
     """
     shown = [found.whole(name) for name in ("picture", "x")]
     inside = [each[~outside(each)] for each in shown if each is not None]
-    gradient, uncertainty = found.whole("gradient"), found.whole("uncertainty")
+    gradient = found.whole("gradient")
     return {
         "window": list(window(np.concatenate(inside))),
         "gradient": 0.0 if gradient is None else float(np.percentile(np.abs(gradient), 99.5)),
-        "uncertainty": 0.0 if uncertainty is None else float(uncertainty.max()),
+        "uncertainty": found.uncertainty_top,
     }

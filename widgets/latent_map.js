@@ -38,7 +38,7 @@ function render({ model, el }) {
   const foot = element("div", { class: "sw-map-foot" },
     element("span", { class: "sw-map-tools", role: "toolbar", "aria-label": "Map tools" }, lassoButton,
       tool("+", "Zoom in (+)", () => zoom(1.4)), tool("−", "Zoom out (−)", () => zoom(1 / 1.4)),
-      tool("Reset", "Show sources, z′, suggestions and nearly all points (0)", () => { fit(); paintAll(); })), legend);
+      tool("Reset", `Show sources, z′, suggestions and nearly all ${noun}s (0)`, () => { fit(); paintAll(); })), legend);
   const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
   const root = sw.shield(element("section", { class: "sw sw-map", "aria-label": "Latent map" }, head, stage, foot, spoken));
   el.append(root);

@@ -109,6 +109,18 @@ class Inspection:
         """Slices of the volume that can be shown, 0 where slices are suggested."""
         return len(self.volume["picture"]) if self.volume else 0
 
+    @property
+    def uncertainty_top(self) -> float:
+        """The uncertainty of the brightest color, the same for all slices of a volume.
+
+        The 99th percentile of what is more than a hundredth of the highest value: most pixels
+        are certain, and one alone should not make all others dark. 0 where there is none.
+        """
+        found = self.whole("uncertainty")
+        if found is None or not found.max() > 0:
+            return 0.0
+        return float(np.percentile(found[found > 0.01 * found.max()], 99))
+
     def at(self, depth: int) -> Inspection:
         """Show another slice of the volume.
 

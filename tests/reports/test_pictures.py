@@ -129,8 +129,8 @@ def test_a_volume_is_shown_where_something_is_marked_with_its_uncertainty(
     (bar,) = [
         each.marker for each in figure.data if each.type == "scatter" and each.marker.showscale
     ]
-    assert bar.cmax == pytest.approx(0.2)
-    assert bar.colorbar.title.text == "variance over 5 dropout passes"
+    assert bar.cmax == pytest.approx(0.198, abs=1e-3)  # few voxels lie above
+    assert bar.colorbar.title.text == "variance over 5<br>dropout passes"
     assert figure.layout.title.text.startswith("Volume case_00: 9 slices")
 
 

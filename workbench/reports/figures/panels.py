@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 
 from workbench.cohort.label_maps import foreground
 from workbench.reports.palette import PREDICTION, REFERENCE
-from workbench.reports.theme import dress
+from workbench.reports.theme import dress, wrap
 
 __all__ = ["Panels", "png"]
 
@@ -135,7 +135,8 @@ class Panels:
                     "cmax": top or 1.0,
                     "showscale": True,
                     "colorbar": {
-                        "title": {"text": name, "side": "right"},
+                        "title": {"text": wrap(name, 17), "side": "right", "font": {"size": 11}},
+                        "exponentformat": "power",
                         "thickness": 12,
                         "x": 1.0,
                         "len": high - low,

@@ -149,7 +149,7 @@ def volume_figure(inspection: Inspection, most: int = 6, *, title: str = "") -> 
         tight=True,
     )
     window = grey_window(seen.volume["picture"])
-    top = 0.0 if uncertain is None else float(uncertain.max())
+    top = seen.uncertainty_top
     for column, place in enumerate(places):
         each = seen.at(place)
         panels.picture(0, column, each.picture, window)
@@ -162,7 +162,7 @@ def volume_figure(inspection: Inspection, most: int = 6, *, title: str = "") -> 
     )
     if uncertain is not None:
         panels.color_bar(1, top, seen.uncertainty_of)
-        figure.update_layout(margin={"r": 80})
+        figure.update_layout(margin={"r": 110})
     return figure
 
 
