@@ -24,6 +24,7 @@ def test_losses_and_dice_of_a_small_run(tmp_path, num_regression):
             "epochs": 1,
             "min_steps": 120,
             "batch_size": 8,
+            "learning_rate": 4e-3,
         },
     )
     run = finish(simulate(config, tmp_path / "run"))

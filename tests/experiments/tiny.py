@@ -28,6 +28,7 @@ def tiny_config(**changes: object) -> RunConfig:
             "epochs": 1,
             "min_steps": 12,
             "batch_size": 4,
+            "learning_rate": 4e-3,
         },
     }
     return RunConfig.from_json({**settings, **changes})

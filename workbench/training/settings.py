@@ -81,7 +81,7 @@ class SegmentationConfig:
     features : tuple of six int
         Widths of the U-Net (see `build_unet`).
     learning_rate : float
-        Highest rate of Adam; it falls along a cosine if `decay`.
+        Highest rate of Adam, by default that of the papers; it falls along a cosine if `decay`.
     batch_size : int
         Slices of a step, at most.
     epochs : int
@@ -107,7 +107,7 @@ class SegmentationConfig:
     """
 
     features: tuple[int, ...] = (16, 32, 64, 128, 256, 16)
-    learning_rate: float = 4e-3
+    learning_rate: float = 1e-3
     batch_size: int = 16
     epochs: int = 10
     min_steps: int = 200
