@@ -108,7 +108,8 @@ def test_what_only_one_network_tells_is_told_by_it_and_asked_of_no_other(
 def test_conditions_decide_the_network_that_is_trained():
     assert variant_for([Latents()]) == Variant()
     assert variant_for([Dropout(0.3)]) == Variant(dropout=0.3)
-    assert variant_for([LossHead(stop=0.5)]) == Variant(head=HeadSettings(stop=0.5))
+    head = HeadSettings(0.2, 3.0, 0.5, 0.7)
+    assert variant_for([LossHead(0.2, 3.0, 0.5, 0.7)]) == Variant(head=head)
     assert variant_for([Ensemble(3), Dropout(0.1)]) == Variant(dropout=0.1, members=3)
 
 

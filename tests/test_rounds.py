@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pytest
 
 from workbench.errors import StrategyError
-from workbench.evidence import EvidenceSource
+from workbench.evidence import EvidenceSource, variant_for
 from workbench.files import cache_folder
 from workbench.jobs import finish
 from workbench.models.weights import fingerprint
 from workbench.rounds import run_round, select, train_model
 from workbench.strategies.base import Budget, Suggestions
 from workbench.strategies.baselines import Oracle, Random
-from workbench.strategies.conditions import BeforeTraining
+from workbench.strategies.conditions import BeforeTraining, LossHead
 from workbench.strategies.gradient_guided import GradientGuided
 from workbench.strategies.needs import Latents, Need, ReferenceDice, ShiftedLatents
 from workbench.training.predict import score_rows
@@ -79,6 +79,14 @@ def test_whatever_decides_a_network_decides_its_key(study, pool, changed, monkey
     else:
         initial = trained.network
     _, did = stages(train_model(other, pool, index, initial))
+    assert "training the U-Net" in did
+    assert len(kept_networks()) == 2
+
+
+def test_the_settings_of_a_loss_head_decide_the_key_of_networks_that_have_one(study, pool):
+    assert asdict(variant_for([])) == {"dropout": 0.0, "head": None, "members": 1}
+    finish(train_model(study, pool, 0, needs=[LossHead()]))
+    _, did = stages(train_model(study, pool, 0, needs=[LossHead(bound=0.5)]))
     assert "training the U-Net" in did
     assert len(kept_networks()) == 2
 

@@ -361,7 +361,7 @@ def variant_for(needs: Iterable[Need]) -> Variant:
         if isinstance(need, Dropout):
             dropout = need.p
         elif isinstance(need, LossHead):
-            head = HeadSettings(need.margin, need.weight, need.stop)
+            head = HeadSettings(need.margin, need.weight, need.stop, need.bound)
         else:
             members = cast(Ensemble, need).members
     return Variant(dropout, head, members)

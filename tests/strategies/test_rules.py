@@ -266,6 +266,7 @@ def test_a_labeled_case_counts_since_its_latest_label():
         ("clsmc", {"clusters": 0}),
         ("clsmc", {"candidates": 0.0}),
         ("learning-loss", {"stop": 1.1}),
+        ("learning-loss", {"bound": 0}),
         ("core-set", {"space": "pixels"}),
         ("clasp-pe", {"decay": 0}),
         ("gradient-voting", {"directions": 0}),

@@ -55,11 +55,15 @@ class HeadSettings:
         Of the ranking loss beside the Dice loss.
     stop : float
         Share of the steps, 0 to 1, after which the ranking loss no longer reaches the U-Net.
+    bound : float
+        Until then, the norm of its gradient in the U-Net, at most so many times that of the
+        Dice loss.
     """
 
     margin: float = 0.5
     weight: float = 1.0
     stop: float = 0.6
+    bound: float = 0.1
 
 
 @dataclass(frozen=True)

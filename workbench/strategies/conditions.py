@@ -61,17 +61,23 @@ class LossHead(Condition):
         Of the ranking loss beside the Dice loss, above 0.
     stop : float
         Share of the steps after which the ranking loss no longer reaches the U-Net, 0 to 1.
+    bound : float
+        Until then, the norm of its gradient in the U-Net, at most so many times that of the
+        Dice loss; above 0.
     """
 
     margin: float = 0.5
     weight: float = 1.0
     stop: float = 0.6
+    bound: float = 0.1
 
     def __post_init__(self) -> None:
-        if not (self.margin >= 0 and self.weight > 0 and 0 <= self.stop <= 1):
+        above = self.weight > 0 and self.bound > 0
+        if not (self.margin >= 0 and above and 0 <= self.stop <= 1):
             raise SettingError(
-                f"margin is {self.margin!r}, weight {self.weight!r} and stop {self.stop!r}. The "
-                f"margin is at least 0, the weight above 0, and stop a share from 0 to 1."
+                f"margin is {self.margin!r}, weight {self.weight!r}, stop {self.stop!r} and bound "
+                f"{self.bound!r}. The margin is at least 0, weight and bound are above 0, and stop "
+                f"is a share from 0 to 1."
             )
 
 

@@ -11,11 +11,21 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import nn
 
 from workbench.errors import SettingError, TrainingError
 
-__all__ = ["Images", "at_once", "check_finite", "cosine_rate", "epoch_batches", "in_order"]
+__all__ = [
+    "Images",
+    "at_once",
+    "backward_bounded",
+    "check_finite",
+    "cosine_rate",
+    "epoch_batches",
+    "in_order",
+]
 
 #: Pixels of a slice that a batch of slices is meant for; volumes count by theirs.
 SLICE_PIXELS = 64 * 64
@@ -133,6 +143,31 @@ def cosine_rate(rate: float, step: int, total: int, warmup: int = 0) -> float:
         return rate * (step + 1) / warmup
     done = min((step - warmup) / max(total - warmup, 1), 1.0)
     return rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def backward_bounded(
+    loss: torch.Tensor, aside: torch.Tensor, shared: Sequence[nn.Parameter], bound: float
+) -> None:
+    """Leave the gradients of two losses, of which one may only bend the way of the other.
+
+    Parameters
+    ----------
+    loss : Tensor, shape ()
+        Of the shared parameters alone; each of them has a part in it.
+    aside : Tensor, shape ()
+        Of any parameters. Its gradient in the shared ones, all of them taken as one vector, is
+        shortened to at most `bound` times the norm of the gradient of `loss`; up to a bound of 1
+        their sum never leads against `loss`. In all others it is as it is.
+    shared : sequence of Parameter
+        Without gradients yet.
+    bound : float
+        Above 0; a large one such as 1e9 leaves the gradient of `aside` as it is.
+    """
+    own = torch.autograd.grad(loss, shared, retain_graph=True)
+    torch.autograd.backward(aside)
+    nn.utils.clip_grad_norm_(shared, bound * float(nn.utils.get_total_norm(own)))
+    for parameter, gradient in zip(shared, own, strict=True):
+        parameter.grad = gradient if parameter.grad is None else gradient + parameter.grad
 
 
 def check_finite(value: float, what: str) -> None:

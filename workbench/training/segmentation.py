@@ -42,7 +42,13 @@ from workbench.models.variants import (
 from workbench.models.weights import fingerprint, load_checkpoint, save_checkpoint
 from workbench.training.augment import augment
 from workbench.training.early_stopping import Patience, Validation
-from workbench.training.loop import Images, check_finite, cosine_rate, epoch_batches
+from workbench.training.loop import (
+    Images,
+    backward_bounded,
+    check_finite,
+    cosine_rate,
+    epoch_batches,
+)
 from workbench.training.losses import ranking_loss
 from workbench.training.patches import cut_patches
 from workbench.training.settings import SegmentationConfig
@@ -109,7 +115,8 @@ def train_network(
 
     Each member of an ensemble is trained on a bootstrap: as many rows, drawn with replacement.
     A loss head is trained together with its U-Net, by the ranking loss on pairs of the batch;
-    after a share of the steps its gradient ends at the head.
+    its gradient in the U-Net is bounded by that of the Dice loss, and after a share of the steps
+    it ends at the head.
 
     Parameters
     ----------
@@ -278,6 +285,7 @@ def _train(
                 x, y = augment(x, y, batch, seed=seed, round=round, epoch=epoch, mirrored=mirrored)
             x, y = compute.tensor(x), compute.tensor(y)
             reseed_dropout(network, seed, round, len(losses))
+            optimizer.zero_grad(set_to_none=True)
             told = {}
             if isinstance(network, UNetWithLossHead):
                 settings = network.settings
@@ -285,15 +293,16 @@ def _train(
                     logits, predicted = network.with_loss(x, len(losses) >= settings.stop * total)
                 each = config.criterion(logits, y)
                 ranking = ranking_loss(predicted, each, settings.margin)
-                dice, loss = each.mean(), each.mean() + settings.weight * ranking
+                dice = each.mean()
+                unet = list(network.unet.parameters())
+                backward_bounded(dice, settings.weight * ranking, unet, settings.bound)
                 head_losses.append(float(ranking.detach()))
                 told = {"ranking loss": head_losses[-1]}
             else:
                 with compute.autocast():
                     logits = network(x)
-                loss = dice = config.criterion(logits, y).mean()
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
+                dice = config.criterion(logits, y).mean()
+                torch.autograd.backward(dice)
             optimizer.step()
             losses.append(float(dice.detach()))
             check_finite(losses[-1] + sum(told.values()), "U-Net")
