@@ -176,6 +176,11 @@ def test_a_sweep_whose_workers_are_killed_ends_with_the_same_picks(
     assert stories(tmp_path / "runs", sweep) == stories(undisturbed[1], sweep)
 
 
+def _hear_ctrl_c() -> None:
+    """Undo what a shell does to background jobs, where these tests may run: ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_leaves_a_state_that_the_same_command_continues(undisturbed, tmp_path, base):
     sweep, runs = sweep_of(tmp_path), tmp_path / "runs"
     environment = {
@@ -186,7 +191,7 @@ def test_ctrl_c_leaves_a_state_that_the_same_command_continues(undisturbed, tmp_
     command += ["--out", str(runs), "--workers", "1"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True,
-        stdout=subprocess.PIPE, start_new_session=True,
+        stdout=subprocess.PIPE, start_new_session=True, preexec_fn=_hear_ctrl_c,
     ) as process:  # fmt: skip
         deadline = time.monotonic() + 60
         while not list(runs.glob("*/rounds/000/round.json")) and time.monotonic() < deadline:
