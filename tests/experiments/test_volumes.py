@@ -41,6 +41,8 @@ def test_a_pool_of_volumes_has_a_row_for_each_case() -> None:
     assert all(isinstance(each, VolumeId) for each in data.pool.ids)
     assert [str(each) for each in data.pool.ids] == list(data.images.cases)
     assert data.images.read([0]).shape == (1, len(data.images.channels), 32, 32, 32)
+    shown = data.images.pictures([1, 0])
+    np.testing.assert_array_equal(shown, data.images.read([1, 0])[:, :, 16])
     assert data.labels.read([0]).shape == (1, 32, 32, 32)
     np.testing.assert_allclose(data.images.spacing, 5.0, rtol=0.1)
 

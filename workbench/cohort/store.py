@@ -103,8 +103,10 @@ class ImageStore:
 
     def pictures(self, rows: ArrayLike) -> NDArray[np.float32]:
         """Copy what can be shown of rows, shape (m, c, h, w): of volumes the middle slices."""
-        images = self.read(rows)
-        return images[:, :, images.shape[2] // 2] if self.of_volumes else images
+        if not self.of_volumes:
+            return self.read(rows)
+        chosen = np.asarray(rows, dtype=np.int64)
+        return np.asarray(self.images[chosen, :, self.size[0] // 2]).astype(np.float32)
 
     def rows_of(self, case: str) -> range:
         """Rows of a case, in the order of its slices.
