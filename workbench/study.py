@@ -21,7 +21,7 @@ from workbench.cohort.cohort import Cohort, CohortOptions
 from workbench.cohort.label_source import LabelSource, ReferenceLabels
 from workbench.cohort.opening import open_cohort
 from workbench.cohort.pool import Pool
-from workbench.cohort.preprocess import Recipe, VolumeRecipe
+from workbench.cohort.recipes import Recipe, VolumeRecipe
 from workbench.cohort.split import split_cases
 from workbench.cohort.store import ImageStore, build_store, first_pool
 from workbench.errors import CohortError, SettingError, StrategyError

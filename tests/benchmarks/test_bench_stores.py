@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from workbench.cohort.layouts import recognize
-from workbench.cohort.preprocess import Recipe, as_slices, fit
+from workbench.cohort.preprocess import as_slices, fit
+from workbench.cohort.recipes import Recipe
 from workbench.cohort.store import ImageStore, build_store
 from workbench.jobs import finish
 

@@ -16,7 +16,7 @@ import torch
 
 from workbench.cohort.label_source import ReferenceLabels
 from workbench.cohort.opening import open_cohort
-from workbench.cohort.preprocess import Recipe
+from workbench.cohort.recipes import Recipe
 from workbench.cohort.split import split_cases
 from workbench.cohort.store import build_store
 from workbench.jobs import finish

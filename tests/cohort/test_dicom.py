@@ -25,7 +25,7 @@ from workbench.cohort.label_maps import file_stamp
 from workbench.cohort.label_source import ReferenceLabels
 from workbench.cohort.layouts import recognize
 from workbench.cohort.masks import write_mask
-from workbench.cohort.preprocess import Recipe
+from workbench.cohort.recipes import Recipe
 from workbench.cohort.store import build_store
 from workbench.cohort.volumes import read_header, read_image, read_label, to_ras
 from workbench.errors import CohortError, SettingError, VolumeError

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.cohort.preprocess import (
-    Recipe,
     as_slices,
     common_size,
     display_order,
@@ -14,6 +13,7 @@ from workbench.cohort.preprocess import (
     standardize,
     without_blank_ends,
 )
+from workbench.cohort.recipes import Recipe
 from workbench.errors import SettingError
 
 

@@ -19,7 +19,8 @@ from workbench.cohort import store as module
 from workbench.cohort.label_source import ReferenceLabels
 from workbench.cohort.layouts import recognize
 from workbench.cohort.pool import SliceId
-from workbench.cohort.preprocess import Recipe, as_slices, fit, standardize
+from workbench.cohort.preprocess import as_slices, fit, standardize
+from workbench.cohort.recipes import Recipe
 from workbench.cohort.store import build_store, first_pool, foreground_area, open_store
 from workbench.cohort.volumes import read_image, read_label
 from workbench.errors import CohortError, SettingError, StoreError

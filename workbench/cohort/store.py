@@ -27,7 +27,8 @@ from workbench.cohort.indexing import read_headers
 from workbench.cohort.label_maps import build_labels, file_stamp
 from workbench.cohort.label_source import LabelSource, ReferenceLabels, foreground_pixels
 from workbench.cohort.pool import Axis, Pool, SampleId, SliceId, VolumeId
-from workbench.cohort.preprocess import Recipe, VolumeRecipe, fit
+from workbench.cohort.preprocess import fit
+from workbench.cohort.recipes import Recipe, VolumeRecipe
 from workbench.cohort.resample import read_case
 from workbench.cohort.rows import check_rows, write_rows
 from workbench.cohort.volumes import Header

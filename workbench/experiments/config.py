@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from workbench.cohort.cohort import AUTO, CohortOptions
-from workbench.cohort.preprocess import Recipe, VolumeRecipe
+from workbench.cohort.recipes import Recipe, VolumeRecipe
 from workbench.errors import RunError, SettingError, did_you_mean
 from workbench.experiments.schedule import (
     Amount,

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cohort.opening import PHANTOM
-from workbench.cohort.preprocess import Recipe, VolumeRecipe
+from workbench.cohort.recipes import Recipe, VolumeRecipe
 from workbench.errors import SettingError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.protocols import FULL_DATA, protocol
