@@ -9,7 +9,8 @@ export default {
     const zoom = element("button", { class: "sw-quiet", "aria-pressed": "false", title: "Zoom the Dice axis to the data", onclick: () => { zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true")); show(); } }, "Zoom");
     const host = element("div", { class: "sw-curves-plot" });
     const said = element("div", { class: "sw-hidden", role: "status" });
-    el.append(element("div", { class: "sw-curves-head" }, element("h3", {}, "Learning curve"), zoom, key, element("span", { class: "sw-curves-loop" }, label, round)), host, said);
+    const enough = element("p", { class: "sw-curves-enough", title: "Read from the validation cases, which are neither trained on nor used to judge the result" });
+    el.append(element("div", { class: "sw-curves-head" }, element("h3", {}, "Learning curve"), zoom, key, enough, element("span", { class: "sw-curves-loop" }, label, round)), host, said);
     const percent = (part, whole) => `${(100 * part / (whole || 1)).toFixed(1)} %`;
     const share = (n) => {
       const { pool, scans } = model.get("most");
@@ -26,8 +27,10 @@ export default {
       }));
       // its first point is the common first round: there is a line from the second on
       if (ghost.length > 1) series.push({ name: "random (mean)", color: "var(--sw-soft)", dash: "5 4", width: 1.5, points: ghost, dots: false });
+      const validation = model.get("validation");
+      if (validation.length) series.push({ name: "validation (mean)", color: "var(--sw-text)", dash: "1.5 3", width: 1.75, points: validation, dots: false, sign: "┄" });
       key.replaceChildren(...series.map((line, i) => element("li", {},
-        element("i", { style: `color:${line.color}`, "aria-hidden": "true" }, line.dash ? "╌" : shapes[i % shapes.length]), line.name)));
+        element("i", { style: `color:${line.color}`, "aria-hidden": "true" }, line.dash ? line.sign ?? "╌" : shapes[i % shapes.length]), line.name)));
       if (series.length && ghost.length < 2) key.append(element("li", { title: `What ${noun}s drawn at random would have reached; computed while the machine is idle` }, "random: from the next round on"));
       const zoomed = zoom.getAttribute("aria-pressed") === "true";
       zoom.hidden = !series.length;
@@ -40,6 +43,8 @@ export default {
         format: { x: (v) => `${sw.count(v, `labeled ${noun}`, `labeled ${noun}s`)} (${share(v)})`, y: (v) => v.toFixed(3) },
       });
       said.textContent = model.get("latest");
+      enough.textContent = model.get("enough");
+      enough.hidden = !enough.textContent;
     }
     function buttons() {
       label.textContent = model.get("label_button");
@@ -53,7 +58,7 @@ export default {
     });
     let was = null;
     shape.observe(el);
-    for (const name of ["lines", "ghost", "latest", "most"]) model.on(`change:${name}`, show);
+    for (const name of ["lines", "ghost", "validation", "enough", "latest", "most"]) model.on(`change:${name}`, show);
     for (const name of ["label_button", "can_label", "can_round"]) model.on(`change:${name}`, buttons);
     sw.shield(el);
     show(); buttons();

@@ -2,7 +2,8 @@
 
 One line for each region and one for their mean, a point for each round. A ghost
 line shows random sampling on the same cohort, where it is known, so that a
-person sees what the suggestions are worth.
+person sees what the suggestions are worth. Where cases are held out for
+validation their Dice is drawn too, and says when it may be enough.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class LearningCurves(View):
     ghost: Any = List(help="[[labeled, Dice], …] of random sampling; empty: not known").tag(
         sync=True
     )
+    validation: Any = List(help="[[labeled, mean Dice], …] of the validation cases").tag(sync=True)
+    enough = Unicode(help="why labeling more may not be worth it; empty: it is").tag(sync=True)
     latest = Unicode(help="the numbers of the latest round, in words").tag(sync=True)
     label_button = Unicode(help="words of the label button").tag(sync=True)
     can_label = Bool(False).tag(sync=True)
@@ -72,6 +75,8 @@ class LearningCurves(View):
             for i, name in enumerate([*shown, "mean"])
         ]
         self.lines = [line for line in lines if line["points"]]
+        self.validation = points(rounds, "mean", of="validation")
+        self.enough = self._enough()
         if not rounds:
             self.latest = ""
             return
@@ -83,8 +88,13 @@ class LearningCurves(View):
         )
         self.latest = (
             f"Round {last.index}, {count(int(last.pool.labeled.sum()), f'labeled {self.noun}')}: "
-            f"Dice {numbers}."
+            f"Dice {numbers}. {self.enough}".strip()
         )
+
+    def _enough(self) -> str:
+        """Say that it may be enough, and why."""
+        last = self.session.rounds[-1] if self.session.rounds else None
+        return f"This may be enough. {last.stopped}" if last is not None and last.stopped else ""
 
     def _show_ghost(self) -> None:
         self.ghost = [
@@ -125,6 +135,8 @@ class LearningCurves(View):
             learning_curve_figure(
                 done,
                 ghost=ghost,
+                validation=[(labeled, {"mean": dice}) for labeled, dice in self.validation],
+                title=self.enough,
                 total=len(self.session.pool),
                 scans=self._scans() or None,
                 noun=self.noun,
@@ -137,11 +149,11 @@ class LearningCurves(View):
         return len(cohort.cases) if cohort is not None and self.noun == "volume" else 0
 
 
-def points(rounds: Any, name: str) -> list[list[float]]:
+def points(rounds: Any, name: str, of: str = "metrics") -> list[list[float]]:
     """Return [number labeled, Dice] of every round that measured region `name`."""
     found = []
     for each in rounds:
-        dice = float(each.metrics.get(name, math.nan))
+        dice = float(getattr(each, of).get(name, math.nan))
         if math.isfinite(dice):
             found.append([int(each.pool.labeled.sum()), dice])
     return found

@@ -73,3 +73,9 @@ def test_a_single_case_cannot_be_split(shared_data):
 def test_a_fraction_out_of_range_is_refused(fraction):
     with pytest.raises(SettingError, match="more than 0 and less than 1"):
         split_cases(made("aaaa"), fraction)
+
+
+def test_validation_cases_that_no_site_can_spare_are_refused():
+    with pytest.raises(SettingError, match="no site has a case to spare: there are 4 labeled"):
+        split_cases(made("aabb"), 0.25, 0, 0.25)
+    assert split_cases(made("aaab"), 0.25, 0, 0.25).validation

@@ -34,6 +34,12 @@ def test_random_choice_is_a_grey_dashed_ghost_of_the_mean() -> None:
     assert list(ghost.y) == [0.4, 0.45]
 
 
+def test_the_validation_cases_are_a_dotted_line_of_their_mean() -> None:
+    figure = learning_curve_figure(POINTS, validation=[(1_012, {"mean": 0.3})])
+    line = figure.data[-1]
+    assert (line.name, line.line.dash, list(line.y)) == ("validation cases, mean", "dot", [0.3])
+
+
 def test_dice_is_drawn_from_zero_to_one_and_counts_with_separators() -> None:
     figure = learning_curve_figure(POINTS, total=2_000)
     assert tuple(figure.layout.yaxis.range) == (0, 1)

@@ -341,3 +341,22 @@ def test_an_initial_set_as_large_as_the_pool_is_refused(tmp_path):
     with pytest.raises(SettingError, match="Choose between 1 and"):
         session.wait()
     session.close()
+
+
+def test_the_validation_cases_say_when_it_may_be_enough_and_a_new_kernel_still_says_it(tmp_path):
+    held = {"cases": 6, "validation_fraction": 0.25, "stop": {"dice": 1e-6}}
+    session = a_session(tmp_path / "run", **held)
+    session.open()
+    session.wait()
+    session.next()
+    session.wait()
+    assert session.round.stopped.startswith("The validation Dice reached")
+    assert f"This may be enough. {session.round.stopped}" in session.log
+    assert session.next_step.startswith("Label these")  # a person may go on all the same
+    session.close()
+    again = a_session(tmp_path / "run", **held)
+    again.open()
+    again.wait()
+    assert again.round.stopped == session.round.stopped
+    assert again.round.validation == session.round.validation
+    again.close()

@@ -337,6 +337,22 @@ def test_random_is_shown_as_a_ghost(session):
     assert LearningCurves(session).ghost[0] == [36, pytest.approx(0.38)]
 
 
+def test_the_validation_cases_have_their_own_line_and_say_when_it_may_be_enough(session):
+    assert LearningCurves(session).validation == []
+    first, last = session.rounds
+    session.rounds = (
+        replace(first, validation={"mean": 0.41}),
+        replace(last, validation={"mean": 0.44}, stopped="The validation Dice is flat."),
+    )
+    curves = LearningCurves(session)
+    assert curves.validation == [[36, 0.41], [48, 0.44]]
+    assert curves.enough == "This may be enough. The validation Dice is flat."
+    assert curves.latest.endswith(curves.enough)
+    (figure,) = curves.still()
+    assert figure.layout.title.text == curves.enough
+    assert figure.data[-1].name == "validation cases, mean"
+
+
 def test_the_loop_buttons_call_the_session(session):
     curves = LearningCurves(session)
     assert curves.can_label

@@ -56,7 +56,8 @@ def split_cases(
         If fewer than two cases have a label: there would be nothing to test on,
         or nothing to learn from.
     SettingError
-        If `test_fraction` is not between 0 and 1, or nothing would be left for the pool.
+        If `test_fraction` is not between 0 and 1, nothing would be left for the pool, or
+        no site has a case for validation.
     """
     if not 0 < test_fraction < 1:
         raise SettingError(
@@ -94,6 +95,12 @@ def split_cases(
         count = min(max(round(len(sites[site]) * validation_fraction), 1), len(members) - 1)
         start = int(rng.integers(len(members) - count + 1))
         validation |= {case.id for case in members[start : start + count]}
+    if validation_fraction and not validation:
+        raise SettingError(
+            f"The validation fraction is {validation_fraction}, but no site has a case to spare: "
+            f"there are {len(labeled):,} labeled cases, {len(test):,} of them to test on, and each "
+            f"site keeps one for the pool. Add cases, or set validation_fraction to 0."
+        )
     return Split(
         pool=tuple(case.id for case in cohort.cases if case.id not in test | validation),
         test=tuple(case.id for case in cohort.cases if case.id in test),

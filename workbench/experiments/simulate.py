@@ -15,7 +15,7 @@ from workbench.cohort.pool import Pool
 from workbench.errors import RunError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
-from workbench.experiments.stopping import enough, stop_rule
+from workbench.experiments.stopping import why_stop
 from workbench.jobs import Work
 from workbench.rounds import build_model, run_round, train_model
 from workbench.strategies import from_record
@@ -196,10 +196,8 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
             study = replace(study, segmentation=config.segmentation_config(index))
         budget = Budget(schedule.budget(index), schedule.unit)
         round = yield from run_round(study, pool, chosen, budget, index, model, tabulate=False)
-        if config.stop is not None:
-            curve = [saved.validation["mean"] for saved in run.rounds]
-            why = enough([*curve, round.validation["mean"]], stop_rule(config.stop))
-            round = replace(round, stopped=why)
+        validation = [*(saved.validation for saved in run.rounds), round.validation]
+        round = replace(round, stopped=why_stop(config.stop, validation))
         run = run.append(round, len(study.data.cohort.cases))
         if round.stopped:
             break

@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.errors import SettingError, did_you_mean
 
-__all__ = ["StopRule", "enough", "stop_rule"]
+__all__ = ["StopRule", "enough", "stop_rule", "why_stop"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,21 @@ def stop_rule(given: Mapping[str, Any]) -> StopRule:
                 f"{', '.join(known)}."
             )
     return StopRule(**given)
+
+
+def why_stop(stop: Mapping[str, Any] | None, validation: Sequence[Mapping[str, float]]) -> str:
+    """Tell why a run with these settings may stop; empty where it should go on.
+
+    Parameters
+    ----------
+    stop : mapping or None
+        Fields of `StopRule`; None: never.
+    validation : sequence of mapping
+        Dice of the validation cases by region, and their ``"mean"``, of every round so far.
+    """
+    if stop is None:
+        return ""
+    return enough([each["mean"] for each in validation], stop_rule(stop))
 
 
 def enough(curve: Sequence[float], rule: StopRule) -> str:

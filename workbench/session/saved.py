@@ -71,6 +71,9 @@ def restore(run: Run, study: Study, budget: int) -> Restored:
                 cases=saved.cases,
                 annotated=saved.annotated,
                 head_losses=saved.head_losses,
+                validation=saved.validation,
+                validation_losses=saved.validation_losses,
+                stopped=saved.stopped,
             )
         )
     last = rounds[-1]

@@ -27,6 +27,7 @@ from workbench.evidence import EvidenceSource
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
+from workbench.experiments.stopping import why_stop
 from workbench.files import cache_folder
 from workbench.jobs import Outcome, Progress, Work
 from workbench.rounds import Round, run_round
@@ -300,12 +301,14 @@ class Session(TuningSession):
             )
             return
         study, pool, strategy = self.study, self.pool, self.strategy
-        budget, run = Budget(self.budget), self._run
+        budget, run, stop = Budget(self.budget), self._run, self.config.stop
         initial = self.round.model if self.round and self.config.continue_weights else None
         assert run is not None
 
         def work() -> Work[tuple[Round, Run]]:
             round = yield from run_round(study, pool, strategy, budget, index, initial)
+            validation = [*(saved.validation for saved in run.rounds), round.validation]
+            round = replace(round, stopped=why_stop(stop, validation))
             return round, run.append(round)
 
         def ended(result: tuple[Round, Run]) -> None:
@@ -350,6 +353,8 @@ class Session(TuningSession):
     def _adopt_round(self, round: Round) -> None:
         learned = self._show_rounds((*self.rounds, round))
         self._note(f"Round {round.index}: {learned}.")
+        if round.stopped:
+            self._note(f"This may be enough. {round.stopped}")
         if len(round.suggestions.rows):
             self._mark("annotate", "not started", f"{len(round.suggestions.rows):,} to label")
         self._publish(round.suggestions)

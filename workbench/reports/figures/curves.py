@@ -23,6 +23,7 @@ def learning_curve_figure(
     points: Sequence[Point],
     *,
     ghost: Sequence[Point] | None = None,
+    validation: Sequence[Point] = (),
     total: int | None = None,
     scans: int | None = None,
     noun: str = "slice",
@@ -37,6 +38,8 @@ def learning_curve_figure(
         called ``"mean"`` is drawn thick and last.
     ghost : sequence of (int, mapping of str to float), optional
         The same for random choice; only its mean is drawn, grey and dashed.
+    validation : sequence of (int, mapping of str to float)
+        The same for the validation cases, where there are any; only its mean is drawn, dotted.
     total : int, optional
         Size of the pool; the hover text then gives the share as well.
     scans : int, optional
@@ -79,6 +82,18 @@ def learning_curve_figure(
                 name=f"random choice, {region}",
                 line={"color": OKABE_ITO["grey"], "width": 2, "dash": "dash"},
                 marker={"color": OKABE_ITO["grey"], "size": 6, "symbol": "circle-open"},
+            )
+        )
+    if validation:
+        figure.add_trace(
+            _dice_line(
+                validation,
+                "mean",
+                total,
+                noun,
+                name="validation cases, mean",
+                line={"color": OKABE_ITO["black"], "width": 2, "dash": "dot"},
+                marker={"color": OKABE_ITO["black"], "size": 7, "symbol": "x-thin-open"},
             )
         )
     dress(figure, title=title, height=380)
