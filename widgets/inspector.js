@@ -208,7 +208,7 @@ export default {
         uncertain.checked = model.get("uncertain");
         if (decoded.has("uncertainty")) legend.append(ramp("0 ", ` ${sw.number(info.uncertainty)} ${info.uncertainty_of}`, `The same colors for the whole ${noun}; few pixels lie above`));
       }
-      sentence.textContent = model.get("sentence");
+      sentence.textContent = (model.get("looking") ? "The network looks at it … " : "") + model.get("sentence");
       message.textContent = model.get("message");
       message.hidden = !model.get("message");
     }
@@ -312,6 +312,7 @@ export default {
     for (const key of ["pictures", "info"]) model.on(`change:${key}`, () => queueMicrotask(load));
     model.on("change:sentence", () => queueMicrotask(load));
     model.on("change:message", describe);
+    model.on("change:looking", describe);
     observer = new ResizeObserver(() => requestAnimationFrame(paint));
     observer.observe(el);
     sw.shield(el);

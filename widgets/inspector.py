@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from widgets.pictures import contours, deep_png, on_black, outside, telling, win
 from widgets.view import View, packed
 from workbench.errors import WorkbenchError
 from workbench.inspection import Inspection
+from workbench.jobs import Outcome
 from workbench.reports.palette import PREDICTION, REFERENCE
 from workbench.session import Session
 
@@ -61,6 +63,7 @@ class Inspector(View):
     info = Dict(help="names, numbers and words; see _describe").tag(sync=True)
     sentence = Unicode(help="the reason, or what to do to get one").tag(sync=True)
     channel = Int(0, help="channel that is shown").tag(sync=True)
+    looking = Bool(False, help="whether the network still looks at the volume").tag(sync=True)
     uncertain = Bool(False, help="whether the uncertainty of every pixel is shown").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
@@ -116,9 +119,8 @@ class Inspector(View):
         """Draw once after a burst of changes; at once where no event loop turns."""
         if not self._visible:
             return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        loop = turning()
+        if loop is None:
             self._refresh()
             return
         if self._pending is not None:
@@ -137,13 +139,32 @@ class Inspector(View):
                 return
             before, self._shown = self._shown[:1], key
             depth = self._found.depth if self._found and before == key[:1] else None
-            try:
-                found = session.inspection(
-                    session.current, self.channel, depth=depth, uncertainty=self.uncertain
-                )
-            except WorkbenchError as error:
-                found = None
-                self.message = str(error)
+        wish: dict[str, Any] = {"depth": depth, "uncertainty": self.uncertain}
+        later = self.noun == "volume" and session.round is not None and turning() is not None
+        try:
+            found = session.inspection(*chosen[:2], **wish, network=not later)
+        except WorkbenchError as error:
+            found = None
+            self.message = str(error)
+        later = later and found is not None
+        self._show(found, looking=later)
+        if later:  # a network takes long over a large volume
+            session.look(partial(self._looked, key), *chosen[:2], **wish)
+
+    def _looked(self, key: tuple[object, ...], outcome: Outcome[Inspection]) -> None:
+        """Show what the network made of the volume, unless another was chosen meanwhile."""
+        if key is not self._shown:
+            return
+        if outcome.value is None:
+            self.looking = False
+            self.message = str(outcome.error or "")
+        else:
+            depth = self._found.depth if self._found else None
+            self._show(outcome.value if depth is None else outcome.value.at(depth))
+
+    def _show(self, found: Inspection | None, looking: bool = False) -> None:
+        with self._turn:
+            self.looking = looking
             self._scales = {} if found is None else scales(found)
             self._draw(found)
 
@@ -240,6 +261,14 @@ class Inspector(View):
 
         figures = [inspection_figure(found)]
         return [*figures, volume_figure(found)] if found.depths else figures
+
+
+def turning() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that turns on this thread, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def scales(found: Inspection) -> dict[str, Any]:

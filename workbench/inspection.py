@@ -248,7 +248,7 @@ def inspect(
     )
     if not images.of_volumes:
         return found
-    kept = _filled([each for each in (seen["picture"], seen["x"]) if each is not None])
+    kept = without_blank_ends(image[channel][None])  # the same before and after a network looked
     volume = {name: each[kept] for name, each in seen.items() if each is not None}
     whole = replace(found, volume=volume)
     return whole.at(whole.depths // 2 if depth is None else depth)
@@ -256,11 +256,6 @@ def inspect(
 
 def _at(values: NDArray[np.float64] | None, place: int) -> float:
     return float("nan") if values is None else float(values[place])
-
-
-def _filled(volumes: list[Picture]) -> slice:
-    """Which slices remain when those that are blank in every volume are taken off both ends."""
-    return without_blank_ends(np.stack(volumes))
 
 
 def _neighbor(data: Data, row: int, step: int, channel: int) -> Picture | None:

@@ -153,7 +153,7 @@ class FakeApp(FakeSession):
             classes[distance < radius * grow] = value
         return classes
 
-    def inspection(self, row=None, channel=0, *, depth=None, uncertainty=False):
+    def inspection(self, row=None, channel=0, *, depth=None, uncertainty=False, network=True):
         self.calls.append(("inspection", row, channel))
         row = self.current if row is None else row
         if self.pool is None or row < 0:
@@ -210,7 +210,7 @@ class FakeVolumes(FakeApp):
         super().__init__(**more)
         self.noun = "volume"
 
-    def inspection(self, row=None, channel=0, *, depth=None, uncertainty=False):
+    def inspection(self, row=None, channel=0, *, depth=None, uncertainty=False, network=True):
         one = super().inspection(row, channel)
         if one is None:
             return None

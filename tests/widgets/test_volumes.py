@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 
@@ -148,6 +149,28 @@ def test_a_mean_over_a_volume_leaves_its_padding_out(app) -> None:
     voxels = (images != 0).any(axis=1).sum(axis=(1, 2, 3))
     assert voxels.max() < np.prod(images.shape[2:])
     np.testing.assert_allclose(found[total][free] / found[mean][free], voxels)
+
+
+def test_a_volume_is_shown_before_the_network_has_looked_at_it(app, inspector, monkeypatch) -> None:
+    async def choose_another() -> None:
+        app.session.inspect((app.session.current + 1) % len(app.session.pool))
+        await asyncio.sleep(0.1)  # changes are collected for a moment
+        app.session.wait()
+
+    asked: list[bool] = []
+    ask = app.session.inspection
+    monkeypatch.setattr(
+        app.session,
+        "inspection",
+        lambda *which, **how: asked.append(how["network"]) or ask(*which, **how),
+    )
+    looking: list[bool] = []
+    inspector.observe(lambda change: looking.append(change.new), "looking")
+    asyncio.run(choose_another())
+    inspector.unobserve_all("looking")
+    assert asked == [False]  # what needs no network is drawn at once
+    assert looking == [True, False]  # the rest when it is there, without another wish
+    assert inspector.info["suggested"] == str(app.session.pool.ids[app.session.current])
 
 
 def test_still_pictures_lead_through_the_volume_and_speak_of_volumes(app) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.cohort.preprocess import middle
 from workbench.inspection import Inspection, inspect
-from workbench.jobs import Outcome
+from workbench.jobs import Outcome, Progress, Work
 from workbench.session.preview import gradient_need
 from workbench.session.running import RunningSession
 from workbench.session.state import MAPS_ON_DEMAND
@@ -89,6 +91,7 @@ class LookingSession(RunningSession):
         *,
         depth: int | None = None,
         uncertainty: bool = False,
+        network: bool = True,
     ) -> Inspection | None:
         """Collect the pictures and numbers of a slice, or a volume; None while nothing is open.
 
@@ -102,11 +105,46 @@ class LookingSession(RunningSession):
             Slice of a volume to begin with; the middle one if not given.
         uncertainty : bool
             Whether the uncertainty of every pixel is computed too.
+        network : bool
+            Whether networks are asked at all; they take long over a large volume.
         """
+        collect = self._inspecting(row, channel, depth, uncertainty)
+        if collect is None:
+            return None
+        return collect() if network else collect(evidence=None, uncertainty=False)
+
+    def look(
+        self,
+        then: Callable[[Outcome[Inspection]], None],
+        row: int | None = None,
+        channel: int = 0,
+        *,
+        depth: int | None = None,
+        uncertainty: bool = False,
+    ) -> None:
+        """Collect the pictures and numbers in the background and give them to `then`.
+
+        The newest wish wins; parameters are those of `inspection`.
+        """
+        collect = self._inspecting(row, channel, depth, uncertainty)
+        if collect is None:
+            return
+
+        def work() -> Work[Inspection]:
+            yield Progress("looking", 0, 1)
+            return collect()
+
+        self._background.start("look", work(), lambda progress: None, then)
+
+    def _inspecting(
+        self, row: int | None, channel: int, depth: int | None, uncertainty: bool
+    ) -> partial[Inspection] | None:
+        """Bind what an inspection needs of the session now; None while nothing is open."""
         row = self.current if row is None else row
         if self.data is None or row < 0:
             return None
-        return inspect(
+        return partial(
+            inspect,
             self.data,
             row,
             channel,
