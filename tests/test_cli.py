@@ -206,6 +206,8 @@ def test_a_copy_leaves_labeling_to_the_person_and_the_original_turns_the_loop(tm
     assert copy == tmp_path / "workbench.ipynb"
     assert parameters_of(copy)["turn_loop"] is False
     assert parameters_of(notebooks_folder() / "01_workbench.ipynb")["turn_loop"] is True
+    lines = nbformat.read(copy, as_version=4).cells[1].source.splitlines()
+    assert len({line.index("#") for line in lines}) == 1  # the comments keep their column
 
 
 def test_a_copy_that_a_person_edited_is_kept_and_a_newer_one_is_told(tmp_path, originals):

@@ -134,8 +134,13 @@ def _with_values(text: str, values: Mapping[str, object]) -> tuple[str, set[str]
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in values:
                 found.add(name)
                 place = lines[value.lineno - 1].encode()  # offsets of ast count bytes
-                before, after = place[: value.col_offset], place[value.end_col_offset :]
-                lines[value.lineno - 1] = before.decode() + repr(values[name]) + after.decode()
+                before = place[: value.col_offset].decode() + repr(values[name])
+                after = place[value.end_col_offset :].decode()
+                comment = after.lstrip(" ")
+                if comment.startswith("#"):  # it stays in its column
+                    column = len(place.decode()) - len(comment)
+                    before, after = (before + " ").ljust(column), comment
+                lines[value.lineno - 1] = before + after
     return "".join(lines), found
 
 
