@@ -245,7 +245,7 @@ class EvidenceSource:
         alpha = need.alpha
         if alpha is None:
             alpha = probe.calibrate(need.displacement, need.scale)
-        return Shift(alpha, probe.sources, probe.z, probe.at(alpha, need.scale))
+        return Shift(alpha, probe.sources, probe.z, probe.at(alpha, need.scale), probe.marked)
 
     def _varied(self, need: VariedShifts) -> Work[tuple[Shift, ...]]:
         from workbench.latent.gradients import Variation
@@ -257,7 +257,7 @@ class EvidenceSource:
             probe = yield from self.probe(need.step, variation)
             yield Progress("following varied gradients", number, need.count)
             shifted = probe.at(plain.alpha, need.step.scale)
-            shifts.append(Shift(plain.alpha, probe.sources, probe.z, shifted))
+            shifts.append(Shift(plain.alpha, probe.sources, probe.z, shifted, probe.marked))
         return tuple(shifts)
 
     # ------------------------------------------------------------ passes over the pool

@@ -77,6 +77,19 @@ def test_a_step_of_length_one_has_length_one_in_the_l2_scale(parts):
     np.testing.assert_allclose(np.linalg.norm(steps.reshape(4, -1), axis=1), 1, rtol=1e-4)
 
 
+def test_sources_with_foreground_are_told_apart(parts):
+    model, vae, images, labels, u = parts
+    rows = np.array([1, 4, 5])
+
+    class Some:
+        available = labels.available
+
+        def read(self, rows):
+            return labels.read(rows) * (np.asarray(rows) == 4)[:, None, None].astype(np.uint8)
+
+    assert probe_of((model, vae, images, Some(), u), rows).marked.tolist() == [False, True, False]
+
+
 def test_only_some_shifted_images_can_be_asked_for(parts):
     probe = probe_of(parts)
     np.testing.assert_array_equal(

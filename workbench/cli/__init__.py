@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from workbench.cli.convert import export_run, import_cohort
+from workbench.cli.guidance import tell_guidance
 from workbench.cli.progress import with_progress
 from workbench.cli.sweep import list_strategies, run_sweep_file
 from workbench.cohort.cohort import AUTO, CohortOptions
@@ -33,6 +34,7 @@ app = typer.Typer(
 
 app.command("sweep")(run_sweep_file)
 app.command("strategies")(list_strategies)
+app.command("guidance")(tell_guidance)
 app.command("import")(import_cohort)
 app.command("export")(export_run)
 

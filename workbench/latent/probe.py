@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from workbench.cohort.label_maps import foreground
 from workbench.cohort.label_source import LabelSource
 from workbench.errors import SettingError
 from workbench.jobs import Progress, Work, finish
@@ -59,6 +60,8 @@ class Probe:
         Gradient of each sample's own loss with respect to its image, as it is.
     losses : ndarray of float64, shape (m,)
         The loss of each source.
+    marked : ndarray of bool, shape (m,)
+        Which sources have foreground in their label.
     images : ImageStore
         Where the sources are read from.
     vae : VAE
@@ -78,6 +81,7 @@ class Probe:
     z: NDArray[np.float64]
     gradients: NDArray[np.float32]
     losses: NDArray[np.float64]
+    marked: NDArray[np.bool_]
     images: Images
     vae: VAE
     compute: Compute
@@ -335,10 +339,13 @@ def compute_probe(
     vae = compute.place(vae).eval()
     z = np.empty((len(sources), vae.z_dim))
     image_lengths = np.empty(len(sources))
+    marked = np.zeros(len(sources), dtype=bool)
     for part, done in in_order(len(sources), at_once(images, batch)):
         pixels = images.read(sources[part])
         z[part] = encode_batch(vae, pixels, compute)
         image_lengths[part] = lengths(pixels)
+        masks = foreground(labels.read(sources[part]))
+        marked[part] = masks.reshape(len(masks), -1).any(axis=1)
         yield Progress("encoding the sources", done, len(sources))
     if neighbor_distance is None:
         neighbor_distance = float(np.linalg.norm(z.std(axis=0))) if len(z) > 1 else 1.0
@@ -349,6 +356,7 @@ def compute_probe(
         z=z,
         gradients=gradients,
         losses=losses,
+        marked=marked,
         images=images,
         vae=vae,
         compute=compute,

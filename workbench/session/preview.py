@@ -83,7 +83,7 @@ def interpolated_preview(
         if probe is None or need.alpha is None:
             return None
         z = probe.interpolate(need.alpha, need.scale)
-        shift = Shift(need.alpha, probe.sources, probe.z, z)
+        shift = Shift(need.alpha, probe.sources, probe.z, z, probe.marked)
         values[need] = shift
     others = strategy.needs() - frozenset(values)
     if not (source.knows(others) and source.fits(others)):

@@ -164,18 +164,22 @@ class Shift:
     z, shifted : ndarray of float64, shape (m, d)
         Latent codes of the sources (z) and of their gradient-integrated images (z');
         read-only, as all that strategies are given.
+    marked : ndarray of bool, shape (m,), optional
+        Which sources have foreground in their label.
     """
 
     alpha: float
     sources: NDArray[np.int64]
     z: NDArray[np.float64]
     shifted: NDArray[np.float64]
+    marked: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("sources", "z", "shifted"):
-            array = np.array(getattr(self, name))
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        for name in ("sources", "z", "shifted", "marked"):
+            if getattr(self, name) is not None:
+                array = np.array(getattr(self, name))
+                array.flags.writeable = False
+                object.__setattr__(self, name, array)
 
     def by_case(self, case_of: NDArray[np.integer]) -> Shift:
         """Return the mean z and z' of each case that has a source (Dai 2020, §3)."""
@@ -185,6 +189,7 @@ class Shift:
             cases.astype(np.int64),
             mean_by_case(self.z, number),
             mean_by_case(self.shifted, number),
+            None if self.marked is None else mean_by_case(self.marked, number) > 0,
         )
 
 

@@ -21,6 +21,7 @@ from workbench.strategies.base import QueryStrategy
 from workbench.strategies.baselines import ForegroundRandom, Oracle, Random
 from workbench.strategies.ensemble import DAL
 from workbench.strategies.gradient_guided import GradientGuided
+from workbench.strategies.gradient_variants import GradientDrawn, GradientSpread
 from workbench.strategies.gradient_voting import GradientVoting
 from workbench.strategies.learned_loss import LearningLoss
 from workbench.strategies.representative import ClsMC, CoreSet
@@ -45,6 +46,8 @@ BUILT_IN: Mapping[str, type[QueryStrategy]] = {
     "oracle": Oracle,
     "gradient-guided": GradientGuided,
     "gradient-voting": GradientVoting,
+    "gradient-drawn": GradientDrawn,
+    "gradient-spread": GradientSpread,
     "least-confidence": LeastConfidence,
     "margin": Margin,
     "entropy": Entropy,
