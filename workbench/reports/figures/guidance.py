@@ -81,7 +81,7 @@ def directions_figure(choices: pd.DataFrame, *, max_angle: float = 60.0) -> go.F
 
 
 def compositions_figure(table: pd.DataFrame) -> go.Figure:
-    """Draw what foreground the first suggestions had: what it came from and what it led to.
+    """Draw how much foreground suggestions had: what it came from and what it led to.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def compositions_figure(table: pd.DataFrame) -> go.Figure:
     """
     figure = make_subplots(
         cols=2,
-        subplot_titles=["from what was labeled before", "to the Dice of the last three rounds"],
+        subplot_titles=["what was labeled before → suggestions", "first suggestions → Dice"],
         horizontal_spacing=0.1,
     )
     family = np.where(
@@ -105,7 +105,9 @@ def compositions_figure(table: pd.DataFrame) -> go.Figure:
     }
     for name, (color, symbol) in looks.items():
         own = table[family == name]
-        for column, (x, y) in enumerate((("initial", "first"), ("first", "late")), 1):
+        for column, (x, y) in enumerate((("initial", "all"), ("first", "late")), 1):
+            if column == 1 and name == "other strategies":
+                continue  # they do not start from what is labeled
             figure.add_trace(
                 go.Scatter(
                     x=own[x],
@@ -115,7 +117,7 @@ def compositions_figure(table: pd.DataFrame) -> go.Figure:
                     marker={"color": OKABE_ITO[color], "symbol": symbol, "size": 9},
                     text=own["label"] + ", seed " + own["seed"].astype(str),
                     legendgroup=name,
-                    showlegend=column == 1,
+                    showlegend=column == 2,
                 ),
                 row=1,
                 col=column,
@@ -134,8 +136,8 @@ def compositions_figure(table: pd.DataFrame) -> go.Figure:
     )
     dress(figure, height=400)
     figure.update_xaxes(title_text="foreground pixels of an initial slice", row=1, col=1)
-    figure.update_yaxes(title_text="… of a first suggestion", row=1, col=1)
+    figure.update_yaxes(title_text="… of a suggestion of any round", row=1, col=1)
     figure.update_xaxes(title_text="foreground pixels of a first suggestion", row=1, col=2)
-    figure.update_yaxes(title_text="mean Dice", row=1, col=2)
+    figure.update_yaxes(title_text="mean Dice of the last three rounds", row=1, col=2)
     figure.update_layout(margin={"t": 48}, legend={"orientation": "h", "y": -0.22})
     return figure
