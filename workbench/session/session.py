@@ -13,8 +13,6 @@ cell runs.
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,33 +21,26 @@ from numpy.typing import NDArray
 
 from workbench.cohort.pool import SliceId, VolumeId
 from workbench.errors import SettingError
-from workbench.evidence import EvidenceSource
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
-from workbench.files import cache_folder
 from workbench.jobs import Outcome, Progress, Work
 from workbench.rounds import Round, run_round
+from workbench.session.learning import LearningSession
 from workbench.session.saved import restore
-from workbench.session.state import MAPS_ON_DEMAND, STEPS, Step
-from workbench.session.tuning import TuningSession
+from workbench.session.state import STEPS, Step
 from workbench.strategies import from_record, record
 from workbench.strategies.base import Budget, QueryStrategy
-from workbench.study import Data, Study, initial_rows, learn_latent, open_data
+from workbench.study import Data, initial_rows, open_data
 from workbench.words import count
 
 if TYPE_CHECKING:
-    from workbench.latent.space import LatentSpace
     from workbench.models.compute import Compute
-    from workbench.training.manifold import Manifold
 
 __all__ = ["Session"]
 
-#: Training time of the VAE for each pixel of each image of each step, on two common cores.
-SECONDS_PER_PIXEL = 1e-6
 
-
-class Session(TuningSession):
+class Session(LearningSession):
     """State of one interactive experiment, and what a person can do with it.
 
     Parameters
@@ -78,9 +69,8 @@ class Session(TuningSession):
         strategy: QueryStrategy | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__()
         chosen = strategy or from_record({"name": "gradient-guided"})
-        self.config = RunConfig(source=str(source), strategy=record(chosen), **settings)
+        super().__init__(RunConfig(source=str(source), strategy=record(chosen), **settings))
         short = Path(str(source)).name or "cohort"
         self.folder = Path(folder) if folder is not None else Path("runs") / short
         self.name = short
@@ -100,12 +90,8 @@ class Session(TuningSession):
         self.noun = (VolumeId if config.unit == "volumes" else SliceId).noun
         budget = config.budget
         self.budget = budget if isinstance(budget, int) else 12  # a share is counted on opening
-        self.z_dim = int(self.config.manifold.get("z_dim", 3))
         self.steps = dict.fromkeys(STEPS, Step())
-        self._compute: Compute | None = None
         self._run: Run | None = None
-        self._learned: dict[int, tuple[Manifold, LatentSpace]] = {}
-        self._manifold_seconds: float | None = None
         self._offer_next()
 
     # ------------------------------------------------------------ opening
@@ -170,107 +156,6 @@ class Session(TuningSession):
         elif self._was_cut_off():
             self._mark_stopped("manifold", Step())
 
-    def _was_cut_off(self) -> bool:
-        """Tell whether an earlier training of the manifold can be continued."""
-        from workbench.training.manifold import manifold_key
-
-        assert self.data is not None
-        assert self._compute is not None
-        config, seed = self.config.manifold_config(), self.config.manifold_seed
-        key = manifold_key(self.data.images, config, self._compute, seed)
-        return (cache_folder() / "manifolds" / key / "checkpoint.safetensors").is_file()
-
-    # ------------------------------------------------------------ manifold
-    def train_manifold(self, z_dim: int | None = None) -> None:
-        """Train the VAE of a z-dimension, or load it, and encode every image."""
-        self._learn(z_dim or self.z_dim, then_round=False)
-
-    def set_z(self, z_dim: int) -> None:
-        """Choose the z-dimension; one that is not trained yet trains in the background."""
-        if z_dim < 2:
-            self._refuse(
-                f"The z-dimension is {z_dim}. A map needs at least 2; the papers use 2, 3 and 5."
-            )
-        elif z_dim in self._learned:
-            self._adopt_latent(z_dim)
-        else:
-            self.train_manifold(z_dim)
-
-    def training_seconds(self, z_dim: int) -> float | None:
-        """Estimate how long the VAE of a z-dimension trains, from the one trained before.
-
-        The z-dimension changes two small layers only, so one measurement serves all; before
-        there is one, the number of pixels that pass through it gives a rough guess.
-        """
-        if z_dim in self._learned:
-            return 0.0
-        if self._manifold_seconds is not None or self.data is None:
-            return self._manifold_seconds
-        config, count = self.config.manifold_config(), len(self.pool)
-        batch = min(config.batch_size, count)
-        steps = config.steps(-(-count // batch))
-        return SECONDS_PER_PIXEL * steps * batch * float(np.prod(self.images.images.shape[2:]))
-
-    def _learn(self, z_dim: int, then_round: bool) -> None:
-        data, compute = self.data, self._compute
-        if data is None or compute is None:
-            self._refuse("There are no images yet. Open the cohort first.")
-            return
-        config = replace(self.config.manifold_config(), z_dim=z_dim)
-        seed, begun = self.config.manifold_seed, time.monotonic()
-
-        def work() -> Work[tuple[Manifold, LatentSpace]]:
-            return (yield from learn_latent(data, config, compute, seed=seed))
-
-        def learned(result: tuple[Manifold, LatentSpace]) -> None:
-            if len(self.losses.get("manifold", ())) > 1:  # trained, not loaded
-                self._manifold_seconds = time.monotonic() - begun
-            self._learned[z_dim] = result
-            self.trained_dims = tuple(sorted(self._learned))
-            self._adopt_latent(z_dim)
-            if then_round:
-                self.start_round()
-            elif self._run is not None and self._run.rounds and self.round is None:
-                self._restore(self._run)
-
-        self._start("manifold", work(), learned)
-
-    def _adopt_latent(self, z_dim: int) -> None:
-        """Show the latent space of a trained z-dimension and suggest in it."""
-        from workbench.latent.project import latent_axes, pca
-
-        manifold, latent = self._learned[z_dim]
-        assert self.data is not None
-        assert self._compute is not None
-        self.manifold, self.z_dim = manifold, z_dim
-        self.study = Study(
-            self.data,
-            (manifold, latent),
-            self.config.segmentation_config(0),
-            self._compute,
-            self.config.seed,
-        )
-        self.latent = latent
-        self.losses = {**self.losses, "manifold": tuple(manifold.losses)}
-        pixels = {name: each for name, each in self.maps.items() if each.method == "pixels"}
-        shown = min(z_dim, 3)
-        axes = [latent_axes(latent, i, j) for i in range(shown) for j in range(i + 1, shown)]
-        quick = {each.name: each for each in [*axes, pca(latent)]}
-        self.maps = {**quick, **pixels}
-        self.map_names = (*quick, *MAPS_ON_DEMAND, *pixels)
-        self.map_name = axes[0].name
-        detail = f"{z_dim} dimensions, {latent.active_dims} active, KL {manifold.kl:.1f} nats"
-        if manifold.collapsed:
-            self._mark("manifold", "failed", manifold.warning)
-            self.problem = manifold.warning
-        else:
-            self._mark("manifold", "ready", detail)
-        if self.round is not None and self.round.evidence is not None:
-            before = self.round.evidence
-            evidence = EvidenceSource(self.study, before.pool, before.model, before.index)
-            self.round = replace(self.round, evidence=evidence)
-            self._refine()
-
     # ------------------------------------------------------------ the loop
     def start_round(self) -> None:
         """Train on what is labeled and suggest; the first round draws the initial set."""
@@ -290,7 +175,7 @@ class Session(TuningSession):
                 return
             self.pool = self.pool.with_labeled(rows, 0)
         if self.study is None:
-            self._learn(self.z_dim, then_round=True)
+            self._learn(self.z_dim, self.start_round)
             return
         index = int(self.pool.labeled_in.max())
         if self.round is not None and index == self.round.index:
@@ -411,6 +296,10 @@ class Session(TuningSession):
         self._background.start("ghost", work, lambda progress: None, ended)
 
     # ------------------------------------------------------------ saved state
+    def _go_on(self) -> None:
+        if self._run is not None and self._run.rounds and self.round is None:
+            self._restore(self._run)
+
     def _restore(self, run: Run) -> None:
         """Continue a run that was read from its folder."""
         assert self.study is not None
