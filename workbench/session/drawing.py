@@ -7,9 +7,10 @@ in `Writer`, in order, until the disk takes it again.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,15 +63,19 @@ class Writer:
         return ""
 
     def append(self, *entries: Entry) -> str:
-        """Save entries after those that wait; return why it cannot be done, or nothing.
+        """Save entries after those that wait; return why it cannot be done, or nothing."""
+        self.waiting += entries
+        return self.save()
+
+    def check(self, entry: Entry) -> None:
+        """Refuse an entry that no ledger takes, so that it does not wait for ever.
 
         Raises
         ------
         LedgerError
-            If an entry is one that no ledger takes; then none is kept.
+            Such as for a name with characters that cannot be seen.
         """
-        self.waiting += [checked(entry, self._classes) for entry in entries]
-        return self.save()
+        checked(entry, self._classes)
 
     def save(self) -> str:
         """Save what waits; return why it cannot be done, or nothing."""
@@ -99,26 +104,29 @@ class Drawing:
     ----------
     entry : Entry
         What all entries of it have in common: sample, depth, annotator, round, start.
-    states : sequence of ndarray of uint8, shape (h, w)
-        What undo goes back to, the present state, then what redo restores.
+    states : sequence of int or ndarray of uint8, shape (h, w)
+        What undo goes back to, the present state, then what redo restores, in the order in
+        which they were drawn: label maps, or the numbers of the entries that hold them.
     place : int
         Position of the present state.
-    first : ndarray of uint8, shape (h, w)
-        What it started from.
+    read : callable
+        Gives the label map of an entry of the ledger.
     """
 
-    def __init__(self, entry: Entry, states: Sequence[Map], place: int, first: Map) -> None:
+    def __init__(
+        self, entry: Entry, states: Sequence[int | Map], place: int, read: Callable[[int], Map]
+    ) -> None:
         self.entry = entry
-        self._shape = first.shape
-        self._states = [zlib.compress(each.tobytes(), 1) for each in states]
+        self._read = read
+        self._states: list[int | bytes] = []
+        self.classes = np.zeros((0, 0), np.uint8)
+        for each in states:
+            self._states.append(each if isinstance(each, int) else zlib.compress(each.tobytes(), 1))
+        first = states[0]
+        self.first = read(first) if isinstance(first, int) else _fixed(first)
+        now = states[place]
         self._place = place
-        self.first = first
-
-    @property
-    def classes(self) -> Map:
-        """The present label map, read-only."""
-        content = zlib.decompress(self._states[self._place])
-        return np.frombuffer(content, np.uint8).reshape(self._shape)
+        self.classes = read(now) if isinstance(now, int) else _fixed(now)
 
     @property
     def can_undo(self) -> bool:
@@ -132,15 +140,18 @@ class Drawing:
 
     @property
     def changed_pixels(self) -> int:
-        """Pixels that differ from what it started from."""
+        """Pixels that differ from the first state."""
         return int(np.count_nonzero(self.classes != self.first))
+
+    def begin(self, classes: Map, started_from: str) -> Entry:
+        """Start over from a label map; what there was can be undone to."""
+        self.entry = replace(self.entry, started_from=started_from)
+        return self._drawn(classes, kind="opened")
 
     def stroke(self, classes: Map, tool: str, active_seconds: float, contour_mm: float) -> Entry:
         """Make the label map the present state; what was undone is forgotten."""
-        del self._states[self._place + 1 :]
-        self._states.append(zlib.compress(np.ascontiguousarray(classes).tobytes(), 1))
-        return self._moved(
-            1, "stroke", tool=tool, active_seconds=active_seconds, contour_mm=contour_mm
+        return self._drawn(
+            classes, kind="stroke", tool=tool, active_seconds=active_seconds, contour_mm=contour_mm
         )
 
     def undo(self) -> Entry:
@@ -153,8 +164,28 @@ class Drawing:
 
     def answer(self, kind: str, note: str) -> Entry:
         """Say what is to become of it, with the present label map."""
-        return self._moved(0, kind, note=note)
+        return replace(self.entry, kind=kind, classes=self.classes, note=note)
 
-    def _moved(self, step: int, kind: str, **told: object) -> Entry:
+    def _drawn(self, classes: Map, **told: Any) -> Entry:
+        self.classes = _fixed(classes)
+        del self._states[self._place + 1 :]
+        self._states.append(zlib.compress(self.classes.tobytes(), 1))
+        self._place += 1
+        return replace(self.entry, classes=self.classes, **told)
+
+    def _moved(self, step: int, kind: str) -> Entry:
         self._place += step
-        return replace(self.entry, kind=kind, classes=self.classes, **told)  # type: ignore[arg-type]
+        state = self._states[self._place]
+        if isinstance(state, int):
+            self.classes = self._read(state)
+        else:
+            shape = self.classes.shape
+            self.classes = np.frombuffer(zlib.decompress(state), np.uint8).reshape(shape)
+        return replace(self.entry, kind=kind, classes=self.classes)
+
+
+def _fixed(classes: Map) -> Map:
+    """Copy a label map so that nobody can change it."""
+    kept = np.array(classes, order="C")
+    kept.flags.writeable = False
+    return kept
