@@ -17,6 +17,7 @@ function render({ model, el }) {
   let changed = null;
   let seconds = 0;           // of work since the last entry of the ledger
   let last = 0;
+  let refocus = false;       // what was pressed may be gone: keys go to the stage
   const undo = [];
 
   // ------------------------------------------------------------ the kernel
@@ -25,7 +26,8 @@ function render({ model, el }) {
     const ticket = `${me}-${tickets}`;
     if (["stroke", "answer", "tool"].includes(what)) wish.seconds = spent();
     if (what === "stroke") { mine.add(ticket); unsaved = ticket; }
-    else if (!["train", "sign", "catch_up", "planes"].includes(what)) waiting = ticket;
+    else if (!["train", "sign", "planes"].includes(what)) waiting = ticket;
+    if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
     clearTimeout(late);
     if (unsaved || waiting) late = setTimeout(() => { waiting = ""; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
     model.send({ do: what, ticket, stamp: ticket, ...wish }, undefined, buffers);
@@ -62,12 +64,13 @@ function render({ model, el }) {
   const banner = element("div", { class: "sw-editor-banner", hidden: true });
   const empty = element("div", { class: "sw-editor-empty", hidden: true });
   const stage = element("div", { class: "sw-editor-stage" }, lower, upper, marks, ...letters, banner, empty);
+  const queue = editorQueue({ model, ask, noun });
   const saved = element("span", { class: "sw-editor-saved", role: "status" });
   const again = element("button", { hidden: true, onclick: () => send(loaded.tool || "brush", 0) }, "Save again");
   const title = element("h3");
   const facts = element("span", { class: "sw-soft sw-number" });
   const begin = element("select", { "aria-label": "Start from", title: "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn", onchange: () => { ask("edit", { row: loaded.row, depth: loaded.depth, start: begin.value }); begin.value = ""; } });
-  const head = element("div", { class: "sw-editor-head" }, title, facts, saved, again, begin);
+  const head = element("div", { class: "sw-editor-head" }, queue.back, title, queue.forth, facts, saved, again, begin);
   const words = element("p", { class: "sw-editor-words", role: "alert" });
   const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
 
@@ -120,7 +123,6 @@ function render({ model, el }) {
     loaded.tool = tool;
     ask("stroke", { tool, contour, row: loaded.row, depth: loaded.depth }, [state.map.data.slice().buffer]);
   }
-  const queue = editorQueue({ model, ask, noun });
   const panels = editorPanels({ model, ask, editor, screen, choose, noun });
   const hands = editorHands({ stage: upper, screen, editor, aspectOf });
   const root = sw.shield(element("section", { class: "sw sw-editor", "aria-label": "Annotate" },
@@ -128,6 +130,7 @@ function render({ model, el }) {
     element("div", { class: "sw-editor-middle" }, head, panels.tools, stage, panels.through, words),
     element("aside", { class: "sw-editor-side", "aria-label": `Around the ${noun}` }, panels.neighbors, panels.planes, panels.labels, panels.display, queue.row),
     queue.dialog, panels.help, spoken));
+  el.classList.add("sw-editor-host");
   el.append(root);
 
   function say(text) { spoken.textContent = text; }
@@ -171,12 +174,14 @@ function render({ model, el }) {
     state.picture = found.picture ?? null;
     state.predicted = panels.outlines("prediction");
     if (String(info.window) !== String(state.opened)) { state.opened = info.window; state.window = [...(info.window ?? [0, 1])]; }
-    if (!editor.size && height) editor.size = Math.max(1, 2 * Math.floor(Math.min(height, width) / 80) + 1);
+    if (!editor.size && height) editor.size = Math.max(3, 2 * Math.floor(Math.min(height, width) / 80) + 1);
     if (resized) { screen.forget(); screen.fit(); }
     if (fresh || other) screen.shade();
     describe(found);
     screen.resize();
     hands.paint();
+    if (refocus && info.open && other) upper.focus({ preventScroll: true });
+    refocus = false;
     root.dataset.ready = info.open ? info.key : "empty";
   }
   function describe(found) {
@@ -256,7 +261,7 @@ function render({ model, el }) {
     due = true;
     queueMicrotask(() => { due = false; load(); });
   });
-  on(["change:tasks", "change:cases"], () => queue.paint());
+  on(["change:tasks", "change:cases", "change:training"], () => queue.paint());
   on(["change:message"], () => { words.textContent = [loaded.words, model.get("message")].filter(Boolean).join(" "); words.hidden = !words.textContent; });
   on(["change:classes"], () => { screen.setColors(model.get("classes")); panels.paintLabels(); screen.paintAll(); });
   on(["msg:custom"], answered);

@@ -129,6 +129,14 @@ class MaskEditor(View):
     def do_answer(self, *, kind: str, note: str = "", seconds: float = 0, stamp: str = "") -> None:
         """Take the answer, and open the next task that is not answered."""
         self._answering(stamp, lambda: self.session.answer(kind, note))
+        here = self.session.editing
+        task = next((task for task in self.session.queue if here and task.row == here.row), None)
+        if (
+            task is not None
+            and task.state == kind
+            and any(each.open for each in self.session.queue)
+        ):
+            self.session.turn(1)
 
     def do_turn(self, *, by: int, stamp: str = "") -> None:
         """Open the next or the previous task of the queue."""
@@ -434,7 +442,8 @@ class MaskEditor(View):
         if place is None:
             return []
         if self._look is None and editing is not None:
-            classes, source = editing.classes, f"drawn by {self.session.annotator}"
+            drawn = count(editing.strokes, "stroke")
+            classes, source = editing.classes, f"{drawn} by {self.session.annotator}"
         else:
             classes, source = self.session.known(*place)
         spacing = self.session.images.spacing[int(self.session.pool.case_of[place[0]])]

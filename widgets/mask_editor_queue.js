@@ -2,7 +2,8 @@
 function editorQueue({ model, ask, noun }) {
   const { element } = sw;
   const SIGNS = { suggested: "○", "in progress": "◐", done: "●", unsure: "?", skipped: "–" };
-  const REASONS = ["The border cannot be seen", "The image is too poor", "This is not what the labels are for", "Part of the image is missing"];
+  // The last one begins with a word of workbench.session.queue: such a slice is never suggested again.
+  const REASONS = ["The border cannot be seen", "Somebody else should decide", "Nothing here is worth annotating", "Unusable: the image is damaged or of something else"];
   const plural = (n) => sw.count(n, noun, `${noun}s`);
 
   // ------------------------------------------------------------ queue and cases
@@ -36,8 +37,12 @@ function editorQueue({ model, ask, noun }) {
     if (!seconds) return "";
     return seconds < 60 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
   }
+  let listed = [];
   function paintList() {
     const info = model.get("info");
+    const now = [shown, model.get("tasks"), model.get("cases"), info.row, info.case];
+    if (listed.length && now.every((each, i) => each === listed[i])) return; // a stroke changes nothing here
+    listed = now;
     const scrolled = list.scrollTop;
     const rows = shown === 0 ? model.get("tasks").map((task) => {
       const about = [task.state, ...(task.annotators ?? []), minutes(task.seconds)].filter(Boolean).join(" · ");
@@ -69,10 +74,10 @@ function editorQueue({ model, ask, noun }) {
     bar.setAttribute("aria-valuemax", tasks.length);
     bar.setAttribute("aria-valuenow", done);
     bar.setAttribute("aria-valuetext", words.textContent);
+    training.textContent = model.get("training");
+    training.hidden = !model.get("training");
     train.disabled = !info.trainable;
     train.title = info.trainable ? `Start the next round with the ${plural(info.trainable)} that are done; annotation goes on meanwhile` : info.untrainable || "";
-    training.textContent = info.training || "";
-    training.hidden = !info.training;
     if (document.activeElement !== name) name.value = info.annotator ?? "";
     paintList();
   }
@@ -83,10 +88,11 @@ function editorQueue({ model, ask, noun }) {
     done: button("Done", "D", "The annotation is right: the next round learns from it", () => give("done"), "sw-primary"),
     unsure: button("Unsure", "U", "The annotation is kept, and not learned from", () => give("unsure")),
     skip: button("Skip…", "S", "Leave it out, and say why", () => { note.value = ""; dialog.showModal(); reasons.querySelector("input").focus(); }),
-    back: button("◂", "Shift+N", "Previous of the queue", () => ask("turn", { by: -1 }), "sw-quiet"),
-    forth: button("▸", "N", "Next of the queue", () => ask("turn", { by: 1 }), "sw-quiet"),
   };
-  const row = element("div", { class: "sw-editor-answers", role: "group", "aria-label": "Answer" }, answers.back, answers.done, answers.unsure, answers.skip, answers.forth);
+  const arrow = (text, about, by) => element("button", { class: "sw-quiet", title: about, "aria-label": about, onclick: () => ask("turn", { by }) }, text);
+  const back = arrow("◂", "Previous of the queue (Shift+N)", -1);
+  const forth = arrow("▸", "Next of the queue that is not answered (N)", 1);
+  const row = element("div", { class: "sw-editor-answers", role: "group", "aria-label": "Answer" }, answers.done, answers.unsure, answers.skip);
   const group = `sw-why-${Math.random().toString(36).slice(2)}`;
   const reasons = element("div", { class: "sw-editor-reasons", role: "radiogroup", "aria-label": "Reason" },
     ...REASONS.map((text, i) => element("label", {}, element("input", { type: "radio", name: group, value: text, checked: i === 0 }), ` ${text}`)));
@@ -102,8 +108,8 @@ function editorQueue({ model, ask, noun }) {
   }
   function enable(open) {
     for (const key of ["done", "unsure", "skip"]) answers[key].disabled = !open;
-    answers.back.disabled = answers.forth.disabled = !model.get("tasks").length;
+    back.disabled = forth.disabled = !model.get("tasks").length;
   }
   turn(0);
-  return { panel, row, dialog, answers, paint, enable, minutes };
+  return { panel, row, back, forth, dialog, answers, paint, enable, minutes };
 }

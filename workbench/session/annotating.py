@@ -184,9 +184,7 @@ class AnnotatingSession(QueueSession):
         states = [*history.undo, history.classes, *history.redo[::-1]]
         return Drawing(entry, states, len(history.undo), self._read_map)
 
-    def _beginning(
-        self, row: int, depth: int, start: str | None
-    ) -> tuple[str, NDArray[np.uint8]]:
+    def _beginning(self, row: int, depth: int, start: str | None) -> tuple[str, NDArray[np.uint8]]:
         """What an annotation begins with, and what that is called."""
         size = self.images.size[-2:]
         if start in (None, "annotation"):
