@@ -235,16 +235,23 @@ class Ledger:
             parts_of(lines)[sample].parts[0],
         )
 
-    def states(self) -> Mapping[str, SampleState]:
-        """Return what was done on every sample that was ever opened; reads no label map."""
-        return parts_of(sorted(self._lines(), key=lambda line: line.number))
+    def states(self, until: int | None = None) -> Mapping[str, SampleState]:
+        """Return what was done on every sample that was ever opened; reads no label map.
 
-    def accepted(self) -> Mapping[tuple[str, int], int]:
+        Parameters
+        ----------
+        until : int, optional
+            Number of the last entry that counts: what was known at an earlier time.
+        """
+        lines = self._lines() if until is None else self._lines("WHERE number <= ?", (until,))
+        return parts_of(sorted(lines, key=lambda line: line.number))
+
+    def accepted(self, until: int | None = None) -> Mapping[tuple[str, int], int]:
         """Return the entries that training uses: (sample, depth) to number.
 
-        Of several people's answers "done" the last one counts.
+        Of several people's answers "done" the last one counts; `until` is that of `states`.
         """
-        return _accepted(self.states().values())
+        return _accepted(self.states(until).values())
 
     def latest(self, sample: str, slices: int | None = None) -> NDArray[np.uint8] | None:
         """Return the label map that training uses; None if nobody answered "done".

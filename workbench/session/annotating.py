@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
-from workbench.annotation.canvas import Canvas, Neighbor
 from workbench.annotation.entry import ANSWERS, clean_name
 from workbench.cohort.preprocess import without_blank_ends
-from workbench.errors import LedgerError, WorkbenchError
+from workbench.errors import LedgerError
+from workbench.experiments.config import RunConfig
 from workbench.inspection import predict_row
 from workbench.session.drawing import Drawing
 from workbench.session.queue import QueueSession
-from workbench.session.tasks import Editing, Effort
+from workbench.session.tasks import Editing
 
 __all__ = ["AnnotatingSession"]
 
@@ -35,8 +35,8 @@ STARTS = ("prediction", "annotation", "empty")
 class AnnotatingSession(QueueSession):
     """A session in which a person draws."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__(config)
         self._drawing: Drawing | None = None
         #: Drawings of which something could not be saved yet.
         self._unsaved: dict[tuple[int, int, str], Drawing] = {}
@@ -158,11 +158,11 @@ class AnnotatingSession(QueueSession):
                 self._asking,
                 started_from,
             )
+            self._writer.check(entry)
             self._drawing = Drawing(entry, [classes], 0, self._read_map)
-            entries = [entry]
         else:
-            entries = [self._drawing.begin(classes, started_from)]
-        return self._keep(*entries)
+            entry = self._drawing.begin(classes, started_from)
+        return self._keep(entry)
 
     def _drawn_before(self, row: int, depth: int, annotator: str) -> Drawing | None:
         """Restore what one person drew on a slice, with all that can be undone."""
@@ -181,7 +181,8 @@ class AnnotatingSession(QueueSession):
             round=self._asking,
             started_from=history.part.started_from,
         )
-        states = [*history.undo, history.classes, *history.redo[::-1]]
+        states: list[int | NDArray[np.uint8]] = [*history.undo, history.classes]
+        states += history.redo[::-1]
         return Drawing(entry, states, len(history.undo), self._read_map)
 
     def _beginning(self, row: int, depth: int, start: str | None) -> tuple[str, NDArray[np.uint8]]:
@@ -300,6 +301,7 @@ class AnnotatingSession(QueueSession):
                 return
             entries = [drawing.answer(kind, note)]
             try:
+                self._writer.check(entries[0])
                 if kind == "done" and self._depths > 1:
                     entries = [*self._other_slices(drawing), *entries]
                 problem = self._keep(*entries)
@@ -308,48 +310,6 @@ class AnnotatingSession(QueueSession):
                 return
             self.catch_up()
             self._show(problem)
-
-    def apply_tool(self, name: str, **parameters: Any) -> None:
-        """Draw with a tool that is computed here, such as superpixels.
-
-        Parameters
-        ----------
-        name : str
-            A key of `workbench.annotation.tools.TOOLS`, whose values take a `Canvas` and the
-            parameters, and return the label map.
-        **parameters
-            Of the tool; ``active_seconds`` and ``contour_mm`` are those of `draw`.
-        """
-        from workbench.annotation.tools import TOOLS
-
-        cost = {each: parameters.pop(each, 0.0) for each in ("active_seconds", "contour_mm")}
-        with self._background.lock:
-            if self._on_canvas() is None:
-                return
-            if name not in TOOLS:
-                self._refuse(f"There is no tool {name!r}. Choose one of {', '.join(TOOLS)}.")
-                return
-            try:
-                classes = TOOLS[name](self.canvas(), **parameters)
-            except WorkbenchError as error:
-                self._refuse(error)
-                return
-        self.draw(classes, tool=name, **cost)
-
-    def canvas(self) -> Canvas:
-        """Return the slice that is drawn on with what is around it, for tools and views."""
-        assert self.editing is not None
-        row, depth = self.editing.row, self.editing.depth
-        image = self.images.read([row])[0]
-        spacing = self.images.spacing[int(self.pool.case_of[row])]
-        return Canvas(
-            image=image[:, depth] if image.ndim == 4 else image,
-            classes=self.editing.classes,
-            class_count=len(self.labels.classes),
-            spacing=(float(spacing[1]), float(spacing[2])),
-            before=self._neighbor(row, depth, -1),
-            after=self._neighbor(row, depth, 1),
-        )
 
     # ------------------------------------------------------------ parts of it
     @property
@@ -399,26 +359,6 @@ class AnnotatingSession(QueueSession):
             entry = replace(drawing.entry, kind="done", depth=depth, started_from=started_from)
             entries.append(replace(entry, classes=classes, note="never opened"))
         return entries
-
-    def _neighbor(self, row: int, depth: int, direction: int) -> Neighbor | None:
-        """Find the nearest slice of the case that this person has drawn or anybody answered."""
-        own, ids = self.pool.ids[row], self.pool.ids
-        for distance in range(1, len(ids)):
-            if self._depths > 1:
-                place = (row, depth + direction * distance)
-                inside = 0 <= place[1] < self._depths
-            else:
-                place = (row + direction * distance, 0)
-                inside = 0 <= place[0] < len(ids) and ids[place[0]].case == own.case
-            if not inside:
-                return None
-            drawn = self._unsaved.get((*place, self.annotator))
-            if drawn is not None:
-                return Neighbor(distance, drawn.classes)
-            number = self._drawn_maps.get((str(ids[place[0]]), place[1]))
-            if number is not None:
-                return Neighbor(distance, self._read_map(number))
-        return None
 
     def _keep(self, *entries: Entry) -> str:
         """Save entries of the canvas; return what could not be saved, or nothing."""

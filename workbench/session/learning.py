@@ -136,6 +136,7 @@ class LearningSession(TuningSession):
             self._mark("manifold", "ready", detail)
         if self.round is not None and self.round.evidence is not None:
             before = self.round.evidence
-            evidence = EvidenceSource(self.study, before.pool, before.model, before.index)
+            study = replace(self.study, data=before.study.data)  # with the labels of that round
+            evidence = EvidenceSource(study, before.pool, before.model, before.index)
             self.round = replace(self.round, evidence=evidence)
             self._refine()

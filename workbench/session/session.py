@@ -13,24 +13,26 @@ cell runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.cohort.pool import SliceId, VolumeId
-from workbench.errors import SettingError
+from workbench.errors import LedgerError, SettingError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
-from workbench.jobs import Outcome, Progress, Work
+from workbench.jobs import Progress, Work
 from workbench.rounds import Round, run_round
-from workbench.session.learning import LearningSession
+from workbench.session.queue import waiting
 from workbench.session.saved import restore
 from workbench.session.state import STEPS, Step
+from workbench.session.tooling import ToolSession
 from workbench.strategies import from_record, record
-from workbench.strategies.base import Budget, QueryStrategy
+from workbench.strategies.base import Budget, QueryStrategy, Suggestions
 from workbench.study import Data, initial_rows, open_data
 from workbench.words import count
 
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-class Session(LearningSession):
+class Session(ToolSession):
     """State of one interactive experiment, and what a person can do with it.
 
     Parameters
@@ -129,6 +131,7 @@ class Session(LearningSession):
         self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
         self.test_cases = tuple(data.test_images.cases)
         self.pool = run.pool_after(data.pool)
+        self._open_ledger(data)
         if not isinstance(self.config.budget, int):
             self.budget = self.config.schedule(self.pool).budget(0)
         foreground = "volume (mm³)" if data.images.of_volumes else "area (mm²)"
@@ -165,29 +168,34 @@ class Session(LearningSession):
         if self.busy:
             self._refuse_busy()
             return
-        if not self.pool.labeled.any():
-            try:
-                schedule = self.config.schedule(self.pool)
-                schedule.check(1)
-                rows = initial_rows(self.pool, schedule.initial, self.config.seed, schedule.unit)
-            except SettingError as error:
-                self._refuse(error)
-                return
-            self.pool = self.pool.with_labeled(rows, 0)
+        self.catch_up()
+        if self.round is None and not self._ask_for_initial():
+            return
         if self.study is None:
             self._learn(self.z_dim, self.start_round)
             return
-        index = int(self.pool.labeled_in.max())
-        if self.round is not None and index == self.round.index:
+        trained = -1 if self.round is None else int(self.round.index)
+        fresh = self.pool.labeled_in > trained
+        if not fresh.any():
             self._refuse(
                 "Nothing was labeled since the last round. Label the suggestions first, then "
                 "start the next round."
             )
             return
-        study, pool, strategy = self.study, self.pool, self.strategy
-        budget, run = Budget(self.budget), self._run
+        try:
+            labels, number = self.labels_now()
+        except LedgerError as error:
+            self._refuse(error)
+            return
+        index = trained + 1  # also for what was labeled while a training ran that was stopped
+        pool = replace(self.pool, labeled_in=np.where(fresh, index, self.pool.labeled_in))
+        self.pool = pool
+        study = replace(self.study, data=replace(self.study.data, labels=labels))
+        strategy, budget, run = self.strategy, Budget(self.budget), self._run
         initial = self.round.model if self.round and self.config.continue_weights else None
         assert run is not None
+        self._training, self._ledger_at = index, {**self._ledger_at, str(index): number}
+        self._save()
 
         def work() -> Work[tuple[Round, Run]]:
             round = yield from run_round(study, pool, strategy, budget, index, initial)
@@ -199,6 +207,39 @@ class Session(LearningSession):
 
         self._start("model", work(), ended)
 
+    def _ask_for_initial(self) -> bool:
+        """Label the initial set from the reference; tell whether there is anything to train on.
+
+        Where there is no reference the initial set is put in the queue, and the manifold is
+        learned meanwhile.
+        """
+        assert self.data is not None
+        try:
+            schedule = self.config.schedule(self.data.pool)
+            schedule.check(1)
+            rows = initial_rows(self.data.pool, schedule.initial, self.config.seed, schedule.unit)
+        except SettingError as error:
+            self._refuse(error)
+            return False
+        missing = rows[~self.pool.labeled[rows]]
+        known = self.labels.available[missing]
+        self.pool = self.pool.with_labeled(missing[known], 0)
+        if known.all():
+            return True
+        self._asked = rows
+        self.suggestions = self._unanswered(Suggestions(rows))
+        self._show_queue()
+        if self.pool.labeled.any():
+            return True
+        if self.study is None:
+            self.train_manifold()
+        else:
+            self._refuse(
+                f"There is nothing to train on yet. Annotate the "
+                f"{count(len(missing), self.noun)} of the queue first, or some of them."
+            )
+        return False
+
     def label_suggestions(self) -> None:
         """Label what is suggested with the reference; the next round trains on them."""
         self._background.drain()
@@ -209,28 +250,30 @@ class Session(LearningSession):
             self._refuse_busy()
             return
         with self._background.lock:
+            rows = self.suggestions.rows[self.labels.available[self.suggestions.rows]]
+            if not len(rows):
+                self._refuse(
+                    "There is no reference to label these from. Annotate them in the editor."
+                )
+                return
             self._background.cancel("exact")
-            n = len(self.suggestions.rows)
-            self.pool = self.pool.with_labeled(self.suggestions.rows, self.round.index + 1)
-            self.preview = self.suggestions = None
+            n = len(rows)
+            self.pool = self.pool.with_labeled(rows, self._asking)
+            self._shrink(self._unanswered(self.suggestions))
             self._save()
+            self._show_queue()
             self._mark("annotate", "ready", f"{count(n, self.noun)} labeled from the reference")
-            self._mark("suggest", "stale", "labeled; the next round suggests again")
             self._mark("model", "stale", waiting(n))
             self._note(f"Labeled {count(n, 'suggestion')} from the reference.")
             self._offer_next()
 
     def next(self) -> None:
-        """Do what comes next: open, train, label, or start the next round."""
+        """Do what comes next: open, train, annotate, label, or start the next round."""
         self._background.drain()
         if self.busy:
             self._refuse_busy()
-        elif self.data is None:
-            self.open()
-        elif self.suggestions is not None and len(self.suggestions.rows):
-            self.label_suggestions()
         else:
-            self.start_round()
+            self._what_next()[1]()
 
     def _adopt_round(self, round: Round) -> None:
         learned = self._show_rounds((*self.rounds, round))
@@ -252,49 +295,6 @@ class Session(LearningSession):
         self._mark("curve", "ready", count(len(rounds), "round"))
         return learned
 
-    def _score_pool(self, round: Round) -> None:
-        """Color the map by how well the model does, once that is known."""
-        study, model = self.study, round.model
-        if study is None or model is None:
-            return
-        data, compute, criterion = study.data, study.compute, study.segmentation.criterion
-        rows = np.flatnonzero(data.labels.available)
-
-        def work() -> Work[dict[str, NDArray[np.float64]]]:
-            from workbench.training.predict import score_rows
-
-            return (
-                yield from score_rows(
-                    model, data.images, data.labels, rows, compute, criterion=criterion
-                )
-            )
-
-        def ended(outcome: Outcome[dict[str, NDArray[np.float64]]]) -> None:
-            if outcome.value is not None:
-                filled = {}
-                for key, label in (("dice", "Dice of the model"), ("loss", "loss of the model")):
-                    filled[label] = np.full(len(data.pool), np.nan)
-                    filled[label][rows] = outcome.value[key]
-                self.values = {**self.values, **filled}
-            self._follow_random()
-
-        self._background.start("scores", work(), lambda progress: None, ended)
-
-    def _follow_random(self) -> None:
-        """Compute in idle time what random choice would have reached."""
-        if self.study is None or self.busy or len(self.ghost) >= len(self.rounds):
-            return
-        from workbench.session.ghost import random_curve
-
-        def ended(outcome: Outcome[tuple[tuple[int, float], ...]]) -> None:
-            if outcome.value is not None:
-                self.ghost = outcome.value
-            elif outcome.error is not None:
-                self._note(f"The curve of random choice could not be computed: {outcome.error}")
-
-        work = random_curve(self.study, self.rounds, self.config.continue_weights)
-        self._background.start("ghost", work, lambda progress: None, ended)
-
     # ------------------------------------------------------------ saved state
     def _go_on(self) -> None:
         if self._run is not None and self._run.rounds and self.round is None:
@@ -303,16 +303,22 @@ class Session(LearningSession):
     def _restore(self, run: Run) -> None:
         """Continue a run that was read from its folder."""
         assert self.study is not None
-        found = restore(run, self.study, self.budget)
+        try:
+            labels, _ = self._labels_until(self._ledger_at.get(str(run.rounds[-1].index)))
+        except LedgerError as error:
+            self._refuse(error)
+            labels = self.study.data.labels
+        found = restore(run, self.study, self.budget, labels)
         last = found.rounds[-1]
         self.pool, self.strategy, self.budget = found.pool, found.strategy, found.budget
         self._show_rounds(found.rounds)
+        self._label_answered()
         self._score_pool(last)
-        pending = int((found.pool.labeled_in > last.index).sum())
+        pending = int((self.pool.labeled_in > last.index).sum())
         if pending:
             self._mark("annotate", "ready", f"{count(pending, self.noun)} labeled")
             self._mark("model", "stale", waiting(pending))
-        else:
+        if pending < self.budget:  # the others are still to be labeled
             self._refine()
 
     # ------------------------------------------------------------ what comes next
@@ -320,27 +326,32 @@ class Session(LearningSession):
         """Name the one thing to do next."""
         if self.busy or self._background.runs("main"):
             self.next_step = ""
-        elif self.data is None:
-            self.next_step = "Open the cohort"
-        elif self.round is None:
+            return
+        self._training = -1
+        self.next_step = self._what_next()[0]
+
+    def _what_next(self) -> tuple[str, Callable[[], None]]:
+        """Words for the one thing to do next, and what does it; no words for nothing."""
+        if self.data is None:
+            return "Open the cohort", self.open
+        left = 0 if self.suggestions is None else len(self.suggestions.rows)
+        if left:
+            assert self.suggestions is not None
+            by_hand = any(task.state != "suggested" for task in self.queue)
+            if by_hand or not self.labels.available[self.suggestions.rows].all():
+                some = "the other" if left < len(self.queue) else "these"
+                return f"Annotate {some} {left}", lambda: self.turn(1)
+            return f"Label these {left} (from the reference)", self.label_suggestions
+        if self.round is None:
             stopped = [step for step in ("manifold", "model") if self.steps[step].stopped]
-            self.next_step = (
-                f"Resume the {'manifold' if stopped[-1] == 'manifold' else 'first round'}"
-                if stopped
-                else "Get the first suggestions (1 to 2 min)"
-            )
-        elif self.suggestions is not None and len(self.suggestions.rows):
-            self.next_step = f"Label these {len(self.suggestions.rows)} (from the reference)"
-        elif self.pool.labeled_in.max() > self.round.index:
+            if stopped:
+                what = "manifold" if stopped[-1] == "manifold" else "first round"
+                return f"Resume the {what}", self.start_round
+            return "Get the first suggestions (1 to 2 min)", self.start_round
+        if self.pool.labeled_in.max() > self.round.index:
             verb = "Resume" if self.steps["model"].stopped else "Start"
-            self.next_step = f"{verb} round {self.round.index + 1}"
-        else:
-            self.next_step = ""
-
-
-def waiting(labels: int) -> str:
-    """Say that the model has not seen so many labels yet."""
-    return f"{count(labels, 'new label waits', 'new labels wait')} to be trained on"
+            return f"{verb} round {self.round.index + 1}", self.start_round
+        return "", self.start_round
 
 
 def _warm_up() -> Work[None]:
