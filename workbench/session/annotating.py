@@ -275,7 +275,7 @@ class AnnotatingSession(QueueSession):
             if drawing is not None and drawing.can_redo:
                 self._step(drawing.redo())
 
-    def answer(self, kind: str, note: str = "") -> None:
+    def answer(self, kind: str, note: str = "", active_seconds: float = 0.0) -> None:
         """Say what becomes of the slice on the canvas, or of its whole volume.
 
         Of a volume every slice is answered: one that was never opened is taken as it would
@@ -288,6 +288,8 @@ class AnnotatingSession(QueueSession):
         note : str
             Why it is skipped: needed there. A reason that begins with "unusable" takes the
             slice out of the pool for good; what is skipped otherwise may be suggested later.
+        active_seconds : float
+            Time of work since the last stroke, idle time excluded.
         """
         with self._background.lock:
             drawing = self._on_canvas()
@@ -299,7 +301,7 @@ class AnnotatingSession(QueueSession):
             if kind == "skipped" and not note.strip():
                 self._refuse("Say why it is skipped: the reason is kept with it.")
                 return
-            entries = [drawing.answer(kind, note)]
+            entries = [replace(drawing.answer(kind, note), active_seconds=active_seconds)]
             try:
                 self._writer.check(entries[0])
                 if kind == "done" and self._depths > 1:
