@@ -99,25 +99,23 @@ class Ledger:
             key, names = self._connection.execute("SELECT * FROM ledger").fetchone()
             self.images_key, self.classes = key or images_key, tuple(json.loads(names) or classes)
             self._check_cohort(images_key, tuple(classes))
+            self._file = self.path.stat()
             self._closing = self._closing.pop_all()  # all went well: keep it open
 
     def _open(self, images_key: str, classes: tuple[str, ...]) -> tuple[sqlite3.Connection, bool]:
         path = self.path
-        if path.exists() and path.stat().st_size:
+        there = path.exists() and path.stat().st_size > 0
+        if there:
             check_beginning(path)
-            writable = _may_write(path) and _may_write(path.parent)
-        else:
+        if not there or (_may_write(path) and _may_write(path.parent)):
             path.parent.mkdir(parents=True, exist_ok=True)
-            writable = True
-        connection = self._connect(path, read_only=not writable)
-        if writable:
+            connection = self._connect(path)
             prepare(connection, images_key, classes)
             return connection, True
         try:
-            connection.execute("SELECT count(*) FROM ledger")
+            return self._connect(path, read_only=True), False
         except sqlite3.OperationalError:  # its log cannot be opened where nothing may be written
-            connection = self._connect(self._closing.enter_context(copied(path)))
-        return connection, False
+            return self._connect(self._closing.enter_context(copied(path))), False
 
     def _connect(self, path: Path, read_only: bool = False) -> sqlite3.Connection:
         connection = connect(path, read_only)
@@ -161,6 +159,7 @@ class Ledger:
                 f"{self.path} is read-only, so nothing can be annotated there. Allow writing in "
                 f"{self.path.parent}, then open it again."
             )
+        self._check_place()
         packed = [(None, None) if e.classes is None else pack(e.classes) for e in ready]
         with self._reading() as connection, transaction(connection):
             (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM entries").fetchone()
@@ -173,6 +172,18 @@ class Ledger:
                 connection.execute(_INSERT, (*values, row_check(values, content), content))
                 written.append(kept)
         return tuple(written)
+
+    def _check_place(self) -> None:
+        """Refuse to write into a file that was deleted or replaced: it would be lost."""
+        try:
+            there = os.path.samestat(self.path.stat(), self._file)
+        except OSError:
+            there = False
+        if not there:
+            raise LedgerError(
+                f"{self.path} was moved, deleted or replaced while it was open, so nothing can be "
+                f"saved in it. Put it back, or open the run again where it is now."
+            )
 
     # ------------------------------------------------------------------ reading
     def __len__(self) -> int:

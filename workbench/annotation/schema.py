@@ -80,7 +80,13 @@ TABLES = (
 
 
 def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
-    """Open a SQLite file so that what is committed survives a power cut."""
+    """Open a SQLite file so that what is committed survives a power cut.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it cannot be opened there, such as one with a log in a folder that is read-only.
+    """
     mode = "ro" if read_only else "rwc"
     connection = sqlite3.connect(
         f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}",
@@ -89,8 +95,13 @@ def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
