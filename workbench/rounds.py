@@ -149,6 +149,7 @@ def build_model(study: Study, needs: Iterable[Need] = ()) -> nn.Module:
         study.seed,
         len(data.images.size),
         study.segmentation.patch,
+        study.segmentation.u_shape,
     )
 
 
@@ -187,7 +188,7 @@ def train_model(
         data.images.key,
         data.labels.key,
         rows.tolist(),
-        asdict(study.segmentation),
+        study.segmentation.record(),
         asdict(variant),
         dict(study.compute.record()),
         study.seed,
