@@ -1,0 +1,417 @@
+"""The ledger: every stroke on the disk before the next one begins.
+
+One SQLite file in the run's folder, to which lines are added and from which
+nothing is ever taken. `Ledger.append` returns when its entry would survive a
+power cut. Several processes may have the same ledger open: writers wait for each
+other, and what one wrote the others read. (On a network drive that depends on
+its locks; keep runs on a local disk.)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.annotation.agreement import Agreement, Conflict, compare_annotators
+from workbench.annotation.entry import Entry, checked, clean_name, pack, row_check, unpack
+from workbench.annotation.history import (
+    History,
+    Line,
+    SampleState,
+    Totals,
+    parts_of,
+    replay,
+)
+from workbench.annotation.schema import (
+    COLUMNS,
+    check_beginning,
+    check_kind,
+    connect,
+    copied,
+    prepare,
+    told,
+    transaction,
+)
+from workbench.cohort.cohort import IGNORED
+from workbench.errors import LedgerError
+
+__all__ = ["FILE_NAME", "Ledger"]
+
+#: What the ledger of a run is called.
+FILE_NAME = "annotations.sqlite"
+
+_INSERT = (
+    f"INSERT INTO entries ({', '.join(COLUMNS)}, row_check, map) "
+    f"VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
+)
+_LINES = f"SELECT {', '.join(Line._fields)} FROM entries"
+
+
+class Ledger:
+    """The annotations of a run; made if absent.
+
+    Parameters
+    ----------
+    path : Path
+        The file, such as ``runs/NAME/annotations.sqlite``.
+    images_key : str
+        Names the images that are annotated, such as `ImageStore.key`. Not given: a ledger of any
+        images is opened.
+    classes : sequence of str
+        Names of the classes, background first. Label maps with other classes are refused.
+
+    Raises
+    ------
+    LedgerError
+        If the file is no ledger, damaged, of a newer version, or of other images or classes; or
+        there is none and none can be made.
+
+    Attributes
+    ----------
+    path : Path
+    images_key, classes
+        As the ledger was begun.
+    writable : bool
+        Whether entries can be added; where the folder is read-only they can be read all the same.
+    """
+
+    def __init__(
+        self, path: Path | str, *, images_key: str = "", classes: Sequence[str] = ()
+    ) -> None:
+        self.path = Path(path)
+        self._lock = threading.RLock()
+        self._closing = ExitStack()
+        with told(self.path), self._closing:
+            self._connection, self.writable = self._open(images_key, tuple(classes))
+            check_kind(self.path, self._connection)
+            key, names = self._connection.execute("SELECT * FROM ledger").fetchone()
+            self.images_key, self.classes = key or images_key, tuple(json.loads(names) or classes)
+            self._check_cohort(images_key, tuple(classes))
+            self._closing = self._closing.pop_all()  # all went well: keep it open
+
+    def _open(self, images_key: str, classes: tuple[str, ...]) -> tuple[sqlite3.Connection, bool]:
+        path = self.path
+        if path.exists() and path.stat().st_size:
+            check_beginning(path)
+            writable = _may_write(path) and _may_write(path.parent)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            writable = True
+        connection = self._connect(path, read_only=not writable)
+        if writable:
+            prepare(connection, images_key, classes)
+            return connection, True
+        try:
+            connection.execute("SELECT count(*) FROM ledger")
+        except sqlite3.OperationalError:  # its log cannot be opened where nothing may be written
+            connection = self._connect(self._closing.enter_context(copied(path)))
+        return connection, False
+
+    def _connect(self, path: Path, read_only: bool = False) -> sqlite3.Connection:
+        connection = connect(path, read_only)
+        self._closing.callback(connection.close)
+        return connection
+
+    def _check_cohort(self, images_key: str, classes: tuple[str, ...]) -> None:
+        if images_key and images_key != self.images_key:
+            raise LedgerError(
+                f"{self.path} holds annotations of other images than those that are open. Open the "
+                f"cohort that it was begun with, or move it away to begin a new one."
+            )
+        if classes and classes != self.classes:
+            raise LedgerError(
+                f"{self.path} holds annotations of the classes {', '.join(self.classes)}, but "
+                f"{', '.join(classes)} are asked for. Open the task that it was begun with, or "
+                f"move it away to begin a new one."
+            )
+
+    # ------------------------------------------------------------------ writing
+    def append(self, entry: Entry) -> Entry:
+        """Add an entry; it is on the disk when this returns.
+
+        Returns
+        -------
+        Entry
+            As it was written, with its number and time.
+
+        Raises
+        ------
+        LedgerError
+            If it cannot be kept as it is, or not be written; then nothing was added.
+        """
+        return self.extend([entry])[0]
+
+    def extend(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+        """Add entries, all of them or none, as `append` does."""
+        ready = [checked(entry, self.classes) for entry in entries]
+        if not self.writable:
+            raise LedgerError(
+                f"{self.path} is read-only, so nothing can be annotated there. Allow writing in "
+                f"{self.path.parent}, then open it again."
+            )
+        packed = [(None, None) if e.classes is None else pack(e.classes) for e in ready]
+        with self._reading() as connection, transaction(connection):
+            (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM entries").fetchone()
+            written = []
+            for number, (entry, (check, content)) in enumerate(
+                zip(ready, packed, strict=True), last + 1
+            ):
+                kept = replace(entry, number=number, time=time.time())
+                values = _values(kept, check)
+                connection.execute(_INSERT, (*values, row_check(values, content), content))
+                written.append(kept)
+        return tuple(written)
+
+    # ------------------------------------------------------------------ reading
+    def __len__(self) -> int:
+        return self.last
+
+    @property
+    def last(self) -> int:
+        """Number of the last entry, whoever wrote it: when it grows there is something new."""
+        with self._reading() as connection:
+            (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM entries").fetchone()
+        return int(last)
+
+    def read(self, number: int) -> Entry:
+        """Return one entry by its number.
+
+        Raises
+        ------
+        LedgerError
+            If there is none, or it is damaged.
+        """
+        found = self._select("WHERE number = ?", (number,), maps=True)
+        if not found:
+            raise LedgerError(f"{self.path} has no entry {number}. Its last one is {self.last}.")
+        return found[0]
+
+    def entries(
+        self,
+        sample: str | None = None,
+        depth: int | None = None,
+        annotator: str | None = None,
+        *,
+        after: int = 0,
+        maps: bool = True,
+    ) -> tuple[Entry, ...]:
+        """Return entries in order.
+
+        Parameters
+        ----------
+        sample, depth, annotator
+            Only those of; all if not given.
+        after : int
+            Only those with a greater number.
+        maps : bool
+            Whether label maps are read; else `Entry.classes` is None.
+        """
+        where, values = _where(sample, depth, annotator)
+        return self._select(f"WHERE {where} AND number > ?", (*values, after), maps)
+
+    def history(self, sample: str, depth: int = 0, annotator: str = "") -> History:
+        """Return one person's work on a slice as it was left, with what undo and redo restore."""
+        where, values = _where(sample, depth, annotator)
+        lines = self._lines(f"WHERE {where} ORDER BY number", values)
+        if not lines:
+            return History()
+        stacks = replay(lines)
+        return History(
+            self.read(stacks.now).classes if stacks.now else None,
+            stacks.undo,
+            stacks.redo,
+            parts_of(lines)[sample].parts[0],
+        )
+
+    def states(self) -> Mapping[str, SampleState]:
+        """Return what was done on every sample that was ever opened; reads no label map."""
+        return parts_of(sorted(self._lines(), key=lambda line: line.number))
+
+    def accepted(self) -> Mapping[tuple[str, int], int]:
+        """Return the entries that training uses: (sample, depth) to number.
+
+        Of several people's answers "done" the last one counts.
+        """
+        return _accepted(self.states().values())
+
+    def latest(self, sample: str, slices: int | None = None) -> NDArray[np.uint8] | None:
+        """Return the label map that training uses; None if nobody answered "done".
+
+        Parameters
+        ----------
+        sample : str
+            Its name.
+        slices : int, optional
+            Of a volume: how many it has.
+
+        Returns
+        -------
+        ndarray of uint8, shape (h, w) or (d, h, w)
+            Slices of a volume without an answer "done" are `IGNORED`.
+        """
+        lines = self._lines("WHERE sample = ? ORDER BY number", (sample,))
+        maps = {
+            depth: self.read(number).classes
+            for (_, depth), number in _accepted(parts_of(lines).values()).items()
+        }
+        return stacked(sample, maps, slices)  # type: ignore[arg-type]
+
+    def totals(
+        self,
+        by: Sequence[Literal["sample", "round", "annotator"]] = (),
+        *,
+        sample: str | None = None,
+        annotator: str | None = None,
+    ) -> Mapping[tuple[Any, ...], Totals]:
+        """Add up what annotations cost.
+
+        Parameters
+        ----------
+        by : sequence of {"sample", "round", "annotator"}
+            What is told apart, for example ``("round", "annotator")``; the keys of the result
+            have these in this order. Nothing: all is one, under the key ``()``.
+        sample, annotator : str, optional
+            Only those of.
+        """
+        where, values = _where(sample, None, annotator)
+        groups: dict[tuple[Any, ...], Totals] = {}
+        opened: dict[tuple[Any, ...], set[tuple[str, int, str]]] = {}
+        for entry in self._select(f"WHERE {where}", values, maps=False):
+            key = tuple(getattr(entry, name) for name in by)
+            seen = opened.setdefault(key, set())
+            if entry.kind == "opened":
+                seen.add((entry.sample, entry.depth, entry.annotator))
+            before = groups.get(key, Totals())
+            tools = dict(before.tools)
+            if entry.kind == "stroke":
+                tools[entry.tool] = tools.get(entry.tool, 0) + 1
+            groups[key] = Totals(
+                before.strokes + (entry.kind == "stroke"),
+                before.active_seconds + entry.active_seconds,
+                before.contour_mm + entry.contour_mm,
+                tools,
+                len(seen),
+            )
+        return groups or ({} if by else {(): Totals()})
+
+    def agreement(self) -> tuple[Agreement, ...]:
+        """Return how far each pair of annotators agrees on what both answered "done"."""
+        return compare_annotators(self)[0]
+
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """Return the slices that two people answered "done" with different label maps."""
+        return compare_annotators(self)[1]
+
+    # ------------------------------------------------------------------ closing
+    def close(self) -> None:
+        """Close the file; entries are safe without it."""
+        with self._lock:
+            self._closing.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ queries
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, told(self.path):
+            yield self._connection
+
+    def _lines(self, rest: str = "", values: tuple[Any, ...] = ()) -> list[Line]:
+        with self._reading() as connection:
+            return [Line(*row) for row in connection.execute(f"{_LINES} {rest}", values)]
+
+    def _select(self, where: str, values: tuple[Any, ...], maps: bool) -> tuple[Entry, ...]:
+        last = "map" if maps else "NULL"
+        asked = f"SELECT {', '.join(COLUMNS)}, {last} FROM entries {where} ORDER BY number"
+        with self._reading() as connection:
+            rows = connection.execute(asked, values).fetchall()
+        try:
+            return tuple(entry_of(row[:-1], row[-1]) for row in rows)
+        except ValueError as error:
+            raise LedgerError(f"{self.path} is damaged: {error}.") from error
+
+
+def entry_of(values: tuple[Any, ...], packed: bytes | None) -> Entry:
+    """Make an entry of a row.
+
+    Raises
+    ------
+    ValueError
+        If its label map is damaged; it is named.
+    """
+    named = dict(zip(COLUMNS, values, strict=True))
+    height, width, check = (named.pop(name) for name in ("height", "width", "map_check"))
+    try:
+        classes = None if packed is None else unpack(height, width, check, packed)
+    except ValueError as error:
+        raise ValueError(
+            f"the label map of entry {named['number']} ({named['sample']}) cannot be read ({error})"
+        ) from error
+    return Entry(classes=classes, **named)
+
+
+def stacked(
+    sample: str, maps: Mapping[int, NDArray[np.uint8]], slices: int | None
+) -> NDArray[np.uint8] | None:
+    """Put label maps by depth together: one slice as it is, those of a volume in a stack."""
+    if not maps:
+        return None
+    if slices is None:
+        return maps[0]
+    if max(maps) >= slices:
+        raise LedgerError(
+            f"Slice {max(maps)} of {sample} is annotated, but it has {slices}. The ledger belongs "
+            f"to another cohort."
+        )
+    stack = np.full((slices, *next(iter(maps.values())).shape), IGNORED, np.uint8)
+    for depth, classes in maps.items():
+        stack[depth] = classes
+    return stack
+
+
+def _accepted(states: Iterable[SampleState]) -> dict[tuple[str, int], int]:
+    found: dict[tuple[str, int], int] = {}
+    for state in states:
+        for part in state.parts:
+            if part.done:
+                place = part.sample, part.depth
+                found[place] = max(part.done, found.get(place, 0))
+    return found
+
+
+def _values(entry: Entry, map_check: int | None) -> tuple[Any, ...]:
+    shape = (None, None) if entry.classes is None else entry.classes.shape
+    named = {"height": shape[0], "width": shape[1], "map_check": map_check}
+    return tuple(named[name] if name in named else getattr(entry, name) for name in COLUMNS)
+
+
+def _where(sample: str | None, depth: int | None, annotator: str | None) -> tuple[str, Any]:
+    annotator = None if annotator is None else clean_name(annotator)
+    given = {"sample": sample, "depth": depth, "annotator": annotator}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return " AND ".join(["1", *(f"{name} = ?" for name in chosen)]), tuple(chosen.values())
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
