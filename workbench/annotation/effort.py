@@ -18,7 +18,7 @@ from workbench.cohort.cohort import IGNORED
 from workbench.errors import SettingError
 from workbench.training.contours import contour
 
-__all__ = ["Effort", "contour_mm", "measure_effort", "no_effort"]
+__all__ = ["Effort", "contour_mm", "drawn_mm", "measure_effort", "no_effort"]
 
 #: Tolerance of sub-pixel contours in mm, if nothing else is said: none, as in the paper.
 TOLERANCE = 0.0
@@ -151,6 +151,14 @@ def measure_effort(
 def contour_mm(mask: ArrayLike, spacing: Sequence[float] = (1.0, 1.0)) -> float:
     """Length of the sub-pixel contours of a mask (h, w) in mm."""
     return float(_lengths(*_segments(np.asarray(mask, dtype=bool), spacing)).sum())
+
+
+def drawn_mm(
+    before: NDArray[np.bool_], after: NDArray[np.bool_], spacing: Sequence[float] = (1.0, 1.0)
+) -> float:
+    """Length in mm of the contour that a mask (h, w) has and did not have before."""
+    shared, whole = _shared_mm(before, after, spacing, 0.0)
+    return whole - shared
 
 
 def _ratio(shared: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:

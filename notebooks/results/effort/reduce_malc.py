@@ -1,6 +1,6 @@
 """Make a small cohort of MALC: CSF, GM and WM at 2 mm, every fourth axial slice, MSD layout.
 
-    python notebooks/results/effort/reduce_malc.py ../shared/data/malc data/malc-reduced
+python notebooks/results/effort/reduce_malc.py ../shared/data/malc data/malc-reduced
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ SPACING, EVERY = 2.0, 4
 
 
 def main(source: Path, target: Path) -> None:
+    """Reduce every case of `source` into the folder `target`."""
     cohort = finish(open_cohort(source, options=CohortOptions(task="tissues")))
     for case in cohort.cases:
         volume = read_case(case, cohort)
