@@ -65,7 +65,7 @@ class Round:
     suggestions : Suggestions
         What the strategy asks for next.
     metrics : mapping of str to float
-        Dice of the test cases by region, and their ``"mean"``.
+        Dice of the test cases by region, and their ``"mean"``; empty where there are none.
     seconds : mapping of str to float
         Wall time of ``"training"``, ``"scoring"`` and ``"suggesting"``.
     cases : mapping
@@ -116,7 +116,7 @@ def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
         "slices": len(rows) * math.prod(shape[:-2]),
         "cases": len(np.unique(pool.case_of[rows])),
         "pixels": len(rows) * math.prod(shape),
-        "foreground_pixels": int(np.nansum(foreground_pixels(labels)[rows])),
+        "foreground_pixels": int(np.nansum(foreground_pixels(labels, rows))),
     }
 
 
@@ -149,6 +149,7 @@ def build_model(study: Study, needs: Iterable[Need] = ()) -> nn.Module:
         study.seed,
         len(data.images.size),
         study.segmentation.patch,
+        study.segmentation.u_shape,
     )
 
 
@@ -187,7 +188,7 @@ def train_model(
         data.images.key,
         data.labels.key,
         rows.tolist(),
-        asdict(study.segmentation),
+        study.segmentation.record(),
         asdict(variant),
         dict(study.compute.record()),
         study.seed,
@@ -277,7 +278,9 @@ def run_round(
     model = done.network
     trained = time.perf_counter()
     data = study.data
-    cases = yield from score_cases(model, data.test_images, data.test_labels, study.compute)
+    cases: CaseScores = {}
+    if data.test_images is not None and data.test_labels is not None:
+        cases = yield from score_cases(model, data.test_images, data.test_labels, study.compute)
     validation: Mapping[str, float] = {}
     if data.validation is not None:
         held = data.validation

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tests.session.test_session import a_session
-from workbench.annotation import Ledger
 from workbench.session import Session
 
 

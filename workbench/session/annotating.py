@@ -241,15 +241,10 @@ class AnnotatingSession(QueueSession):
                     f"It must be uint8 of the shape {drawing.classes.shape}, as the slice is."
                 )
                 return
-            if given.max() >= len(self.labels.classes):
-                self._refuse(
-                    f"The class {int(given.max())} was drawn. Classes are 0 to "
-                    f"{len(self.labels.classes) - 1}: {', '.join(self.labels.classes)}."
-                )
-                return
             entry = replace(
                 drawing.entry,
                 kind="stroke",
+                classes=given,
                 tool=tool,
                 active_seconds=active_seconds,
                 contour_mm=contour_mm,
@@ -275,7 +270,7 @@ class AnnotatingSession(QueueSession):
             if drawing is not None and drawing.can_redo:
                 self._step(drawing.redo())
 
-    def answer(self, kind: str, note: str = "") -> None:
+    def answer(self, kind: str, note: str = "", *, active_seconds: float = 0.0) -> None:
         """Say what becomes of the slice on the canvas, or of its whole volume.
 
         Of a volume every slice is answered: one that was never opened is taken as it would
@@ -288,6 +283,8 @@ class AnnotatingSession(QueueSession):
         note : str
             Why it is skipped: needed there. A reason that begins with "unusable" takes the
             slice out of the pool for good; what is skipped otherwise may be suggested later.
+        active_seconds : float
+            Time of work since the last stroke, idle time excluded.
         """
         with self._background.lock:
             drawing = self._on_canvas()
@@ -299,7 +296,8 @@ class AnnotatingSession(QueueSession):
             if kind == "skipped" and not note.strip():
                 self._refuse("Say why it is skipped: the reason is kept with it.")
                 return
-            entries = [drawing.answer(kind, note)]
+            answered = drawing.answer(kind, note)
+            entries = [replace(answered, active_seconds=active_seconds)]
             try:
                 self._writer.check(entries[0])
                 if kind == "done" and self._depths > 1:

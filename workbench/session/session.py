@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
+#: What is said where no case could be held out.
+UNTESTED = "No case with a label is held out for testing, so Dice cannot be measured."
+
+
 class Session(ToolSession):
     """State of one interactive experiment, and what a person can do with it.
 
@@ -114,6 +118,7 @@ class Session(ToolSession):
                 seed=config.split_seed,
                 cases=config.cases,
                 options=config.cohort_options(),
+                candidates=config.candidates,
             )
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)
@@ -129,13 +134,14 @@ class Session(ToolSession):
         self.data, self._compute, self._run = data, compute, run
         self.name = data.cohort.name
         self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
-        self.test_cases = tuple(data.test_images.cases)
+        self.test_cases = () if data.test_images is None else tuple(data.test_images.cases)
         self.pool = run.pool_after(data.pool)
         self._open_ledger(data)
         if not isinstance(self.config.budget, int):
             self.budget = self.config.schedule(self.pool).budget(0)
         foreground = "volume (mm³)" if data.images.of_volumes else "area (mm²)"
-        self.values = {f"foreground {foreground}": foreground_area(data.images, data.labels)}
+        if data.labels.available.any():
+            self.values = {f"foreground {foreground}": foreground_area(data.images, data.labels)}
         self.maps = {pixels.name: pixels}
         self.map_names = (pixels.name,)
         self.map_name = pixels.name
@@ -149,6 +155,14 @@ class Session(ToolSession):
             f"Opened {self.name}: {count(len(data.images.cases), 'case')} in the pool, "
             f"{len(self.test_cases):,} held out for testing."
         )
+        if not self.test_cases:
+            self._note(f"{UNTESTED} Its curve says how much is labeled, and no more.")
+        elif not data.pool.eligible.all():
+            without = count(int((~data.pool.eligible).sum()), self.noun)
+            self._note(
+                f"{without} without a reference are not suggested. To annotate them, set "
+                f'candidates = "all".'
+            )
         for problem in data.cohort.problems[:5]:
             self._note(f"{problem.case}: {problem.sentence}" if problem.case else problem.sentence)
         self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
@@ -290,9 +304,10 @@ class Session(ToolSession):
         self.round, self.rounds = last, rounds
         self.losses = {**self.losses, "model": last.losses}
         labeled = count(int(last.pool.labeled.sum()), f"labeled {self.noun}")
-        learned = f"{labeled}, mean Dice {last.metrics.get('mean', float('nan')):.2f}"
+        told = f"mean Dice {last.metrics['mean']:.2f}" if last.metrics else "not tested"
+        learned = f"{labeled}, {told}"
         self._mark("model", "ready", learned)
-        self._mark("curve", "ready", count(len(rounds), "round"))
+        self._mark("curve", "ready", count(len(rounds), "round") if last.metrics else UNTESTED)
         return learned
 
     # ------------------------------------------------------------ saved state
