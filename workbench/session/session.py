@@ -97,7 +97,6 @@ class Session(ToolSession):
         budget = config.budget
         self.budget = budget if isinstance(budget, int) else 12  # a share is counted on opening
         self.steps = dict.fromkeys(STEPS, Step())
-        self._run: Run | None = None
         self._offer_next()
 
     # ------------------------------------------------------------ opening
@@ -183,13 +182,16 @@ class Session(ToolSession):
             self._refuse_busy()
             return
         self.catch_up()
+        behind = self._behind()
+        if behind:
+            self._refuse(behind)
+            return
         if self.round is None and not self._ask_for_initial():
             return
         if self.study is None:
             self._learn(self.z_dim, self.start_round)
             return
-        trained = -1 if self.round is None else int(self.round.index)
-        fresh = self.pool.labeled_in > trained
+        fresh = self.pool.labeled_in > self._trained
         if not fresh.any():
             self._refuse(
                 "Nothing was labeled since the last round. Label the suggestions first, then "
@@ -201,7 +203,7 @@ class Session(ToolSession):
         except LedgerError as error:
             self._refuse(error)
             return
-        index = trained + 1  # also for what was labeled while a training ran that was stopped
+        index = self._trained + 1  # also for what was labeled while a training ran that was stopped
         pool = replace(self.pool, labeled_in=np.where(fresh, index, self.pool.labeled_in))
         self.pool = pool
         study = replace(self.study, data=replace(self.study.data, labels=labels))
