@@ -74,10 +74,10 @@ def test_a_suggestion_opens_with_the_prediction_and_is_corrected(session):
     before = session.editing.classes
     assert (before == session.inspection(row).prediction).all()
     paint(session, (3, 4), (3, 5))
-    assert session.editing.effort.strokes == 2
-    assert session.editing.effort.active_seconds == 4.0
-    assert session.editing.effort.contour_mm == 10.0
-    assert session.editing.effort.changed_pixels == int((session.editing.classes != before).sum())
+    assert session.editing.cost.strokes == 2
+    assert session.editing.cost.active_seconds == 4.0
+    assert session.editing.cost.contour_mm == 10.0
+    assert session.editing.cost.changed_pixels == int((session.editing.classes != before).sum())
     assert session.queue[0].state == "in progress"
     assert session.queue[0].annotators == ("anna",)
     session.answer("done")
@@ -102,7 +102,7 @@ def test_a_restart_restores_the_drawing_its_undo_its_cost_and_the_queue(session,
     paint(session, (1, 1), (2, 2), (3, 3), (4, 4))
     session.undo()
     session.undo()
-    drawn, effort = session.editing.classes, session.editing.effort
+    drawn, cost = session.editing.classes, session.editing.cost
     session.edit(asked[0])
     paint(session, (5, 5))
     session.answer("done")
@@ -117,7 +117,7 @@ def test_a_restart_restores_the_drawing_its_undo_its_cost_and_the_queue(session,
     again.edit(row)
     assert (again.editing.classes == drawn).all()
     assert again.editing.started_from == "empty"
-    assert again.editing.effort == effort
+    assert again.editing.cost == cost
     assert again.editing.can_redo
     again.redo()
     again.redo()
@@ -157,7 +157,7 @@ def test_a_kernel_killed_between_strokes_loses_none_of_them(folder, tmp_path):
     assert len(told) > 3
     session = opened(folder)
     session.edit(session.queue[0].row)
-    strokes = session.editing.effort.strokes
+    strokes = session.editing.cost.strokes
     assert strokes - len(told) in (0, 1), "the stroke that was being drawn may be saved untold"
     wanted = np.array([1 + number % 2 for number in range(strokes)])
     assert (session.editing.classes.ravel()[:strokes] == wanted).all()

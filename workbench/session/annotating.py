@@ -270,7 +270,7 @@ class AnnotatingSession(QueueSession):
             if drawing is not None and drawing.can_redo:
                 self._step(drawing.redo())
 
-    def answer(self, kind: str, note: str = "", *, active_seconds: float = 0.0) -> None:
+    def answer(self, kind: str, note: str = "", active_seconds: float = 0.0) -> None:
         """Say what becomes of the slice on the canvas, or of its whole volume.
 
         Of a volume every slice is answered: one that was never opened is taken as it would
@@ -396,7 +396,7 @@ class AnnotatingSession(QueueSession):
             started_from=entry.started_from,
             can_undo=drawing.can_undo,
             can_redo=drawing.can_redo,
-            effort=self._effort_of(row, drawing.changed_pixels),
+            cost=self._cost_of(row, drawing.changed_pixels),
             saved=not problem,
             number=self._writer.number,
             words=" ".join(filter(None, [problem, also])),

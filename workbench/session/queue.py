@@ -23,7 +23,7 @@ from workbench.experiments.runs import Run, rounds_of
 from workbench.session.drawing import Writer
 from workbench.session.saved import read_ledger_at, save
 from workbench.session.scoring import ScoringSession
-from workbench.session.tasks import Effort, Task
+from workbench.session.tasks import Cost, Task
 from workbench.strategies.base import Suggestions
 from workbench.study import Data
 from workbench.words import count
@@ -257,14 +257,14 @@ class QueueSession(ScoringSession):
                 return part.number
         return self._accepted.get((str(self.pool.ids[row]), depth), 0)
 
-    def _effort_of(self, row: int, changed_pixels: int) -> Effort:
+    def _cost_of(self, row: int, changed_pixels: int) -> Cost:
         """What a sample has cost this person, also what could not be saved yet."""
         ledger, sample = self._writer.ledger, str(self.pool.ids[row])
         totals = Totals()
         if ledger is not None:
             totals = ledger.totals(sample=sample, annotator=self.annotator)[()]
         unsaved = [entry for entry in self._writer.waiting if entry.sample == sample]
-        return Effort(
+        return Cost(
             changed_pixels,
             totals.strokes + sum(entry.kind == "stroke" for entry in unsaved),
             totals.contour_mm + sum(entry.contour_mm for entry in unsaved),
