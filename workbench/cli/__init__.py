@@ -37,7 +37,7 @@ app.command("import")(import_cohort)
 app.command("export")(export_run)
 
 #: What settings of ``--set`` belong to.
-SECTIONS = ("strategy", "recipe", "manifold", "segmentation", "stop")
+SECTIONS = ("strategy", "recipe", "manifold", "segmentation", "stop", "annotator")
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
 LayoutName = Annotated[
