@@ -71,8 +71,9 @@ class Round:
     cases : mapping
         Scores of every test case: case id → region → metric (see
         `workbench.training.metrics.score_cases`).
-    annotated : mapping of str to int
-        What has been annotated up to this round (see `count_annotated`).
+    annotated : mapping of str to float
+        What has been annotated up to this round (see `count_annotated`); where an annotator drew
+        the labels, also what that cost.
     head_losses : tuple of float
         Ranking loss of every step, where the network learns to predict its own loss.
     validation : mapping of str to float
@@ -81,6 +82,9 @@ class Round:
         Steps, and the loss of the validation images after them, where training had patience.
     stopped : str
         Why the run ends here although more rounds were planned; else empty.
+    effort : mapping
+        What the labels of this round cost an annotator (see
+        `workbench.annotation.costs.RoundCost.plain`); empty where nobody drew them.
     """
 
     index: int
@@ -93,11 +97,12 @@ class Round:
     metrics: Mapping[str, float]
     seconds: Mapping[str, float] = field(default_factory=dict)
     cases: CaseScores = field(default_factory=dict)
-    annotated: Mapping[str, int] = field(default_factory=dict)
+    annotated: Mapping[str, float] = field(default_factory=dict)
     head_losses: tuple[float, ...] = ()
     validation: Mapping[str, float] = field(default_factory=dict)
     validation_losses: tuple[tuple[int, float], ...] = ()
     stopped: str = ""
+    effort: Mapping[str, object] = field(default_factory=dict)
 
 
 def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
@@ -178,12 +183,16 @@ def train_model(
     Trained
         The network and the loss of every step.
     """
+    from workbench.models.variants import continue_from
     from workbench.models.weights import fingerprint, load_weights, save_weights
     from workbench.training.segmentation import Trained, train_network
 
     data = study.data
     variant = variant_for(needs)
     rows = np.flatnonzero(pool.labeled).astype(np.int64)
+    if not len(rows) and initial is not None:  # nothing is labeled yet: the network as it came
+        network = continue_from(build_model(study, needs), initial)
+        return Trained(study.compute.place(network).eval(), ())
     key = content_key(
         data.images.key,
         data.labels.key,

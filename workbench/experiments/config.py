@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args
 
+from workbench.annotation.simulated import annotator
 from workbench.cohort.cohort import AUTO, CohortOptions
 from workbench.cohort.recipes import Recipe, VolumeRecipe
 from workbench.errors import RunError, SettingError, did_you_mean
@@ -50,7 +51,8 @@ class RunConfig:
         What a round suggests: a number, or a share of the pool such as ``"1 %"``; a sequence
         has one for each round.
     initial : int or str
-        The random initial set, likewise; ``"100 %"`` with no rounds is the full-data reference.
+        The random initial set, likewise; ``"100 %"`` with no rounds is the full-data reference;
+        0 with `transfer`: the network of the other site suggests the first samples.
     unit : {"slices", "cases", "volumes"}
         What `initial` and `budget` count: slices, or whole cases of slices; or volumes, for which
         all networks are 3-D.
@@ -78,6 +80,10 @@ class RunConfig:
     stop : mapping or None
         When the run may end before its last round, read from the validation cases: fields of
         `workbench.experiments.stopping.StopRule`.
+    annotator : mapping or None
+        A simulated annotator draws the labels, correcting what the network before predicts, and
+        what that costs is recorded: fields of `workbench.annotation.simulated.Annotator`, such
+        as ``{}`` for an exact one. None: labels are the references and cost nothing.
     continue_weights : bool
         Whether a round goes on from the weights of the one before, or from the first ones.
     retrain_manifold : bool
@@ -123,6 +129,7 @@ class RunConfig:
     stop: Mapping[str, Any] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     candidates: Candidates = "auto"
+    annotator: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source:
@@ -144,7 +151,12 @@ class RunConfig:
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), 1)
         check_unit(self.unit)
-        check_amount("initial", self.initial)
+        check_amount("initial", self.initial, 0)
+        if self.initial == 0 and (self.transfer is None or self.rounds == 0):
+            raise SettingError(
+                "initial is 0, so nothing would be labeled at first. Then a network of another "
+                "site must begin: give transfer, and at least one round; or label some first."
+            )
         if isinstance(self.budget, (list, tuple)):
             object.__setattr__(self, "budget", tuple(self.budget))
             _check_length("budget", self.budget, max(self.rounds, 1), "one for each round")
@@ -179,6 +191,13 @@ class RunConfig:
                 f'"TCIA"}}.'
             )
 
+        if self.annotator is not None:
+            if not isinstance(self.annotator, Mapping):
+                raise SettingError(
+                    f"annotator is {self.annotator!r}. It is a table such as "
+                    f'{{"noise_mm": 0.5, "mm_per_second": 10}}, or {{}}.'
+                )
+            annotator(self.annotator)
         _check_validation(self.validation_fraction, self.test_fraction, self.stop)
         # Refuse what is out of range, before anything is opened or written.
         self.cohort_options(), self.image_recipe(), self.manifold_config()

@@ -88,6 +88,11 @@ class Session(ToolSession):
                 "every round, and all its rounds train for the same epochs. Leave transfer, "
                 "retrain_manifold and lists of epochs to `workbench simulate`."
             )
+        if config.annotator is not None:
+            raise SettingError(
+                "In a session people annotate, so the setting annotator, which imitates one, is "
+                "for `workbench simulate`. Who draws is session.annotator."
+            )
         if config.unit == "cases":
             raise SettingError(
                 "A session suggests slices, or volumes, one by one. Leave unit = 'cases' to "
