@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Editing", "Cost", "Task", "TaskState"]
+__all__ = ["Cost", "Editing", "Task", "TaskState"]
 
 TaskState = Literal["suggested", "in progress", "done", "unsure", "skipped"]
 
