@@ -286,7 +286,10 @@ def test_the_next_round_trains_on_what_is_done_while_others_are_still_drawn(sess
     assert (labels.read([asked[1]]) == session.labels.read([asked[1]])).all(), "a snapshot"
     assert session.pool.labeled_in[asked].tolist() == [1, 2, -1]
     assert not set(asked[:2]) & set(session.suggestions.rows.tolist())
-    assert session.round.annotated["foreground_pixels"] < 10_000_000
+    assert session.round.effort["changed_pixels"] == 2
+    assert session.round.effort["strokes"] == 2
+    assert session.round.annotated["slices"] == 5
+    assert session.round.annotated["active_seconds"] == 4.0
     suggested = session.suggestions.rows.tolist()
     session.edit(asked[0])
     paint(session, (9, 9))
@@ -298,6 +301,7 @@ def test_the_next_round_trains_on_what_is_done_while_others_are_still_drawn(sess
     kept = again.round.evidence.study.data.labels
     assert kept.key == labels.key, "the labels that it was trained on, not those of now"
     assert (kept.read([asked[0]])[0] == drawn).all()
+    assert again.round.effort["changed_pixels"] == 2
     assert again.labels_now()[0].read([asked[0]])[0, 9, 9] == 1
     assert again.pool.labeled_in[asked].tolist() == [1, 2, -1]
     assert again.suggestions.rows.tolist() == suggested

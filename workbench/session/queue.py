@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation import Entry, LedgerLabels
+from workbench.annotation.costs import RoundCost, cost_of_round
 from workbench.annotation.history import SampleState, Totals
 from workbench.annotation.ledger import FILE_NAME
 from workbench.cohort.label_source import LabelSource
@@ -256,6 +257,25 @@ class QueueSession(ScoringSession):
             if part.depth == depth and part.annotator == self.annotator and part.strokes:
                 return part.number
         return self._accepted.get((str(self.pool.ids[row]), depth), 0)
+
+    def cost_so_far(self) -> RoundCost:
+        """Add up what the annotations of the present round cost, and the effort they saved.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger cannot be read, or there is none yet.
+        """
+        problem = self._writer.open()
+        if self._writer.ledger is None:
+            raise LedgerError(problem)
+        images = self.images
+        spacing = {
+            str(images.ids[row]): tuple(images.spacing[images.case_of[row]][1:].tolist())
+            for row in self._known
+        }
+        classes = len(self.labels.classes)
+        return cost_of_round(self._writer.ledger, self._asking, classes, spacing)
 
     def _cost_of(self, row: int, changed_pixels: int) -> Cost:
         """What a sample has cost this person, also what could not be saved yet."""

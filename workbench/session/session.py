@@ -22,6 +22,7 @@ import numpy as np
 
 from workbench.cohort.pool import SliceId, VolumeId
 from workbench.errors import LedgerError, SettingError
+from workbench.experiments.annotating import with_cost
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
@@ -217,9 +218,13 @@ class Session(ToolSession):
         assert run is not None
         self._training, self._ledger_at = index, {**self._ledger_at, str(index): number}
         self._save()
+        ledger = self._writer.ledger if labels is not self.labels else None
+        before = self.round.annotated if self.round is not None else {}
 
         def work() -> Work[tuple[Round, Run]]:
             round = yield from run_round(study, pool, strategy, budget, index, initial)
+            if ledger is not None:
+                round = with_cost(round, study, ledger, before)
             return round, run.append(round)
 
         def ended(result: tuple[Round, Run]) -> None:
