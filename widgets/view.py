@@ -4,8 +4,8 @@ A view watches traits of the session and calls its methods; it sets no trait of
 the session and knows no other view. What the browser sees are the view's own
 traits; what the browser asks for comes back as a message ``{"do": name, …}``
 and is handed to the method ``do_name``. After each message the browser is told
-that it is done, or why it could not be, so that a slider can keep at most one message on its way and
-the newest value always wins.
+that it is done, or why it could not be, so that a slider can keep at most one
+message on its way and the newest value always wins.
 """
 
 from __future__ import annotations
