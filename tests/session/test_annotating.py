@@ -13,11 +13,8 @@ import numpy as np
 import pytest
 
 from tests.session.test_session import a_session
-<<<<<<< HEAD
-=======
 from workbench.annotation import Ledger
 from workbench.errors import LedgerError, WorkbenchError
->>>>>>> d18786db61f201d34f8e0a8bb95e4143d1195309
 from workbench.session import Session
 
 ROOT = Path(__file__).parent.parent.parent
