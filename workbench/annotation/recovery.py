@@ -34,7 +34,7 @@ __all__ = ["Recovery", "recover"]
 #: Columns that SQLite stores as whole numbers where they are.
 _REAL = tuple(COLUMNS.index(name) for name in ("time", "active_seconds", "contour_mm"))
 #: Values in a row of entries, in its index, and in the row that names images and classes.
-_ENTRY, _INDEX, _BEGINNING = len(COLUMNS) + 2, 11, 2
+_ENTRY, _INDEX, _BEGINNING = len(COLUMNS) + 2, 13, 2
 #: No version will ever be as high: it is damage.
 _NEWEST = 1000
 #: Missing entries that are named one by one.

@@ -67,10 +67,10 @@ TABLES = (
         round INTEGER NOT NULL, started_from TEXT NOT NULL, tool TEXT NOT NULL,
         active_seconds REAL NOT NULL, contour_mm REAL NOT NULL, note TEXT NOT NULL,
         height INTEGER, width INTEGER, map_check INTEGER, row_check INTEGER NOT NULL, map BLOB)""",
-    # covers all that states and histories ask for, so that no label map is read for them
+    # covers all that `queries` asks for, so that no label map is read for it
     """CREATE INDEX by_sample ON entries
         (sample, depth, annotator, number, kind, round, time, active_seconds, started_from,
-         map_check)""",
+         map_check, tool, contour_mm)""",
 )
 TRIGGERS = (
     """CREATE TRIGGER in_order BEFORE INSERT ON entries
@@ -221,7 +221,9 @@ def damaged(path: Path, what: object) -> LedgerError:
 
 def _sentence(path: Path, error: Exception) -> str:
     name = str(getattr(error, "sqlite_errorname", ""))
-    if isinstance(error, UnicodeDecodeError) or name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+    closed = isinstance(error, sqlite3.ProgrammingError)
+    unreadable = not name and not closed and not isinstance(error, OSError)  # noticed in Python
+    if unreadable or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return str(damaged(path, error))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return (
