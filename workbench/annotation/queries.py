@@ -33,7 +33,6 @@ _PARTS = f"""
         max(number), max(time), max(round), sum(kind = 'stroke'), sum(active_seconds),
         min({_coded("started_from", STARTS, "ELSE number * 8")})
     FROM entries WHERE {{}} GROUP BY sample, depth, annotator"""
-_PART_TYPES = (str, int, str)
 
 
 def where(**given: Any) -> tuple[str, tuple[Any, ...]]:
@@ -52,30 +51,42 @@ def find_parts(
     sqlite3.DatabaseError
         If a row is not one that was written.
     """
-    parts = []
-    for row in connection.execute(_PARTS.format(condition), values):
-        sample, depth, annotator, answered, drawn, number, time, round, strokes, seconds, start = (
-            row
-        )
-        if tuple(map(type, row[:3])) != _PART_TYPES or not isinstance(number, int):
-            raise sqlite3.DatabaseError("an entry is not as it was written")
-        parts.append(
-            Part(
-                sample,
-                depth,
-                annotator,
-                ANSWERS[answered % 8] if answered else "",
-                (answered or 0) // 8,
-                drawn or 0,
-                number,
-                float(time),
-                int(round),
-                strokes,
-                float(seconds),
-                STARTS[start % 8],
-            )
-        )
-    return parts
+    rows = connection.execute(_PARTS.format(condition), values)
+    try:
+        return [_part(*row) for row in rows]
+    except (TypeError, ValueError) as error:
+        raise sqlite3.DatabaseError("an entry is not as it was written") from error
+
+
+def _part(
+    sample: str,
+    depth: int,
+    annotator: str,
+    answered: int | None,
+    drawn: int | None,
+    number: int,
+    time: float,
+    round: int,
+    strokes: int,
+    active_seconds: float,
+    started_from: int,
+) -> Part:
+    if tuple(map(type, (sample, depth, annotator, number))) != (str, int, str, int):
+        raise TypeError("a name or number has another type")
+    return Part(
+        sample,
+        depth,
+        annotator,
+        ANSWERS[answered % 8] if answered else "",
+        (answered or 0) // 8,
+        drawn or 0,
+        number,
+        float(time),
+        int(round),
+        strokes,
+        float(active_seconds),
+        STARTS[started_from % 8],
+    )
 
 
 def find_steps(
