@@ -180,16 +180,21 @@ def _write(
 
 def _put_in_place(path: Path, made: Path, aside: Path) -> None:
     """Copy the damaged ledger aside, then replace it; killed in between, nothing is lost."""
-    shutil.copy2(path, aside)
-    if _log(path).exists():
-        shutil.copy2(_log(path), _log(aside))
-    for each in (aside, _log(aside)):
-        if each.exists():
-            with each.open("rb+") as file:
-                os.fsync(file.fileno())
-    _log(path).unlink(missing_ok=True)  # else it would be taken for the log of the new one
+    try:
+        for source, copy in ((path, aside), (_log(path), _log(aside))):
+            if source.exists():
+                shutil.copy2(source, copy)
+                with copy.open("rb+") as file:
+                    os.fsync(file.fileno())
+        _log(path).unlink(missing_ok=True)  # else it would be taken for the log of the new one
+        os.replace(made, path)
+    except BaseException:
+        if _log(aside).exists() and not _log(path).exists():
+            os.replace(_log(aside), _log(path))
+        for each in (aside, _log(aside)):
+            each.unlink(missing_ok=True)
+        raise
     _log(path, "-shm").unlink(missing_ok=True)
-    os.replace(made, path)
 
 
 def _log(path: Path, ending: str = "-wal") -> Path:

@@ -8,6 +8,7 @@ always says what it is, also where the log beside it is lost.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -47,6 +48,9 @@ PATIENCE = 30.0
 #: Pages of log after which it is put into the file: a file copied without its log lacks little.
 LOG_PAGES = 100
 
+#: What the operating system says of places that may not be written, and of full ones.
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 #: First bytes of every SQLite file.
 MAGIC = b"SQLite format 3\x00"
 HOW_TO_RECOVER = (
@@ -230,12 +234,13 @@ def _sentence(path: Path, error: Exception) -> str:
             f"{path} has been written by another process for {PATIENCE:.0f} seconds, so nothing "
             f"could be saved. Close the other program, then save again."
         )
-    if name.startswith("SQLITE_READONLY") or name == "SQLITE_CANTOPEN":
+    code = error.errno if isinstance(error, OSError) else None
+    if name.startswith("SQLITE_READONLY") or name == "SQLITE_CANTOPEN" or code in _READ_ONLY:
         return (
             f"{path} cannot be written ({error}): the file or its folder is read-only, or gone. "
             f"What was saved before is unchanged. Allow writing there, then save again."
         )
-    if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):
+    if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR") or code in _FULL:
         return (
             f"{path} could not be saved: the disk is full or fails ({error}). What was saved "
             f"before is unchanged. Free some space, then save again."
