@@ -40,7 +40,7 @@ app.command("import-masks")(import_run_masks)
 app.command("recover")(recover_ledger)
 
 #: What settings of ``--set`` belong to.
-SECTIONS = ("strategy", "recipe", "manifold", "segmentation", "stop")
+SECTIONS = ("strategy", "recipe", "manifold", "segmentation", "stop", "annotator")
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
 LayoutName = Annotated[

@@ -11,8 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from workbench.annotation.simulated import annotator
 from workbench.cohort.pool import Pool
 from workbench.errors import RunError
+from workbench.experiments.annotating import Annotating
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.stopping import enough, stop_rule
@@ -132,12 +136,22 @@ def train_first_round(config: RunConfig, compute: Compute) -> Work[None]:
     study = yield from prepare(config, compute, needs=needs)
     pool = _first_pool(config, study.data.pool)
     model = yield from _first_model(study)
-    yield from train_model(study, pool, 0, model, needs)
+    if config.annotator is None:  # else labels are of a ledger, which only the run has
+        yield from train_model(study, pool, 0, model, needs)
 
 
 def _first_pool(config: RunConfig, pool: Pool) -> Pool:
     schedule = config.schedule(pool)
+    if schedule.initial == 0:
+        return pool
     return pool.with_labeled(initial_rows(pool, schedule.initial, config.seed, schedule.unit), 0)
+
+
+def _annotating(config: RunConfig, folder: Path, study: Study) -> Annotating | None:
+    """The simulated annotator of a run, if it has one."""
+    if config.annotator is None:
+        return None
+    return Annotating(annotator(config.annotator), folder, study.data.labels)
 
 
 def load_round_model(run: Run, index: int, study: Study) -> nn.Module:
@@ -180,12 +194,13 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
     schedule = config.schedule(study.data.pool)
     pool: Pool = run.pool_after(study.data.pool)
     first = yield from _first_model(study)
-    model = first
-    if run.rounds and config.continue_weights:
-        model = load_round_model(run, len(run.rounds) - 1, study)
+    asking = load_round_model(run, len(run.rounds) - 1, study) if run.rounds else first
+    model = asking if config.continue_weights else first
+    annotating = _annotating(config, folder, study)
     for index in range(len(run.rounds), config.rounds + 1):
         if index == 0:
             pool = _first_pool(config, pool)
+            rows = np.flatnonzero(pool.labeled)
         else:
             rows = run.next_rows(pool)
             if not len(rows):
@@ -194,8 +209,13 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
             if config.retrain_manifold:
                 study = yield from prepare(config, compute, index, needs)
             study = replace(study, segmentation=config.segmentation_config(index))
+        if annotating is not None:
+            study = yield from annotating.label(study, rows, index, asking)
         budget = Budget(schedule.budget(index), schedule.unit)
         round = yield from run_round(study, pool, chosen, budget, index, model, tabulate=False)
+        if annotating is not None:
+            before = run.rounds[-1].annotated if run.rounds else {}
+            round = yield from annotating.told(round, study, before)
         if config.stop is not None:
             curve = [saved.validation["mean"] for saved in run.rounds]
             why = enough([*curve, round.validation["mean"]], stop_rule(config.stop))
@@ -203,5 +223,6 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
         run = run.append(round, len(study.data.cohort.cases))
         if round.stopped:
             break
-        model = round.model if config.continue_weights else first
+        asking = round.model
+        model = asking if config.continue_weights else first
     return run

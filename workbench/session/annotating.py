@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
-from workbench.annotation.entry import ANSWERS, clean_name
+from workbench.annotation.entry import ANSWERS, UNOPENED, clean_name
 from workbench.cohort.preprocess import without_blank_ends
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
@@ -155,8 +155,7 @@ class AnnotatingSession(QueueSession):
                 classes,
                 depth,
                 self.annotator,
-                self._asking,
-                started_from,
+                started_from=started_from,
             )
             self._writer.check(entry)
             self._drawing = Drawing(entry, [classes], 0, self._read_map)
@@ -178,7 +177,6 @@ class AnnotatingSession(QueueSession):
             "opened",
             depth=depth,
             annotator=annotator,
-            round=self._asking,
             started_from=history.part.started_from,
         )
         states: list[int | NDArray[np.uint8]] = [*history.undo, history.classes]
@@ -241,15 +239,10 @@ class AnnotatingSession(QueueSession):
                     f"It must be uint8 of the shape {drawing.classes.shape}, as the slice is."
                 )
                 return
-            if given.max() >= len(self.labels.classes):
-                self._refuse(
-                    f"The class {int(given.max())} was drawn. Classes are 0 to "
-                    f"{len(self.labels.classes) - 1}: {', '.join(self.labels.classes)}."
-                )
-                return
             entry = replace(
                 drawing.entry,
                 kind="stroke",
+                classes=given,
                 tool=tool,
                 active_seconds=active_seconds,
                 contour_mm=contour_mm,
@@ -275,7 +268,7 @@ class AnnotatingSession(QueueSession):
             if drawing is not None and drawing.can_redo:
                 self._step(drawing.redo())
 
-    def answer(self, kind: str, note: str = "") -> None:
+    def answer(self, kind: str, note: str = "", active_seconds: float = 0.0) -> None:
         """Say what becomes of the slice on the canvas, or of its whole volume.
 
         Of a volume every slice is answered: one that was never opened is taken as it would
@@ -288,6 +281,8 @@ class AnnotatingSession(QueueSession):
         note : str
             Why it is skipped: needed there. A reason that begins with "unusable" takes the
             slice out of the pool for good; what is skipped otherwise may be suggested later.
+        active_seconds : float
+            Time of work since the last stroke, idle time excluded.
         """
         with self._background.lock:
             drawing = self._on_canvas()
@@ -299,7 +294,8 @@ class AnnotatingSession(QueueSession):
             if kind == "skipped" and not note.strip():
                 self._refuse("Say why it is skipped: the reason is kept with it.")
                 return
-            entries = [drawing.answer(kind, note)]
+            answered = drawing.answer(kind, note)
+            entries = [replace(answered, active_seconds=active_seconds)]
             try:
                 self._writer.check(entries[0])
                 if kind == "done" and self._depths > 1:
@@ -357,14 +353,15 @@ class AnnotatingSession(QueueSession):
                 start = "empty"
             started_from, classes = self._beginning(row, depth, start)
             entry = replace(drawing.entry, kind="done", depth=depth, started_from=started_from)
-            entries.append(replace(entry, classes=classes, note="never opened"))
+            entries.append(replace(entry, classes=classes, note=UNOPENED))
         return entries
 
     def _keep(self, *entries: Entry) -> str:
         """Save entries of the canvas; return what could not be saved, or nothing."""
         drawing = self._drawing
         assert drawing is not None
-        problem = self._writer.append(*entries)
+        asking = self._asking
+        problem = self._writer.append(*(replace(each, round=asking) for each in entries))
         row = self._row_of[drawing.entry.sample]
         if problem:
             self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing
@@ -398,7 +395,7 @@ class AnnotatingSession(QueueSession):
             started_from=entry.started_from,
             can_undo=drawing.can_undo,
             can_redo=drawing.can_redo,
-            effort=self._effort_of(row, drawing.changed_pixels),
+            cost=self._cost_of(row, drawing.changed_pixels),
             saved=not problem,
             number=self._writer.number,
             words=" ".join(filter(None, [problem, also])),

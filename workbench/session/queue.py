@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation import Entry, LedgerLabels
+from workbench.annotation.costs import RoundCost, cost_of_round
 from workbench.annotation.history import SampleState, Totals
 from workbench.annotation.ledger import FILE_NAME
 from workbench.cohort.label_source import LabelSource
 from workbench.errors import LedgerError, WorkbenchError
+from workbench.experiments.runs import Run, rounds_of
 from workbench.session.drawing import Writer
 from workbench.session.saved import read_ledger_at, save
 from workbench.session.scoring import ScoringSession
-from workbench.session.tasks import Effort, Task
+from workbench.session.tasks import Cost, Task
 from workbench.strategies.base import Suggestions
 from workbench.study import Data
 from workbench.words import count
@@ -37,6 +39,7 @@ class QueueSession(ScoringSession):
     """A session that knows what is to be annotated, by whom it was, and how."""
 
     _writer: Writer
+    _run: Run | None = None
     #: Row of each name.
     _row_of: Mapping[str, int]
     #: The round whose training runs now; -1 for none.
@@ -56,9 +59,12 @@ class QueueSession(ScoringSession):
     @property
     def _asking(self) -> int:
         """The round that labels given now are for."""
-        if self._training >= 0:
-            return self._training + 1
-        return 0 if self.round is None else int(self.round.index) + 1
+        return max(self._training, self._trained) + 1
+
+    @property
+    def _trained(self) -> int:
+        """The last round of the run, -1 before the first."""
+        return -1 if self._run is None else len(self._run.rounds) - 1
 
     def _open_ledger(self, data: Data) -> None:
         """Take in the ledger of the run's folder; where there is none the first entry makes it."""
@@ -127,7 +133,7 @@ class QueueSession(ScoringSession):
         """Bring the pool in line with the answers; what was trained on stays labeled."""
         pool = self.pool
         labeled_in, eligible = pool.labeled_in.copy(), pool.eligible.copy()
-        trained = max(self._training, -1 if self.round is None else self.round.index)
+        trained = max(self._training, self._trained)
         for row, state in self._known.items():
             if _is_done(state):
                 if labeled_in[row] < 0:
@@ -222,11 +228,23 @@ class QueueSession(ScoringSession):
 
     def _save(self) -> None:
         """Write what a person chose and labeled since the last round."""
-        trained = -1 if self.round is None else int(self.round.index)
+        restored = self.round is not None or self._trained < 0
+        if not restored or self._behind():
+            return
         try:
-            save(self.folder, self.pool, trained, self.strategy, self.budget, self._ledger_at)
+            save(self.folder, self.pool, self._trained, self.strategy, self.budget, self._ledger_at)
         except WorkbenchError as error:
             self._fail("", error)
+
+    def _behind(self) -> str:
+        """Say that another kernel has gone on with this run, where one has; else nothing."""
+        there = rounds_of(self.folder) - 1
+        if there <= self._trained or there == self._training:
+            return ""
+        return (
+            f"Another kernel has trained round {there} in {self.folder}. Restart this one and open "
+            f"the run again to go on from there; what is drawn here is in the ledger."
+        )
 
     # ------------------------------------------------------------ what is asked of it
     def _annotators_of(self, row: int) -> tuple[str, ...]:
@@ -240,14 +258,33 @@ class QueueSession(ScoringSession):
                 return part.number
         return self._accepted.get((str(self.pool.ids[row]), depth), 0)
 
-    def _effort_of(self, row: int, changed_pixels: int) -> Effort:
+    def cost_so_far(self) -> RoundCost:
+        """Add up what the annotations of the present round cost, and the effort they saved.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger cannot be read, or there is none yet.
+        """
+        problem = self._writer.open()
+        if self._writer.ledger is None:
+            raise LedgerError(problem)
+        images = self.images
+        spacing = {
+            str(images.ids[row]): tuple(images.spacing[images.case_of[row]][1:].tolist())
+            for row in self._known
+        }
+        classes = len(self.labels.classes)
+        return cost_of_round(self._writer.ledger, self._asking, classes, spacing)
+
+    def _cost_of(self, row: int, changed_pixels: int) -> Cost:
         """What a sample has cost this person, also what could not be saved yet."""
         ledger, sample = self._writer.ledger, str(self.pool.ids[row])
         totals = Totals()
         if ledger is not None:
             totals = ledger.totals(sample=sample, annotator=self.annotator)[()]
         unsaved = [entry for entry in self._writer.waiting if entry.sample == sample]
-        return Effort(
+        return Cost(
             changed_pixels,
             totals.strokes + sum(entry.kind == "stroke" for entry in unsaved),
             totals.contour_mm + sum(entry.contour_mm for entry in unsaved),

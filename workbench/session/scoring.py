@@ -22,6 +22,8 @@ class ScoringSession(LearningSession):
         study, model = round.evidence.study, round.model
         data, compute, criterion = study.data, study.compute, study.segmentation.criterion
         rows = np.flatnonzero(data.labels.available)
+        if not len(rows):
+            return
 
         def work() -> Work[dict[str, NDArray[np.float64]]]:
             from workbench.training.predict import score_rows
@@ -44,8 +46,11 @@ class ScoringSession(LearningSession):
         self._background.start("scores", work(), lambda progress: None, ended)
 
     def _follow_random(self) -> None:
-        """Compute in idle time what random choice would have reached."""
+        """Compute in idle time what random choice would have reached, where references tell."""
         if self.study is None or self.busy or len(self.ghost) >= len(self.rounds):
+            return
+        data = self.study.data
+        if data.test_images is None or not data.labels.available[data.pool.eligible].all():
             return
         from workbench.session.ghost import random_curve
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from workbench.cohort.pool import SliceId, VolumeId
 from workbench.errors import LedgerError, SettingError
+from workbench.experiments.annotating import with_cost
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from workbench.models.compute import Compute
 
 __all__ = ["Session"]
+
+
+#: What is said where no case could be held out.
+UNTESTED = "No case with a label is held out for testing, so Dice cannot be measured."
 
 
 class Session(ToolSession):
@@ -84,6 +89,11 @@ class Session(ToolSession):
                 "every round, and all its rounds train for the same epochs. Leave transfer, "
                 "retrain_manifold and lists of epochs to `workbench simulate`."
             )
+        if config.annotator is not None:
+            raise SettingError(
+                "In a session people annotate, so the setting annotator, which imitates one, is "
+                "for `workbench simulate`. Who draws is session.annotator."
+            )
         if config.unit == "cases":
             raise SettingError(
                 "A session suggests slices, or volumes, one by one. Leave unit = 'cases' to "
@@ -93,7 +103,6 @@ class Session(ToolSession):
         budget = config.budget
         self.budget = budget if isinstance(budget, int) else 12  # a share is counted on opening
         self.steps = dict.fromkeys(STEPS, Step())
-        self._run: Run | None = None
         self._offer_next()
 
     # ------------------------------------------------------------ opening
@@ -114,6 +123,7 @@ class Session(ToolSession):
                 seed=config.split_seed,
                 cases=config.cases,
                 options=config.cohort_options(),
+                candidates=config.candidates,
             )
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)
@@ -129,13 +139,14 @@ class Session(ToolSession):
         self.data, self._compute, self._run = data, compute, run
         self.name = data.cohort.name
         self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
-        self.test_cases = tuple(data.test_images.cases)
+        self.test_cases = () if data.test_images is None else tuple(data.test_images.cases)
         self.pool = run.pool_after(data.pool)
         self._open_ledger(data)
         if not isinstance(self.config.budget, int):
             self.budget = self.config.schedule(self.pool).budget(0)
         foreground = "volume (mm³)" if data.images.of_volumes else "area (mm²)"
-        self.values = {f"foreground {foreground}": foreground_area(data.images, data.labels)}
+        if data.labels.available.any():
+            self.values = {f"foreground {foreground}": foreground_area(data.images, data.labels)}
         self.maps = {pixels.name: pixels}
         self.map_names = (pixels.name,)
         self.map_name = pixels.name
@@ -149,6 +160,14 @@ class Session(ToolSession):
             f"Opened {self.name}: {count(len(data.images.cases), 'case')} in the pool, "
             f"{len(self.test_cases):,} held out for testing."
         )
+        if not self.test_cases:
+            self._note(f"{UNTESTED} Its curve says how much is labeled, and no more.")
+        elif not data.pool.eligible.all():
+            without = count(int((~data.pool.eligible).sum()), self.noun)
+            self._note(
+                f"{without} without a reference are not suggested. To annotate them, set "
+                f'candidates = "all".'
+            )
         for problem in data.cohort.problems[:5]:
             self._note(f"{problem.case}: {problem.sentence}" if problem.case else problem.sentence)
         self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
@@ -169,13 +188,16 @@ class Session(ToolSession):
             self._refuse_busy()
             return
         self.catch_up()
+        behind = self._behind()
+        if behind:
+            self._refuse(behind)
+            return
         if self.round is None and not self._ask_for_initial():
             return
         if self.study is None:
             self._learn(self.z_dim, self.start_round)
             return
-        trained = -1 if self.round is None else int(self.round.index)
-        fresh = self.pool.labeled_in > trained
+        fresh = self.pool.labeled_in > self._trained
         if not fresh.any():
             self._refuse(
                 "Nothing was labeled since the last round. Label the suggestions first, then "
@@ -187,7 +209,7 @@ class Session(ToolSession):
         except LedgerError as error:
             self._refuse(error)
             return
-        index = trained + 1  # also for what was labeled while a training ran that was stopped
+        index = self._trained + 1  # also for what was labeled while a training ran that was stopped
         pool = replace(self.pool, labeled_in=np.where(fresh, index, self.pool.labeled_in))
         self.pool = pool
         study = replace(self.study, data=replace(self.study.data, labels=labels))
@@ -196,9 +218,13 @@ class Session(ToolSession):
         assert run is not None
         self._training, self._ledger_at = index, {**self._ledger_at, str(index): number}
         self._save()
+        ledger = self._writer.ledger if labels is not self.labels else None
+        before = self.round.annotated if self.round is not None else {}
 
         def work() -> Work[tuple[Round, Run]]:
             round = yield from run_round(study, pool, strategy, budget, index, initial)
+            if ledger is not None:
+                round = with_cost(round, study, ledger, before)
             return round, run.append(round)
 
         def ended(result: tuple[Round, Run]) -> None:
@@ -290,9 +316,10 @@ class Session(ToolSession):
         self.round, self.rounds = last, rounds
         self.losses = {**self.losses, "model": last.losses}
         labeled = count(int(last.pool.labeled.sum()), f"labeled {self.noun}")
-        learned = f"{labeled}, mean Dice {last.metrics.get('mean', float('nan')):.2f}"
+        told = f"mean Dice {last.metrics['mean']:.2f}" if last.metrics else "not tested"
+        learned = f"{labeled}, {told}"
         self._mark("model", "ready", learned)
-        self._mark("curve", "ready", count(len(rounds), "round"))
+        self._mark("curve", "ready", count(len(rounds), "round") if last.metrics else UNTESTED)
         return learned
 
     # ------------------------------------------------------------ saved state

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Editing", "Effort", "Task", "TaskState"]
+__all__ = ["Cost", "Editing", "Task", "TaskState"]
 
 TaskState = Literal["suggested", "in progress", "done", "unsure", "skipped"]
 
@@ -44,7 +44,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Effort:
+class Cost:
     """What the annotation of one slice, or volume, has cost its annotator so far.
 
     Parameters
@@ -89,7 +89,7 @@ class Editing:
         "prediction", "annotation", "empty" or "mask".
     can_undo, can_redo : bool
         Whether there is anything to undo, or to redo.
-    effort : Effort
+    cost : Cost
         What it has cost so far.
     saved : bool
         Whether everything drawn is in the ledger.
@@ -108,7 +108,7 @@ class Editing:
     started_from: str
     can_undo: bool
     can_redo: bool
-    effort: Effort
+    cost: Cost
     saved: bool = True
     number: int = 0
     words: str = ""
@@ -116,9 +116,9 @@ class Editing:
     @property
     def strokes(self) -> int:
         """Strokes drawn."""
-        return self.effort.strokes
+        return self.cost.strokes
 
     @property
     def active_seconds(self) -> float:
         """Time of work, idle time excluded."""
-        return self.effort.active_seconds
+        return self.cost.active_seconds

@@ -53,11 +53,12 @@ def cut_patches(
     parts = []
     for place, sample in enumerate(samples):
         marked = labels[place].numpy().ravel() != 0
+        share = FOREGROUND_SHARE if marked.any() and not marked.all() else float(marked.all())
         drawn = np.random.SeedSequence((seed, round, epoch, int(sample))).generate_state(1)
         (middle,) = generate_pos_neg_label_crop_centers(
             sides,
             1,
-            FOREGROUND_SHARE,
+            share,
             shape,
             np.flatnonzero(marked),
             np.flatnonzero(~marked),
