@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.annotation.entry import pack, unpack
-from workbench.annotation.ledger import stacked
+from workbench.annotation.history import stacked
 from workbench.cohort.label_source import LabelSource
 from workbench.errors import LedgerError
 from workbench.files import content_key
