@@ -83,7 +83,7 @@ class LearningCurves(View):
         )
         self.latest = (
             f"Round {last.index}, {count(int(last.pool.labeled.sum()), f'labeled {self.noun}')}: "
-            f"Dice {numbers}."
+            f"{f'Dice {numbers}' if numbers else 'no case is held out to measure Dice on'}."
         )
 
     def _show_ghost(self) -> None:
@@ -115,7 +115,7 @@ class LearningCurves(View):
 
     def still(self) -> list[Any]:
         """Draw the curves as a figure, for a report."""
-        if not self.session.rounds:
+        if not self.session.rounds or not self.session.rounds[-1].metrics:
             return []
         from workbench.reports.figures import learning_curve_figure
 

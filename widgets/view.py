@@ -128,4 +128,4 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
             self.message = str(error)
         finally:
             if "ticket" in content:
-                self.send({"done": content["ticket"]})
+                self.send({"done": content["ticket"], "message": self.message})

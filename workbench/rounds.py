@@ -65,7 +65,7 @@ class Round:
     suggestions : Suggestions
         What the strategy asks for next.
     metrics : mapping of str to float
-        Dice of the test cases by region, and their ``"mean"``.
+        Dice of the test cases by region, and their ``"mean"``; empty where there are none.
     seconds : mapping of str to float
         Wall time of ``"training"``, ``"scoring"`` and ``"suggesting"``.
     cases : mapping
@@ -121,7 +121,7 @@ def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
         "slices": len(rows) * math.prod(shape[:-2]),
         "cases": len(np.unique(pool.case_of[rows])),
         "pixels": len(rows) * math.prod(shape),
-        "foreground_pixels": int(np.nansum(foreground_pixels(labels)[rows])),
+        "foreground_pixels": int(np.nansum(foreground_pixels(labels, rows))),
     }
 
 
@@ -287,7 +287,9 @@ def run_round(
     model = done.network
     trained = time.perf_counter()
     data = study.data
-    cases = yield from score_cases(model, data.test_images, data.test_labels, study.compute)
+    cases: CaseScores = {}
+    if data.test_images is not None and data.test_labels is not None:
+        cases = yield from score_cases(model, data.test_images, data.test_labels, study.compute)
     validation: Mapping[str, float] = {}
     if data.validation is not None:
         held = data.validation

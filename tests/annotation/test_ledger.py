@@ -5,27 +5,9 @@ import sqlite3
 import numpy as np
 import pytest
 
+from tests.annotation.made import SAMPLE, picture
 from workbench.annotation import Entry, Ledger, Totals
 from workbench.errors import LedgerError
-
-SAMPLE = "case_01/axial/0007"
-
-
-def picture(*filled, shape=(16, 24), value=1):
-    """A label map in which some pixels, counted along the rows, have a class."""
-    classes = np.zeros(shape, np.uint8)
-    classes.ravel()[list(filled)] = value
-    return classes
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    with Ledger(
-        tmp_path / "run/annotations.sqlite",
-        images_key="k",
-        classes=("background", "tumor", "edema"),
-    ) as opened:
-        yield opened
 
 
 def again(ledger):

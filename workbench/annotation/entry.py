@@ -20,7 +20,17 @@ from numpy.typing import NDArray
 from workbench.cohort.cohort import IGNORED
 from workbench.errors import LedgerError
 
-__all__ = ["ANSWERS", "DRAWN", "Entry", "checked", "clean_name", "pack", "row_check", "unpack"]
+__all__ = [
+    "ANSWERS",
+    "DRAWN",
+    "Entry",
+    "checked",
+    "clean_name",
+    "is_whole",
+    "pack",
+    "row_check",
+    "unpack",
+]
 
 #: What ends the work on a slice.
 ANSWERS = ("done", "unsure", "skipped")
@@ -63,7 +73,7 @@ class Entry:
     note : str
         The reason of "skipped", or free words.
     number : int
-        Given by the ledger: 1, 2, 3, … without gaps.
+        Given by the ledger: 1, 2, 3, …; a recovered ledger lacks those that were lost.
     time : float
         Given by the ledger: seconds since 1970, UTC.
     """
@@ -221,3 +231,11 @@ def _map_check(shape: tuple[int, ...], content: bytes) -> int:
 def row_check(values: tuple[Any, ...], packed: bytes | None) -> int:
     """CRC-32 of everything else in a row."""
     return zlib.crc32(packed or b"", zlib.crc32(json.dumps(values).encode()))
+
+
+def is_whole(row: tuple[Any, ...]) -> bool:
+    """Tell whether a row, its last values the checksum and the packed map, is as it was written."""
+    try:
+        return bool(row_check(row[:-2], row[-1]) == row[-2])
+    except TypeError:  # a damaged row holds values of other types
+        return False

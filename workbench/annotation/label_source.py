@@ -36,6 +36,9 @@ class LedgerLabels:
         The slices or volumes; their order and size.
     reference : LabelSource, optional
         Labels of the rows that nobody answered "done".
+    until : int, optional
+        Number of the last entry that counts; all if not given. A round that is read from its
+        folder finds the labels that it was trained on.
     classes, regions : optional
         As of `LabelSource`; those of `reference` if not given.
 
@@ -57,6 +60,7 @@ class LedgerLabels:
         ledger: Ledger,
         store: Samples,
         reference: LabelSource | None = None,
+        until: int | None = None,
         classes: Sequence[str] = (),
         regions: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
@@ -68,7 +72,7 @@ class LedgerLabels:
         #: Row to depth to checksum and packed label map.
         self._maps: dict[int, dict[int, tuple[int, bytes]]] = {}
         digest = hashlib.sha256()
-        for (sample, depth), number in sorted(ledger.accepted().items()):
+        for (sample, depth), number in sorted(ledger.accepted(until).items()):
             if sample not in rows:
                 continue
             drawn = ledger.read(number).classes

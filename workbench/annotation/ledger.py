@@ -18,14 +18,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation.agreement import Agreement, Conflict, compare_annotators
-from workbench.annotation.entry import Entry, checked, clean_name, pack, row_check, unpack
+from workbench.annotation.entry import (
+    Entry,
+    checked,
+    clean_name,
+    is_whole,
+    pack,
+    row_check,
+    unpack,
+)
 from workbench.annotation.history import (
     History,
     Line,
@@ -36,10 +44,12 @@ from workbench.annotation.history import (
 )
 from workbench.annotation.schema import (
     COLUMNS,
+    INSERT,
     check_beginning,
     check_kind,
     connect,
     copied,
+    damaged,
     prepare,
     told,
     transaction,
@@ -52,11 +62,13 @@ __all__ = ["FILE_NAME", "Ledger"]
 #: What the ledger of a run is called.
 FILE_NAME = "annotations.sqlite"
 
-_INSERT = (
-    f"INSERT INTO entries ({', '.join(COLUMNS)}, row_check, map) "
-    f"VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
-)
 _LINES = f"SELECT {', '.join(Line._fields)} FROM entries"
+#: Types of the values of undamaged rows, with a label map and without.
+_LINE_TYPES = {(str, int, str, int, str, int, float, float, str, of) for of in (int, NoneType)}
+_ENTRY_TYPES = {
+    (int, float, str, int, str, str, int, str, str, float, float, str, of, of, of)
+    for of in (int, NoneType)
+}
 
 
 class Ledger:
@@ -96,33 +108,39 @@ class Ledger:
         with told(self.path), self._closing:
             self._connection, self.writable = self._open(images_key, tuple(classes))
             check_kind(self.path, self._connection)
-            key, names = self._connection.execute("SELECT * FROM ledger").fetchone()
-            self.images_key, self.classes = key or images_key, tuple(json.loads(names) or classes)
+            key, names = self._beginning()
+            self.images_key, self.classes = key or images_key, names or tuple(classes)
             self._check_cohort(images_key, tuple(classes))
+            self._file = self.path.stat()
             self._closing = self._closing.pop_all()  # all went well: keep it open
 
     def _open(self, images_key: str, classes: tuple[str, ...]) -> tuple[sqlite3.Connection, bool]:
         path = self.path
-        if path.exists() and path.stat().st_size:
+        there = path.exists() and path.stat().st_size > 0
+        if there:
             check_beginning(path)
-            writable = _may_write(path) and _may_write(path.parent)
-        else:
+        if not there or (_may_write(path) and _may_write(path.parent)):
             path.parent.mkdir(parents=True, exist_ok=True)
-            writable = True
-        connection = self._connect(path, read_only=not writable)
-        if writable:
+            connection = self._connect(path)
             prepare(connection, images_key, classes)
             return connection, True
         try:
-            connection.execute("SELECT count(*) FROM ledger")
+            return self._connect(path, read_only=True), False
         except sqlite3.OperationalError:  # its log cannot be opened where nothing may be written
-            connection = self._connect(self._closing.enter_context(copied(path)))
-        return connection, False
+            return self._connect(self._closing.enter_context(copied(path))), False
 
     def _connect(self, path: Path, read_only: bool = False) -> sqlite3.Connection:
         connection = connect(path, read_only)
         self._closing.callback(connection.close)
         return connection
+
+    def _beginning(self) -> tuple[str, tuple[str, ...]]:
+        row = self._connection.execute("SELECT images_key, classes FROM ledger").fetchone()
+        try:
+            key, names = row
+            return str(key), tuple(str(each) for each in json.loads(names))
+        except (TypeError, ValueError) as error:
+            raise damaged(self.path, "it does not say what it holds") from error
 
     def _check_cohort(self, images_key: str, classes: tuple[str, ...]) -> None:
         if images_key and images_key != self.images_key:
@@ -161,6 +179,7 @@ class Ledger:
                 f"{self.path} is read-only, so nothing can be annotated there. Allow writing in "
                 f"{self.path.parent}, then open it again."
             )
+        self._check_place()
         packed = [(None, None) if e.classes is None else pack(e.classes) for e in ready]
         with self._reading() as connection, transaction(connection):
             (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM entries").fetchone()
@@ -170,13 +189,27 @@ class Ledger:
             ):
                 kept = replace(entry, number=number, time=time.time())
                 values = _values(kept, check)
-                connection.execute(_INSERT, (*values, row_check(values, content), content))
+                connection.execute(INSERT, (*values, row_check(values, content), content))
                 written.append(kept)
         return tuple(written)
 
+    def _check_place(self) -> None:
+        """Refuse to write into a file that was deleted or replaced: it would be lost."""
+        try:
+            there = os.path.samestat(self.path.stat(), self._file)
+        except OSError:
+            there = False
+        if not there:
+            raise LedgerError(
+                f"{self.path} was moved, deleted or replaced while it was open, so nothing can be "
+                f"saved in it. Put it back, or open the run again where it is now."
+            )
+
     # ------------------------------------------------------------------ reading
     def __len__(self) -> int:
-        return self.last
+        with self._reading() as connection:
+            (entries,) = connection.execute("SELECT count(*) FROM entries").fetchone()
+        return int(entries)
 
     @property
     def last(self) -> int:
@@ -235,16 +268,23 @@ class Ledger:
             parts_of(lines)[sample].parts[0],
         )
 
-    def states(self) -> Mapping[str, SampleState]:
-        """Return what was done on every sample that was ever opened; reads no label map."""
-        return parts_of(sorted(self._lines(), key=lambda line: line.number))
+    def states(self, until: int | None = None) -> Mapping[str, SampleState]:
+        """Return what was done on every sample that was ever opened; reads no label map.
 
-    def accepted(self) -> Mapping[tuple[str, int], int]:
+        Parameters
+        ----------
+        until : int, optional
+            Number of the last entry that counts: what was known at an earlier time.
+        """
+        lines = self._lines() if until is None else self._lines("WHERE number <= ?", (until,))
+        return parts_of(sorted(lines, key=lambda line: line.number))
+
+    def accepted(self, until: int | None = None) -> Mapping[tuple[str, int], int]:
         """Return the entries that training uses: (sample, depth) to number.
 
-        Of several people's answers "done" the last one counts.
+        Of several people's answers "done" the last one counts; `until` is that of `states`.
         """
-        return _accepted(self.states().values())
+        return _accepted(self.states(until).values())
 
     def latest(self, sample: str, slices: int | None = None) -> NDArray[np.uint8] | None:
         """Return the label map that training uses; None if nobody answered "done".
@@ -339,36 +379,34 @@ class Ledger:
 
     def _lines(self, rest: str = "", values: tuple[Any, ...] = ()) -> list[Line]:
         with self._reading() as connection:
-            return [Line(*row) for row in connection.execute(f"{_LINES} {rest}", values)]
+            rows = connection.execute(f"{_LINES} {rest}", values).fetchall()
+        self._check_types(rows, _LINE_TYPES)
+        return [Line(*row) for row in rows]
+
+    def _check_types(self, rows: Sequence[tuple[Any, ...]], allowed: Any) -> None:
+        """Refuse rows that were not written so; whether they are whole, their checksums tell."""
+        for row in rows:
+            if tuple(map(type, row)) not in allowed:
+                raise damaged(self.path, f"an entry of {row[0]} cannot be read")
 
     def _select(self, where: str, values: tuple[Any, ...], maps: bool) -> tuple[Entry, ...]:
-        last = "map" if maps else "NULL"
-        asked = f"SELECT {', '.join(COLUMNS)}, {last} FROM entries {where} ORDER BY number"
+        further = ", row_check, map" if maps else ""
+        asked = f"SELECT {', '.join(COLUMNS)}{further} FROM entries {where} ORDER BY number"
         with self._reading() as connection:
             rows = connection.execute(asked, values).fetchall()
-        try:
-            return tuple(entry_of(row[:-1], row[-1]) for row in rows)
-        except ValueError as error:
-            raise LedgerError(f"{self.path} is damaged: {error}.") from error
+        if not maps:
+            self._check_types(rows, _ENTRY_TYPES)
+            return tuple(_entry(row) for row in rows)
+        for row in rows:
+            if not is_whole(row):
+                raise damaged(self.path, f"entry {row[0]} is not as it was written")
+        return tuple(_entry(row[:-2], row[-1]) for row in rows)
 
 
-def entry_of(values: tuple[Any, ...], packed: bytes | None) -> Entry:
-    """Make an entry of a row.
-
-    Raises
-    ------
-    ValueError
-        If its label map is damaged; it is named.
-    """
+def _entry(values: tuple[Any, ...], packed: bytes | None = None) -> Entry:
     named = dict(zip(COLUMNS, values, strict=True))
     height, width, check = (named.pop(name) for name in ("height", "width", "map_check"))
-    try:
-        classes = None if packed is None else unpack(height, width, check, packed)
-    except ValueError as error:
-        raise ValueError(
-            f"the label map of entry {named['number']} ({named['sample']}) cannot be read ({error})"
-        ) from error
-    return Entry(classes=classes, **named)
+    return Entry(classes=None if packed is None else unpack(height, width, check, packed), **named)
 
 
 def stacked(

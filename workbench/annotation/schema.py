@@ -13,21 +13,26 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from workbench.errors import LedgerError
 
 __all__ = [
-    "APPLICATION",
     "COLUMNS",
-    "VERSION",
+    "HOW_TO_RECOVER",
+    "INSERT",
+    "MAGIC",
     "check_beginning",
     "check_kind",
+    "check_version",
     "connect",
     "copied",
+    "damaged",
+    "make_tables",
     "prepare",
     "told",
     "transaction",
@@ -45,8 +50,7 @@ LOG_PAGES = 100
 #: First bytes of every SQLite file.
 MAGIC = b"SQLite format 3\x00"
 HOW_TO_RECOVER = (
-    "workbench.annotation.recovery.recover reads what can be read into a new ledger, and keeps the "
-    "old one aside."
+    "'workbench recover RUN' reads what can be read into a new ledger, and keeps the old one aside."
 )
 
 #: Columns of an entry in the order of its checksum; the packed label map follows them.
@@ -67,6 +71,8 @@ TABLES = (
     """CREATE INDEX by_sample ON entries
         (sample, depth, annotator, number, kind, round, time, active_seconds, started_from,
          map_check)""",
+)
+TRIGGERS = (
     """CREATE TRIGGER in_order BEFORE INSERT ON entries
         WHEN NEW.number != (SELECT coalesce(max(number), 0) + 1 FROM entries)
         BEGIN SELECT RAISE(ABORT, 'entries are numbered 1, 2, 3, …'); END""",
@@ -77,10 +83,20 @@ TABLES = (
         for verb in ("update", "delete")
     ),
 )
+INSERT = (
+    f"INSERT INTO entries ({', '.join(COLUMNS)}, row_check, map) "
+    f"VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
+)
 
 
 def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
-    """Open a SQLite file so that what is committed survives a power cut."""
+    """Open a SQLite file so that what is committed survives a power cut.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it cannot be opened there, such as one with a log in a folder that is read-only.
+    """
     mode = "ro" if read_only else "rwc"
     connection = sqlite3.connect(
         f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}",
@@ -89,26 +105,42 @@ def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def prepare(connection: sqlite3.Connection, images_key: str, classes: tuple[str, ...]) -> None:
+def prepare(connection: sqlite3.Connection, images_key: str, classes: Sequence[str]) -> None:
     """Make the tables in an empty file, once, however many processes try."""
     if _is_empty(connection):
         with transaction(connection):
             if _is_empty(connection):  # still, now that no other process can write
-                for statement in TABLES:
-                    connection.execute(statement)
-                connection.execute(
-                    "INSERT INTO ledger VALUES (?, ?)", (images_key, json.dumps(list(classes)))
-                )
-                connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+                make_tables(connection, images_key, classes)
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         with suppress(sqlite3.OperationalError):  # in use: as it is, it is as safe, only slower
             connection.execute("PRAGMA journal_mode = WAL")
+
+
+def make_tables(
+    connection: sqlite3.Connection,
+    images_key: str,
+    classes: Sequence[str],
+    rows: Iterable[tuple[Any, ...]] = (),
+) -> None:
+    """Make the tables, with rows that were recovered: numbers may be missing among these."""
+    for statement in TABLES:
+        connection.execute(statement)
+    connection.execute("INSERT INTO ledger VALUES (?, ?)", (images_key, json.dumps(list(classes))))
+    connection.executemany(INSERT, rows)
+    for statement in TRIGGERS:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
@@ -138,6 +170,11 @@ def check_kind(path: Path, connection: sqlite3.Connection) -> None:
             f"{path} is a database of another program, not a ledger of annotations. Choose the "
             f"annotations.sqlite of a run."
         )
+    check_version(path, version)
+
+
+def check_version(path: Path, version: int) -> None:
+    """Refuse a ledger of a newer version."""
     if version > VERSION:
         raise LedgerError(
             f"{path} was written by a newer version of the workbench (ledgers of form {version}; "
@@ -173,14 +210,19 @@ def told(path: Path) -> Iterator[None]:
     """Turn what SQLite raises into a sentence."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise LedgerError(_sentence(path, error)) from error
 
 
-def _sentence(path: Path, error: sqlite3.Error | OSError) -> str:
+def damaged(path: Path, what: object) -> LedgerError:
+    """Say that a ledger cannot be read as it was written, and what to do."""
+    return LedgerError(f"{path} is damaged ({what}). Nothing was changed. {HOW_TO_RECOVER}")
+
+
+def _sentence(path: Path, error: Exception) -> str:
     name = str(getattr(error, "sqlite_errorname", ""))
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return f"{path} is damaged ({error}). Nothing was changed; {HOW_TO_RECOVER}"
+    if isinstance(error, UnicodeDecodeError) or name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+        return str(damaged(path, error))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return (
             f"{path} has been written by another process for {PATIENCE:.0f} seconds, so nothing "

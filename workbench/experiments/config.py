@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from workbench.annotation.simulated import annotator
 from workbench.cohort.cohort import AUTO, CohortOptions
@@ -24,6 +24,7 @@ from workbench.experiments.schedule import (
 from workbench.experiments.stopping import stop_rule
 from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Unit
+from workbench.study import Candidates
 from workbench.training.settings import ManifoldConfig, SegmentationConfig
 
 if TYPE_CHECKING:
@@ -67,8 +68,11 @@ class RunConfig:
         Seed of the VAE, apart from that of the run.
     cases : int or None
         Number of phantom cases, or of a cohort's to use, spread evenly over all of them.
-    layout, task, unknown_labels, resample
+    layout, task, unknown_labels, resample, labels
         How the cohort's files are understood; see `CohortOptions`.
+    candidates : {"auto", "referenced", "all"}
+        Which slices may be suggested, where a person annotates; see `open_data`. A simulated run
+        suggests those with a reference, always.
     test_fraction : float
         Share of the cases held out for testing.
     validation_fraction : float
@@ -123,6 +127,8 @@ class RunConfig:
     resample: bool = False
     validation_fraction: float = 0.0
     stop: Mapping[str, Any] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    candidates: Candidates = "auto"
     annotator: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -133,6 +139,11 @@ class RunConfig:
         if self.precision not in PRECISIONS:
             raise SettingError(
                 f"precision is {self.precision!r}. Choose one of: {', '.join(PRECISIONS)}."
+            )
+        if self.candidates not in get_args(Candidates):
+            raise SettingError(
+                f"candidates is {self.candidates!r}. Choose one of: "
+                f"{', '.join(get_args(Candidates))}."
             )
         for name in ("rounds", "seed", "split_seed", "manifold_seed"):
             _check_whole(name, getattr(self, name), 0)
@@ -235,7 +246,13 @@ class RunConfig:
 
     def cohort_options(self) -> CohortOptions:
         """Build what `open_cohort` takes."""
-        return CohortOptions(self.layout, self.task, self.unknown_labels, self.resample)  # type: ignore[arg-type]
+        return CohortOptions(
+            self.layout,
+            self.task,
+            self.unknown_labels,  # type: ignore[arg-type]
+            self.resample,
+            self.labels,
+        )
 
     def image_recipe(self) -> Recipe | VolumeRecipe:
         """Build the recipe of the image store."""
