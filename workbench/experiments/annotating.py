@@ -179,8 +179,8 @@ def effort_correlation(round: Round, reference: LabelSource) -> Work[dict[str, f
     predicted = np.asarray(evidence[needs[0]])[free]
     if len(np.unique(predicted)) < 2 or len(np.unique(measured)) < 2:
         return {}
-    found = float(spearmanr(predicted, measured).statistic)
-    return {"spearman": found, "spearman_rows": len(free)}
+    correlation = float(spearmanr(predicted, measured).statistic)
+    return {"spearman": correlation, "spearman_rows": len(free)}
 
 
 def _pixel(study: Study, row: int) -> tuple[float, float]:
