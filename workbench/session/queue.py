@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation import Entry, LedgerLabels
+from workbench.annotation import Entry, LedgerLabels, images_key
 from workbench.annotation.costs import RoundCost, cost_of_round
 from workbench.annotation.history import SampleState, Totals
 from workbench.annotation.ledger import FILE_NAME
@@ -71,7 +71,7 @@ class QueueSession(ScoringSession):
         self._row_of = {str(each): row for row, each in enumerate(data.pool.ids)}
         self._ledger_at = read_ledger_at(self.folder)
         path = self.folder / FILE_NAME
-        self._writer = Writer(path, data.images.key, data.labels.classes)
+        self._writer = Writer(path, images_key(data.images), data.labels.classes)
         if path.exists():
             problem = self._writer.open()
             if problem:
