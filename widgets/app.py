@@ -20,6 +20,7 @@ from widgets.header import Header
 from widgets.inspector import Inspector
 from widgets.latent_map import LatentMap
 from widgets.learning_curves import LearningCurves
+from widgets.mask_editor import MaskEditor
 from widgets.step_rail import StepRail
 from widgets.tabs import Tabs
 from widgets.training_panel import TrainingPanel
@@ -74,17 +75,20 @@ class Workbench(ipywidgets.Box):  # type: ignore[misc]
         self.header = Header(session)
         self.steps = StepRail(session)
         self.map = LatentMap(session)
+        self.editor = MaskEditor(session)
         self.cohort = CohortPanel(session)
         self.training = TrainingPanel(session)
         self.inspector = Inspector(session)
         self.tuning = TuningPanel(session)
         self.curves = LearningCurves(session)
         self.activity = Activity(session)
-        tabs = Tabs(names=["Map", "Cohort", "Training", "Curve"])
+        tabs = Tabs(names=["Map", "Annotate", "Cohort", "Training", "Curve"])
         # the curve is shown twice, small below and large in its tab: one view, drawn twice
         panes = [
             _area(ipywidgets.Box([view]), f"sw-pane sw-pane-{i}")
-            for i, view in enumerate([self.map, self.cohort, self.training, self.curves])
+            for i, view in enumerate(
+                [self.map, self.editor, self.cohort, self.training, self.curves]
+            )
         ]
         center = _area(ipywidgets.Box([tabs, *panes]), "sw-area-center")
         grid = ipywidgets.Box(
@@ -119,6 +123,7 @@ class Workbench(ipywidgets.Box):  # type: ignore[misc]
             self.steps,
             self.map,
             self.inspector,
+            self.editor,
             self.tuning,
             self.curves,
             self.training,

@@ -131,24 +131,11 @@ export default {
       requestAnimationFrame(paint);
     }
 
-    async function read(bytes, [low, high]) {
-      const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-      const { width, height } = bitmap;
-      const canvas = new OffscreenCanvas(width, height);
-      const context = canvas.getContext("2d", { willReadFrequently: true });
-      context.drawImage(bitmap, 0, 0);
-      const { data } = context.getImageData(0, 0, width, height);
-      const values = new Float32Array(width * height);
-      for (let i = 0; i < values.length; i += 1) values[i] = low + (high - low) * (data[4 * i] * 256 + data[4 * i + 1]) / 65535;
-      bitmap.close();
-      return { values, width, height };
-    }
-
     async function load() {
       const mine = ++stamp;
       const pictures = model.get("pictures");
       const ranges = model.get("ranges");
-      const entries = await Promise.all(Object.entries(pictures).map(async ([key, bytes]) => [key, await read(bytes, ranges[key])]));
+      const entries = await Promise.all(Object.entries(pictures).map(async ([key, bytes]) => [key, await sw.picture(bytes, ranges[key])]));
       if (mine !== stamp) return; // a newer slice came meanwhile
       decoded.clear();
       for (const [key, picture] of entries) decoded.set(key, picture);
@@ -265,24 +252,10 @@ export default {
       const sx = canvas.width / picture.width;
       const sy = canvas.height / picture.height;
       const [reference, prediction] = model.get("info").colors;
-      outline(context, sw.array(Float32Array, model.get("reference")), sx, sy, ratio, reference, []);
-      outline(context, sw.array(Float32Array, model.get("prediction")), sx, sy, ratio, prediction, [4, 3]);
+      const drawn = (name, color, dash) => sw.outline(context, sw.array(Float32Array, model.get(name)), { kx: sx, ky: sy, ratio, color, dash });
+      drawn("reference", reference, []);
+      drawn("prediction", prediction, [4, 3]);
     }
-    function outline(context, points, sx, sy, ratio, color, dash) {
-      context.strokeStyle = color;
-      context.lineWidth = 1.5 * ratio;
-      context.setLineDash(dash.map((d) => d * ratio));
-      context.beginPath();
-      let pen = false;
-      for (let i = 0; i < points.length; i += 2) {
-        if (Number.isNaN(points[i])) { pen = false; continue; }
-        if (pen) context.lineTo(points[i] * sx, points[i + 1] * sy);
-        else context.moveTo(points[i] * sx, points[i + 1] * sy);
-        pen = true;
-      }
-      context.stroke();
-    }
-
     function paint() {
       for (const [key, { canvas }] of tiles) paintTile(key, canvas);
       if (large.open) paintTile(large.dataset.key, large.querySelector("canvas"));

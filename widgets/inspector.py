@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from traitlets import Bool, Bytes, Dict, Int, Unicode
 
-from widgets.pictures import contours, deep_png, on_black, outside, telling, window
+from widgets.pictures import LETTERS, contours, deep_png, on_black, outside, telling, window
 from widgets.view import View, packed
 from workbench.errors import WorkbenchError
 from workbench.inspection import Inspection
@@ -33,13 +33,6 @@ __all__ = ["Inspector"]
 
 #: Seconds that changes are collected before pictures are computed.
 SETTLE = 0.03
-
-#: Letters at the left, right, top and bottom of a picture as it is displayed.
-LETTERS = {
-    "axial": ("R", "L", "A", "P"),
-    "coronal": ("R", "L", "S", "I"),
-    "sagittal": ("A", "P", "S", "I"),
-}
 
 EMPTY = (
     "Choose a {noun}: click a point on the map or a thumbnail of the cohort. Its pictures, and "

@@ -88,7 +88,8 @@ class LearningCurves(View):
         )
         self.latest = (
             f"Round {last.index}, {count(int(last.pool.labeled.sum()), f'labeled {self.noun}')}: "
-            f"Dice {numbers}. {self.enough}".strip()
+            f"{f'Dice {numbers}' if numbers else 'no case is held out to measure Dice on'}. "
+            f"{self.enough}".strip()
         )
 
     def _enough(self) -> str:
@@ -125,7 +126,7 @@ class LearningCurves(View):
 
     def still(self) -> list[Any]:
         """Draw the curves as a figure, for a report."""
-        if not self.session.rounds:
+        if not self.session.rounds or not self.session.rounds[-1].metrics:
             return []
         from workbench.reports.figures import learning_curve_figure
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "LETTERS",
     "contours",
     "deep_png",
     "grey",
@@ -27,6 +28,13 @@ __all__ = [
     "telling",
     "window",
 ]
+
+#: Letters at the left, right, top and bottom of a picture as it is displayed.
+LETTERS = {
+    "axial": ("R", "L", "A", "P"),
+    "coronal": ("R", "L", "S", "I"),
+    "sagittal": ("A", "P", "S", "I"),
+}
 
 #: Percentiles between which a picture is shown before anybody drags.
 SHOWN = (0.5, 99.5)

@@ -24,7 +24,7 @@ ABOUT = {
     "manifold": ("Manifold", "Training", "A VAE gives every {noun} a place in latent space."),
     "model": ("Model", "Training", "A U-Net learns from the labeled {noun}s."),
     "suggest": ("Suggest", "Map", "The query strategy asks for the {noun}s to label next."),
-    "annotate": ("Annotate", "Map", "The suggested {noun}s get their labels."),
+    "annotate": ("Annotate", "Annotate", "The suggested {noun}s get their labels."),
     "curve": ("Curve", "Curve", "Dice on the test cases, round by round."),
 }
 

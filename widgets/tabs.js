@@ -26,6 +26,7 @@ export default {
         pane.setAttribute("aria-labelledby", `${id}-${i}`);
         pane.classList.toggle("sw-away", i !== index);
       });
+      if (root) root.dataset.tab = names[index]; // the layout of a tab may be its own
       window.dispatchEvent(new Event("resize"));
     }
     list.addEventListener("keydown", (event) => {

@@ -37,6 +37,36 @@ const sw = (() => {
     return new kind(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
   }
 
+  // A picture with 16 bits a pixel (widgets.pictures.deep_png) as values; range: those of 0 and 65,535.
+  async function picture(bytes, [low, high]) {
+    const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+    const { width, height } = bitmap;
+    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    context.drawImage(bitmap, 0, 0);
+    const { data } = context.getImageData(0, 0, width, height);
+    const values = new Float32Array(width * height);
+    for (let i = 0; i < values.length; i += 1) values[i] = low + (high - low) * (data[4 * i] * 256 + data[4 * i + 1]) / 65535;
+    bitmap.close();
+    return { values, width, height };
+  }
+
+  // Closed lines over a picture (widgets.pictures.contours); x, y: where its corner lies, kx, ky: size of a pixel.
+  function outline(context, points, { x = 0, y = 0, kx, ky, ratio, color, dash = [] }) {
+    context.strokeStyle = color;
+    context.lineWidth = 1.5 * ratio;
+    context.setLineDash(dash.map((d) => d * ratio));
+    context.beginPath();
+    let pen = false;
+    for (let i = 0; i < points.length; i += 2) {
+      if (Number.isNaN(points[i])) { pen = false; continue; }
+      if (pen) context.lineTo(x + points[i] * kx, y + points[i + 1] * ky);
+      else context.moveTo(x + points[i] * kx, y + points[i + 1] * ky);
+      pen = true;
+    }
+    context.stroke();
+    context.setLineDash([]);
+  }
+
   const parser = typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 
   // Any CSS color as [r, g, b], 0…255.
@@ -144,5 +174,5 @@ const sw = (() => {
     return `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
   }
 
-  return { PALETTE, element, svg, put, array, rgb, theme, onTheme, shield, latest, number, count };
+  return { PALETTE, element, svg, put, array, picture, outline, rgb, theme, onTheme, shield, latest, number, count };
 })();

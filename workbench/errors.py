@@ -16,6 +16,7 @@ beside the step that failed.
     │   └── UnknownStrategyError no strategy of that name
     ├── TrainingError          training that cannot give a usable model
     ├── RunError               an experiment folder that cannot be used
+    ├── LedgerError            annotations that cannot be saved or read
     └── ReportError            a notebook that cannot be made into a report
 
 `did_you_mean` gives such a sentence the nearest of the names that are known.
@@ -26,6 +27,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "CohortError",
+    "LedgerError",
     "ReportError",
     "RunError",
     "SettingError",
@@ -78,6 +80,10 @@ class TrainingError(WorkbenchError):
 
 class RunError(WorkbenchError):
     """The folder of an experiment cannot be used."""
+
+
+class LedgerError(WorkbenchError):
+    """Annotations cannot be saved or read."""
 
 
 class ReportError(WorkbenchError):

@@ -28,6 +28,7 @@ from workbench.strategies.needs import (
     Features,
     Latents,
     Need,
+    PredictedEffort,
     PredictedLoss,
     PredictedShare,
     ReferenceDice,
@@ -68,6 +69,7 @@ COMPUTED: tuple[type[Need], ...] = (
     ShiftedLatents,
     VariedShifts,
     Uncertainty,
+    PredictedEffort,
     *SEEN,
 )
 
@@ -213,6 +215,8 @@ class EvidenceSource:
             return (yield from self._shift(need))
         if isinstance(need, VariedShifts):
             return (yield from self._varied(need))
+        if isinstance(need, PredictedEffort):
+            return (yield from self._effort(need))
         assert isinstance(need, Uncertainty)
         return (yield from self._sampled(need))
 
@@ -305,6 +309,21 @@ class EvidenceSource:
         )
         values = np.full(len(self.pool), np.nan)
         values[rows] = seen[need.measure] * self._pixels(need, rows)
+        return values
+
+    def _effort(self, need: PredictedEffort) -> Work[Any]:
+        from workbench.training.expected_effort import expected_effort
+
+        rows = np.flatnonzero(self.pool.free)
+        values = np.full(len(self.pool), np.nan)
+        values[rows] = yield from expected_effort(
+            self._trained(need),
+            self.study.data.images,
+            rows,
+            self.study.compute,
+            need.passes,
+            (self.study.seed, self.index),
+        )
         return values
 
     def _pixels(self, need: Uncertainty, rows: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.evidence import EvidenceSource
     from workbench.study import Data, Study
 
-__all__ = ["Inspection", "inspect"]
+__all__ = ["Inspection", "inspect", "predict_row"]
 
 Picture = NDArray[np.float32]
 
@@ -208,7 +208,7 @@ def inspect(
         "decoded": None,
         "picture": image[channel],
         "reference": data.labels.read([row])[0] if data.labels.available[row] else None,
-        "prediction": _predict(evidence, row),
+        "prediction": predict_row(evidence, row),
     }
     of = ""
     if uncertainty and evidence is not None and evidence.model is not None:
@@ -267,7 +267,8 @@ def _neighbor(data: Data, row: int, step: int, channel: int) -> Picture | None:
     return data.images.read([other])[0, channel]  # type: ignore[no-any-return]
 
 
-def _predict(evidence: EvidenceSource | None, row: int) -> NDArray[np.uint8] | None:
+def predict_row(evidence: EvidenceSource | None, row: int) -> NDArray[np.uint8] | None:
+    """Predict the classes of a slice, (h, w), or a volume, (d, h, w); None without a model."""
     if evidence is None or evidence.model is None:
         return None
     from workbench.training.predict import predict

@@ -65,14 +65,15 @@ class Round:
     suggestions : Suggestions
         What the strategy asks for next.
     metrics : mapping of str to float
-        Dice of the test cases by region, and their ``"mean"``.
+        Dice of the test cases by region, and their ``"mean"``; empty where there are none.
     seconds : mapping of str to float
         Wall time of ``"training"``, ``"scoring"`` and ``"suggesting"``.
     cases : mapping
         Scores of every test case: case id → region → metric (see
         `workbench.training.metrics.score_cases`).
-    annotated : mapping of str to int
-        What has been annotated up to this round (see `count_annotated`).
+    annotated : mapping of str to float
+        What has been annotated up to this round (see `count_annotated`); where an annotator drew
+        the labels, also what that cost.
     head_losses : tuple of float
         Ranking loss of every step, where the network learns to predict its own loss.
     validation : mapping of str to float
@@ -81,6 +82,9 @@ class Round:
         Steps, and the loss of the validation images after them, where training had patience.
     stopped : str
         Why the run ends here although more rounds were planned; else empty.
+    effort : mapping
+        What the labels of this round cost an annotator (see
+        `workbench.annotation.costs.RoundCost.plain`); empty where nobody drew them.
     """
 
     index: int
@@ -93,11 +97,12 @@ class Round:
     metrics: Mapping[str, float]
     seconds: Mapping[str, float] = field(default_factory=dict)
     cases: CaseScores = field(default_factory=dict)
-    annotated: Mapping[str, int] = field(default_factory=dict)
+    annotated: Mapping[str, float] = field(default_factory=dict)
     head_losses: tuple[float, ...] = ()
     validation: Mapping[str, float] = field(default_factory=dict)
     validation_losses: tuple[tuple[int, float], ...] = ()
     stopped: str = ""
+    effort: Mapping[str, object] = field(default_factory=dict)
 
 
 def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
@@ -116,7 +121,7 @@ def count_annotated(pool: Pool, labels: LabelSource) -> Mapping[str, int]:
         "slices": len(rows) * math.prod(shape[:-2]),
         "cases": len(np.unique(pool.case_of[rows])),
         "pixels": len(rows) * math.prod(shape),
-        "foreground_pixels": int(np.nansum(foreground_pixels(labels)[rows])),
+        "foreground_pixels": int(np.nansum(foreground_pixels(labels, rows))),
     }
 
 
@@ -149,6 +154,7 @@ def build_model(study: Study, needs: Iterable[Need] = ()) -> nn.Module:
         study.seed,
         len(data.images.size),
         study.segmentation.patch,
+        study.segmentation.u_shape,
     )
 
 
@@ -177,17 +183,21 @@ def train_model(
     Trained
         The network and the loss of every step.
     """
+    from workbench.models.variants import continue_from
     from workbench.models.weights import fingerprint, load_weights, save_weights
     from workbench.training.segmentation import Trained, train_network
 
     data = study.data
     variant = variant_for(needs)
     rows = np.flatnonzero(pool.labeled).astype(np.int64)
+    if not len(rows) and initial is not None:  # nothing is labeled yet: the network as it came
+        network = continue_from(build_model(study, needs), initial)
+        return Trained(study.compute.place(network).eval(), ())
     key = content_key(
         data.images.key,
         data.labels.key,
         rows.tolist(),
-        asdict(study.segmentation),
+        study.segmentation.record(),
         asdict(variant),
         dict(study.compute.record()),
         study.seed,
@@ -277,7 +287,9 @@ def run_round(
     model = done.network
     trained = time.perf_counter()
     data = study.data
-    cases = yield from score_cases(model, data.test_images, data.test_labels, study.compute)
+    cases: CaseScores = {}
+    if data.test_images is not None and data.test_labels is not None:
+        cases = yield from score_cases(model, data.test_images, data.test_labels, study.compute)
     validation: Mapping[str, float] = {}
     if data.validation is not None:
         held = data.validation

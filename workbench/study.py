@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -22,7 +22,7 @@ from workbench.cohort.label_source import LabelSource, ReferenceLabels
 from workbench.cohort.opening import open_cohort
 from workbench.cohort.pool import Pool
 from workbench.cohort.recipes import Recipe, VolumeRecipe
-from workbench.cohort.split import split_cases
+from workbench.cohort.split import Split, split_cases
 from workbench.cohort.store import ImageStore, build_store, first_pool
 from workbench.errors import CohortError, SettingError, StrategyError
 from workbench.files import cache_folder, replace_file
@@ -36,7 +36,21 @@ if TYPE_CHECKING:
     from workbench.training.manifold import Manifold, ManifoldConfig
     from workbench.training.segmentation import SegmentationConfig
 
-__all__ = ["Data", "Study", "initial_rows", "learn_latent", "open_data", "rows_of"]
+__all__ = [
+    "REFERENCED",
+    "Candidates",
+    "Data",
+    "Study",
+    "initial_rows",
+    "learn_latent",
+    "open_data",
+    "rows_of",
+]
+
+#: Which slices of a pool may be suggested.
+Candidates = Literal["referenced", "all", "auto"]
+#: Those that have a reference: the only ones where nobody annotates.
+REFERENCED: Candidates = "referenced"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +59,8 @@ class Data:
 
     The pool and the test set are stores of their own, split by case, so that a
     test slice can never be suggested or trained on. Rows without a reference are in
-    the pool, where the manifold sees them, and are not eligible. ``pretraining`` is
+    the pool, where the manifold sees them, and are not eligible, unless people are to annotate
+    them. There is no test set where no case has a label to test on. ``pretraining`` is
     another site, of which everything is labeled, where there is one to begin from;
     ``validation`` are cases that tell when a training should stop, where any were held out.
     """
@@ -53,8 +68,8 @@ class Data:
     cohort: Cohort
     images: ImageStore
     labels: LabelSource
-    test_images: ImageStore
-    test_labels: LabelSource
+    test_images: ImageStore | None
+    test_labels: LabelSource | None
     pool: Pool
     pretraining: Data | None = None
     validation: Validation | None = None
@@ -104,6 +119,7 @@ def open_data(
     transfer: Mapping[str, str] | None = None,
     options: CohortOptions | None = None,
     folder: Path | None = None,
+    candidates: Candidates = REFERENCED,
 ) -> Work[Data]:
     """Open a cohort, split it by case and build its stores.
 
@@ -128,6 +144,10 @@ def open_data(
         Layout and task of the cohort, and what to do with files that do not fit.
     folder : Path, optional
         Where stores are kept; the cache folder by default.
+    candidates : {"referenced", "all", "auto"}
+        Which slices may be suggested: those with a reference, or, where people annotate, all of
+        them; "auto": all of them if fewer than two cases have a usable label. Only then may
+        there be nothing to test on.
 
     Raises
     ------
@@ -137,7 +157,11 @@ def open_data(
         If a site of `transfer` is not in the cohort.
     """
     cohort = yield from open_cohort(source, cases, options)
-    split = split_cases(cohort, test_fraction, seed, validation_fraction)
+    labeled = sum(case.label is not None for case in cohort.cases)
+    if candidates != REFERENCED and labeled < 2:
+        split = Split(tuple(case.id for case in cohort.cases), ())
+    else:
+        split = split_cases(cohort, test_fraction, seed, validation_fraction)
     chosen = recipe or Recipe()
     pool_cases, test_cases = split.pool, split.test
     if transfer is not None:
@@ -151,19 +175,26 @@ def open_data(
                 f"case each; choose another site or test_fraction."
             )
     images = yield from build_store(cohort, pool_cases, chosen, folder)
-    test_images = yield from build_store(cohort, test_cases, chosen, folder)
-    labels, test_labels = ReferenceLabels(images, cohort), ReferenceLabels(test_images, cohort)
+    labels = ReferenceLabels(images, cohort)
     pool = first_pool(images, labels)
-    if not pool.eligible.any():
+    test_images, test_labels = None, None
+    if test_cases:
+        test_images = yield from build_store(cohort, test_cases, chosen, folder)
+        test_labels = ReferenceLabels(test_images, cohort)
+    if candidates == "all" or (candidates == "auto" and not (test_cases and pool.eligible.any())):
+        pool = replace(pool, eligible=np.ones(len(pool), dtype=np.bool_))
+    elif not pool.eligible.any():
         raise CohortError(
             f"No case of the pool of {cohort.name} has a label that can be used, and a simulated "
             f"run needs references to label from. {_first_problem(labels, cohort)}"
         )
-    if not test_labels.available.any():
-        raise CohortError(
-            f"No case held out for testing from {cohort.name} has a label that can be used, so no "
-            f"model could be scored. {_first_problem(test_labels, cohort)}"
-        )
+    if test_labels is not None and not test_labels.available.any():
+        if candidates == REFERENCED:
+            raise CohortError(
+                f"No case held out for testing from {cohort.name} has a label that can be used, so "
+                f"no model could be scored. {_first_problem(test_labels, cohort)}"
+            )
+        test_images, test_labels = None, None
     data = Data(cohort, images, labels, test_images, test_labels, pool)
     held = split.validation
     if transfer is not None:
@@ -172,8 +203,8 @@ def open_data(
         data = replace(data, validation=(yield from _validation(cohort, held, chosen, folder)))
     if transfer is None:
         return data
-    labeled = {case.id for case in cohort.cases if case.label is not None}
-    others = tuple(case for case in _site(cohort, transfer["pretrain"]) if case in labeled)
+    known = {case.id for case in cohort.cases if case.label is not None}
+    others = tuple(case for case in _site(cohort, transfer["pretrain"]) if case in known)
     images = yield from build_store(cohort, others, chosen, folder)
     labels = ReferenceLabels(images, cohort)
     pool = first_pool(images, labels)

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from tests.experiments.tiny import tiny_config
+from workbench.annotation import Entry, Ledger
+from workbench.annotation.ledger import FILE_NAME
 from workbench.cohort.cohort import IGNORED
 from workbench.cohort.label_maps import read_classes
 from workbench.cohort.layouts import recognize
-from workbench.cohort.volumes import read_header, read_image
+from workbench.cohort.preprocess import as_slices, fit
+from workbench.cohort.volumes import read_header, read_image, read_label
 from workbench.errors import CohortError, RunError
-from workbench.experiments.export import export_nnunet
+from workbench.experiments.export import export_masks, export_nnunet, import_masks
 from workbench.experiments.runs import Run, SavedRound
 from workbench.experiments.simulate import open_run_data
 from workbench.jobs import finish
@@ -115,3 +118,60 @@ def test_a_run_without_rounds_and_a_folder_with_files_are_refused(tmp_path):
     (tmp_path / "made" / "precious.txt").write_text("mine")
     with pytest.raises(CohortError, match="is not empty"):
         finish(export_nnunet(run, tmp_path / "made"))
+
+
+def annotated_run(folder, labeled="some slices"):
+    """A run in which people annotated some labeled slices and some that no round has yet."""
+    run, data = made_run(folder, LABELED[labeled])
+    pool = run.pool_after(data.pool)
+    rows = np.flatnonzero(pool.labeled)[::2].tolist() + np.flatnonzero(~pool.labeled)[:2].tolist()
+    maps = {}
+    with Ledger(folder / FILE_NAME, images_key=data.images.key, classes=data.labels.classes) as a:
+        for row in rows:
+            maps[row] = np.random.default_rng(row).integers(0, 4, data.images.size).astype(np.uint8)
+            a.append(Entry(str(pool.ids[row]), "done", maps[row], annotator="Ada"))
+    return run, data, maps
+
+
+def test_what_people_annotated_goes_to_nnunet_before_the_reference(tmp_path):
+    run, data, maps = annotated_run(tmp_path / "run")
+    folder = tmp_path / "Dataset101_Chosen"
+    finish(export_nnunet(run, folder))
+    declared = check_the_rules_of_nnunet(folder)
+    cohort = recognize(folder)
+    cases = {case.id: case for case in cohort.cases}
+    pool = run.pool_after(data.pool)
+    for row in np.flatnonzero(pool.labeled | np.isin(np.arange(len(pool)), list(maps))):
+        each = pool.ids[row]
+        values, _ = read_label(cases[each.case].label)
+        shown = fit(as_slices(values, each.axis)[each.index], data.images.size)
+        expected = maps[row] if row in maps else data.labels.read([row])[0]
+        inside = fit(np.ones(values.shape[1::-1], bool), data.images.size)
+        np.testing.assert_array_equal(shown[inside], expected[inside])
+    assert declared["labels"]["ignore"] == 4
+
+
+def test_masks_of_a_run_are_written_and_taken_back(tmp_path):
+    run, data, maps = annotated_run(tmp_path / "run")
+    assert finish(export_masks(run, tmp_path / "masks")) > 0
+    assert finish(import_masks(run, [tmp_path / "masks"], "Bob")).entries == ()
+    row = max(maps)
+    each = data.images.ids[row]
+    path = tmp_path / f"masks/{each.case}.nii.gz"
+    image = nib.load(path)
+    voxels = np.asanyarray(image.dataobj).copy()
+    voxels[voxels == 4] = 0  # every enhancing voxel
+    nib.save(nib.Nifti1Image(voxels, image.affine, image.header), path)
+    found = finish(import_masks(run, [path], "Bob"))
+    assert {entry.round for entry in found.entries} == {1}
+    with Ledger(run.folder / FILE_NAME) as ledger:
+        inside = fit(np.ones(image.shape[1::-1], bool), data.images.size)
+        expected = np.where(maps[row] == 3, 0, maps[row])
+        np.testing.assert_array_equal(ledger.latest(str(each))[inside], expected[inside])
+        assert ledger.agreement()[0].annotators == ("Ada", "Bob")
+
+
+def test_a_run_that_nobody_annotated_has_no_masks(tmp_path):
+    run, _ = made_run(tmp_path / "run", LABELED["some slices"])
+    with pytest.raises(RunError, match="no annotations.*import-masks"):
+        finish(export_masks(run, tmp_path / "masks"))

@@ -13,6 +13,7 @@ from workbench.strategies.needs import (
     Features,
     Latents,
     Need,
+    PredictedEffort,
     PredictedLoss,
     PredictedShare,
     ReferenceDice,
@@ -67,7 +68,7 @@ def evidence(
             values[need] = shift()
         elif isinstance(need, VariedShifts):
             values[need] = tuple(shift() for _ in range(need.count))
-        elif isinstance(need, (Uncertainty, Disagreement, PredictedLoss)):
+        elif isinstance(need, (Uncertainty, Disagreement, PredictedLoss, PredictedEffort)):
             values[need] = np.where((labeled_in < 0) & eligible, numbers, np.nan)
         elif isinstance(need, ReferenceDice):
             values[need] = numbers

@@ -86,7 +86,18 @@ def test_each_sample_has_its_own_loss():
     assert torch.allclose(dice_loss(logits, target), alone, atol=1e-7)
 
 
-@pytest.mark.parametrize("form", ["dai2020", "dai2022"])
+def test_the_effort_papers_loss_is_the_classes_less_the_sum_of_their_dice():
+    p = torch.softmax(logits_of(P), dim=1)
+    y = torch.stack([Y == 0, Y == 1], dim=1).to(p.dtype)
+    dsc = 2 * (p * y).sum(dim=(2, 3)) / (p.sum(dim=(2, 3)) + y.sum(dim=(2, 3)))
+    found = dice_loss(logits_of(P), Y, "effort", smooth=0)
+    assert torch.allclose(found, 2 - dsc.sum(dim=1))
+    assert torch.allclose(found, 2 * dice_loss(logits_of(P), Y, "dai2020", smooth=0))
+    alone = dice_loss(logits_of(P), Y, "effort", include_background=False, smooth=0)
+    assert torch.allclose(alone, 1 - dsc[:, 1])
+
+
+@pytest.mark.parametrize("form", ["dai2020", "dai2022", "effort"])
 @pytest.mark.parametrize("background", [True, False])
 @pytest.mark.parametrize("smooth", [0.0, 1.0])
 def test_the_dice_gradient_is_that_of_finite_differences(form, background, smooth):

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench.cli.convert import export_run, import_cohort
+from workbench.cli.convert import export_run, import_cohort, import_run_masks
 from workbench.cli.guidance import tell_guidance
+from workbench.cli.ledger import recover_ledger
 from workbench.cli.progress import with_progress
 from workbench.cli.sweep import list_strategies, run_sweep_file
 from workbench.cohort.cohort import AUTO, CohortOptions
@@ -37,9 +38,11 @@ app.command("strategies")(list_strategies)
 app.command("guidance")(tell_guidance)
 app.command("import")(import_cohort)
 app.command("export")(export_run)
+app.command("import-masks")(import_run_masks)
+app.command("recover")(recover_ledger)
 
 #: What settings of ``--set`` belong to.
-SECTIONS = ("strategy", "recipe", "manifold", "segmentation", "stop")
+SECTIONS = ("strategy", "recipe", "manifold", "segmentation", "stop", "annotator")
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
 LayoutName = Annotated[

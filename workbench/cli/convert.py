@@ -1,4 +1,4 @@
-"""Commands that write cases for other programs: ``workbench import`` and ``workbench export``."""
+"""Commands that exchange files with other programs: ``import``, ``export``, ``import-masks``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from workbench.cli.progress import with_progress
 from workbench.cohort.cohort import AUTO, CohortOptions
 from workbench.errors import SettingError
 from workbench.jobs import Work
+from workbench.words import count
 
-__all__ = ["export_run", "import_cohort"]
+__all__ = ["export_run", "import_cohort", "import_run_masks"]
 
 FilesOption = Annotated[
     str, typer.Option(help="Files that are right as they are: 'link' to them, or 'copy' them.")
@@ -59,18 +60,52 @@ def export_run(
     folder: Annotated[
         Path, typer.Argument(help="Folder that is made, such as nnUNet_raw/Dataset101_Chosen.")
     ],
-    format: Annotated[str, typer.Option(help="What it is for; 'nnunet' is known.")] = "nnunet",
+    format: Annotated[
+        str,
+        typer.Option(help="'nnunet', or 'nifti': annotations as masks that 'import-masks' reads."),
+    ] = "nnunet",
     files: FilesOption = "link",
     overwrite: Overwrite = False,
 ) -> None:
     """Write the cases that were labeled in a run, with their annotations, for nnU-Net v2.
 
-    Slices that nobody labeled carry nnU-Net's ignore label.
+    Slices that nobody labeled carry nnU-Net's ignore label. With --format nifti: what people
+    annotated, one mask for each case on the grid of its scan.
     """
-    from workbench.experiments.export import export_nnunet
+    from workbench.experiments.export import export_masks, export_nnunet
     from workbench.experiments.runs import Run
 
+    if format == "nifti":
+        masks = with_progress(export_masks(Run.load(run), folder, overwrite))
+        typer.echo(f"{count(masks, 'mask is', 'masks are')} in {folder}.")
+        return
     if format != "nnunet":
-        raise SettingError(f"The format {format!r} is not known. Runs are exported as 'nnunet'.")
-    count = with_progress(export_nnunet(Run.load(run), folder, files, overwrite))  # type: ignore[arg-type]
-    typer.echo(f"{count} cases are in {folder}.")
+        raise SettingError(
+            f"The format {format!r} is not known. Runs are exported as 'nnunet' or 'nifti'."
+        )
+    cases = with_progress(export_nnunet(Run.load(run), folder, files, overwrite))  # type: ignore[arg-type]
+    typer.echo(f"{count(cases, 'case is', 'cases are')} in {folder}.")
+
+
+def import_run_masks(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    masks: Annotated[
+        list[Path], typer.Argument(help="NIfTI files called like their cases, or folders of them.")
+    ],
+    annotator: Annotated[str, typer.Option(help="Who drew them.")],
+) -> None:
+    """Take over masks that were drawn or edited in ITK-SNAP, 3D Slicer or another program.
+
+    Slices that differ from what was annotated before are answered "done". All files are checked
+    before anything is taken over: shape, affine, label values and names of cases.
+    """
+    from workbench.experiments.export import import_masks
+    from workbench.experiments.runs import Run
+
+    read = with_progress(import_masks(Run.load(run), masks, annotator))
+    for note in read.notes:
+        typer.echo(note, err=True)
+    typer.echo(
+        f"{count(len(read.entries), 'slice')} of {count(read.files, 'mask')} changed and "
+        f"{'is' if len(read.entries) == 1 else 'are'} in the ledger of {run}."
+    )

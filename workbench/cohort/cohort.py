@@ -81,14 +81,25 @@ class CohortOptions:
     resample : bool
         Whether channels on other voxel grids than the first one are resampled to it; else such
         a case is refused.
+    labels : mapping of str to str
+        Names of the label values, such as ``{"1": "tumor"}``, where no label file and no list
+        tells them: of images that are still to be annotated.
     """
 
     layout: str = AUTO
     task: str = AUTO
     unknown_labels: Unknown = "refuse"
     resample: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for value, name in self.labels.items():
+            if not str(value).isdecimal() or not 1 <= int(value) < IGNORED or not name:
+                raise SettingError(
+                    f"labels names the value {value!r} {name!r}. Values are whole numbers from 1 "
+                    f'to {IGNORED - 1}, each with a name, such as {{"1": "tumor"}}; 0 is the '
+                    f"background."
+                )
         if self.unknown_labels not in get_args(Unknown):
             raise SettingError(
                 f"unknown_labels is {self.unknown_labels!r}. Label maps with unknown values are "
@@ -184,6 +195,25 @@ class Cohort:
             name: tuple(dict.fromkeys(class_of[value] for value in values))
             for name, values in regions.items()
         }
+
+    def with_names(self, labels: Mapping[str, str]) -> Cohort:
+        """Return the cohort with names for its label values, where it has none of its own.
+
+        Raises
+        ------
+        SettingError
+            If it has.
+        """
+        if not labels:
+            return self
+        if self.labels:
+            known = ", ".join(f"{value} {name}" for value, name in sorted(self.labels.items()))
+            raise SettingError(
+                f"labels cannot be named: {self.name} has label values of its own ({known}). "
+                f"Leave labels out."
+            )
+        named = {int(value): name for value, name in labels.items()}
+        return replace(self, labels=named, task="", tasks=()).with_tasks()
 
     def with_tasks(self) -> Cohort:
         """Return the cohort with a list of its tasks.

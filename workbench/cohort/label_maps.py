@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from workbench.cohort.building import building
 from workbench.cohort.cohort import IGNORED, Case, Cohort, Problem
 from workbench.cohort.dicom import read_contours
-from workbench.cohort.pool import SampleId, SliceId, VolumeId
-from workbench.cohort.preprocess import as_slices, display_order, fit, resample
+from workbench.cohort.placing import lay_out
+from workbench.cohort.pool import SampleId
+from workbench.cohort.preprocess import fit
 from workbench.cohort.rows import write_rows
 from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, to_ras
 from workbench.errors import VolumeError
@@ -199,15 +200,11 @@ def _case_maps(
         told = [asdict(Problem(case.id, str(error), fatal=True))]
         return nothing, {"foreground": -1, "problems": told}
     problems = [asdict(Problem(case.id, note)) for note in notes]
-    whole = as_slices(classes, ids[0].axis)
-    if isinstance(ids[0], VolumeId):
-        own = display_order(header.spacing, ids[0].axis)
-        whole, _ = resample(whole, own, spacing, order=0)
-        maps = fit(whole[None], size)
-    else:
-        maps = fit(whole[[each.index for each in ids if isinstance(each, SliceId)]], size)
+    whole = lay_out(classes, ids, header, spacing)
+    maps = fit(whole, size)
     pixels = np.count_nonzero(foreground(maps).reshape(len(ids), -1), axis=1)
-    lost = int(np.count_nonzero(foreground(whole)) - pixels.sum())
+    drawn = classes if len(size) == 2 else whole  # slices of the scan may not be in the store
+    lost = int(np.count_nonzero(foreground(drawn)) - pixels.sum())
     if lost:
         told_lost = Problem(
             case.id,

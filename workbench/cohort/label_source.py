@@ -94,17 +94,31 @@ class ReferenceLabels:
         return np.array(self._maps[np.asarray(rows, dtype=np.int64)])
 
 
-def foreground_pixels(labels: LabelSource) -> NDArray[np.float64]:
-    """Count the pixels that are not background in each row, shape (n,); NaN without a label.
+def foreground_pixels(
+    labels: LabelSource, rows: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """Count the pixels that are not background; NaN without a label.
 
     Those of references were counted when their label maps were built; of others every map
     is read.
+
+    Parameters
+    ----------
+    labels : LabelSource
+    rows : ndarray of int, shape (m,), optional
+        All rows if not given.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
     """
+    chosen = np.arange(len(labels.available)) if rows is None else rows
     if isinstance(labels, ReferenceLabels):
-        pixels = labels.foreground.astype(np.float64)
+        pixels = labels.foreground[chosen].astype(np.float64)
     else:
-        pixels = np.full(len(labels.available), np.nan)
-        for row in np.flatnonzero(labels.available):
-            pixels[row] = np.count_nonzero(foreground(labels.read([row])))
-    pixels[~labels.available] = np.nan
+        pixels = np.full(len(chosen), np.nan)
+        for place, row in enumerate(chosen.tolist()):
+            if labels.available[row]:
+                pixels[place] = np.count_nonzero(foreground(labels.read([row])))
+    pixels[~labels.available[chosen]] = np.nan
     return pixels

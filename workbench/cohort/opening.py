@@ -51,7 +51,8 @@ def open_cohort(
         folder = yield from make_phantom(cases=cases or 24)
         return replace(recognize(folder), name=PHANTOM).with_task(chosen.task)
     yield Progress("looking for cases", 0, 0)
-    cohort = (yield from recognizing(source, chosen.layout)).with_task(chosen.task)
+    cohort = (yield from recognizing(source, chosen.layout)).with_names(chosen.labels)
+    cohort = cohort.with_task(chosen.task)
     cohort = replace(cohort, unknown_labels=chosen.unknown_labels, resample=chosen.resample)
     cohort = yield from without_misfits(cohort)
     if cases is not None and cases < len(cohort.cases):

@@ -30,7 +30,7 @@ __all__ = [
 #: Settings that every run of a comparison shares, the full-data reference too.
 COMMON = (
     "cases", "layout", "task", "unknown_labels", "resample", "split_seed", "test_fraction",
-    "transfer", "validation_fraction", "stop",
+    "transfer", "validation_fraction", "stop", "annotator",
 )  # fmt: skip
 #: Settings of the schedule: one for all runs, and one for all full-data references.
 SCHEDULE = ("rounds", "budget", "initial", "unit", "epochs")
@@ -94,7 +94,10 @@ def check_together(runs: Mapping[str, Run]) -> None:
         first = {n: sorted(run.rounds[0].labeled) for n, run in same.items()}
         _refuse_unless_same(
             f"the initial set of seed {seed}",
-            {n: f"{len(rows)} slices from {rows[0]} to {rows[-1]}" for n, rows in first.items()},
+            {
+                n: f"{len(rows)} slices from {rows[0]} to {rows[-1]}" if rows else "no slices"
+                for n, rows in first.items()
+            },
             keys={n: as_text(rows) for n, rows in first.items()},
         )
 
@@ -127,7 +130,7 @@ def _refuse_unless_same(
 
 def _said(value: Any, values: Mapping[str, Any]) -> str:
     """Write a value; of settings those that are not the same in all values."""
-    if not isinstance(value, dict):
+    if not all(isinstance(each, dict) for each in values.values()):
         return _short(value)
     return ", ".join(f"{key}={_short(value.get(key))}" for key in _differing(values.values()))
 

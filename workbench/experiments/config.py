@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from workbench.annotation.simulated import annotator
 from workbench.cohort.cohort import AUTO, CohortOptions
 from workbench.cohort.recipes import Recipe, VolumeRecipe
 from workbench.errors import RunError, SettingError, did_you_mean
@@ -23,6 +24,7 @@ from workbench.experiments.schedule import (
 from workbench.experiments.stopping import stop_rule
 from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Unit
+from workbench.study import Candidates
 from workbench.training.settings import ManifoldConfig, SegmentationConfig
 
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ class RunConfig:
         What a round suggests: a number, or a share of the pool such as ``"1 %"``; a sequence
         has one for each round.
     initial : int or str
-        The random initial set, likewise; ``"100 %"`` with no rounds is the full-data reference.
+        The random initial set, likewise; ``"100 %"`` with no rounds is the full-data reference;
+        0 with `transfer`: the network of the other site suggests the first samples.
     unit : {"slices", "cases", "volumes"}
         What `initial` and `budget` count: slices, or whole cases of slices; or volumes, for which
         all networks are 3-D.
@@ -65,8 +68,11 @@ class RunConfig:
         Seed of the VAE, apart from that of the run.
     cases : int or None
         Number of phantom cases, or of a cohort's to use, spread evenly over all of them.
-    layout, task, unknown_labels, resample
+    layout, task, unknown_labels, resample, labels
         How the cohort's files are understood; see `CohortOptions`.
+    candidates : {"auto", "referenced", "all"}
+        Which slices may be suggested, where a person annotates; see `open_data`. A simulated run
+        suggests those with a reference, always.
     test_fraction : float
         Share of the cases held out for testing.
     validation_fraction : float
@@ -74,6 +80,10 @@ class RunConfig:
     stop : mapping or None
         When the run may end before its last round, read from the validation cases: fields of
         `workbench.experiments.stopping.StopRule`.
+    annotator : mapping or None
+        A simulated annotator draws the labels, correcting what the network before predicts, and
+        what that costs is recorded: fields of `workbench.annotation.simulated.Annotator`, such
+        as ``{}`` for an exact one. None: labels are the references and cost nothing.
     continue_weights : bool
         Whether a round goes on from the weights of the one before, or from the first ones.
     retrain_manifold : bool
@@ -117,6 +127,9 @@ class RunConfig:
     resample: bool = False
     validation_fraction: float = 0.0
     stop: Mapping[str, Any] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    candidates: Candidates = "auto"
+    annotator: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source:
@@ -127,13 +140,23 @@ class RunConfig:
             raise SettingError(
                 f"precision is {self.precision!r}. Choose one of: {', '.join(PRECISIONS)}."
             )
+        if self.candidates not in get_args(Candidates):
+            raise SettingError(
+                f"candidates is {self.candidates!r}. Choose one of: "
+                f"{', '.join(get_args(Candidates))}."
+            )
         for name in ("rounds", "seed", "split_seed", "manifold_seed"):
             _check_whole(name, getattr(self, name), 0)
         for name in ("cases", "threads"):
             if getattr(self, name) is not None:
                 _check_whole(name, getattr(self, name), 1)
         check_unit(self.unit)
-        check_amount("initial", self.initial)
+        check_amount("initial", self.initial, 0)
+        if self.initial == 0 and (self.transfer is None or self.rounds == 0):
+            raise SettingError(
+                "initial is 0, so nothing would be labeled at first. Then a network of another "
+                "site must begin: give transfer, and at least one round; or label some first."
+            )
         if isinstance(self.budget, (list, tuple)):
             object.__setattr__(self, "budget", tuple(self.budget))
             _check_length("budget", self.budget, max(self.rounds, 1), "one for each round")
@@ -168,6 +191,13 @@ class RunConfig:
                 f'"TCIA"}}.'
             )
 
+        if self.annotator is not None:
+            if not isinstance(self.annotator, Mapping):
+                raise SettingError(
+                    f"annotator is {self.annotator!r}. It is a table such as "
+                    f'{{"noise_mm": 0.5, "mm_per_second": 10}}, or {{}}.'
+                )
+            annotator(self.annotator)
         _check_validation(self.validation_fraction, self.test_fraction, self.stop)
         # Refuse what is out of range, before anything is opened or written.
         self.cohort_options(), self.image_recipe(), self.manifold_config()
@@ -216,7 +246,13 @@ class RunConfig:
 
     def cohort_options(self) -> CohortOptions:
         """Build what `open_cohort` takes."""
-        return CohortOptions(self.layout, self.task, self.unknown_labels, self.resample)  # type: ignore[arg-type]
+        return CohortOptions(
+            self.layout,
+            self.task,
+            self.unknown_labels,  # type: ignore[arg-type]
+            self.resample,
+            self.labels,
+        )
 
     def image_recipe(self) -> Recipe | VolumeRecipe:
         """Build the recipe of the image store."""

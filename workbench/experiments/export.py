@@ -1,22 +1,29 @@
-"""Hand the chosen cases of a run, with their annotations, to nnU-Net.
+"""Hand what was labeled in a run to other programs, and take back what was edited there.
 
-The rules are those of nnU-Net v2's ``documentation/dataset_format.md`` and
-``ignore_label.md``: ``imagesTr/CASE_0000.nii.gz`` for each channel, consecutive
-label values, and the ignore label as the highest of them.
+Cases with their labels go to nnU-Net, annotations to ITK-SNAP, 3D Slicer and the
+like (`workbench.annotation.masks`). The rules of nnU-Net v2 are those of its
+``documentation/dataset_format.md`` and ``ignore_label.md``:
+``imagesTr/CASE_0000.nii.gz`` for each channel, consecutive label values, and the
+ignore label as the highest of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cohort.cohort import IGNORED, Case, Cohort
+from workbench.annotation import Ledger, LedgerLabels, images_key
+from workbench.annotation.ledger import FILE_NAME
+from workbench.annotation.masks import Imported, read_masks, write_masks
+from workbench.cohort.cohort import IGNORED, Case
 from workbench.cohort.converting import IGNORE, Files, begin_conversion, put_channel, without_gap
 from workbench.cohort.label_maps import read_classes
 from workbench.cohort.masks import write_mask
-from workbench.cohort.pool import Pool, SliceId
+from workbench.cohort.placing import to_scan
+from workbench.cohort.pool import SliceId
 from workbench.cohort.preprocess import as_slices
 from workbench.cohort.volumes import read_header
 from workbench.errors import RunError
@@ -24,8 +31,9 @@ from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run_data
 from workbench.files import write_json
 from workbench.jobs import Progress, Work
+from workbench.study import Data
 
-__all__ = ["export_nnunet"]
+__all__ = ["export_masks", "export_nnunet", "import_masks"]
 
 
 def export_nnunet(
@@ -33,8 +41,8 @@ def export_nnunet(
 ) -> Work[int]:
     """Write the cases that were labeled in a run as a raw data set of nnU-Net.
 
-    A case of which every slice was labeled has its whole reference. In the others the slices
-    that were not labeled carry nnU-Net's ignore label.
+    What people annotated goes before references. A case of which every slice was labeled is
+    labeled as a whole; in the others the slices that were not carry nnU-Net's ignore label.
 
     Parameters
     ----------
@@ -65,13 +73,14 @@ def export_nnunet(
             f"{run.folder} has no finished round: nothing was labeled that could be exported. Run "
             f"it first."
         )
-    data = yield from open_run_data(run.config)
+    data = yield from open_run_data(run.config, by_people=True)
     cohort, pool = data.cohort, run.pool_after(data.pool)
-    labeled = np.flatnonzero(pool.labeled_in >= 0)
+    drawn = _annotations(run, data)
+    marked = pool.labeled if drawn is None else pool.labeled | drawn.annotated
+    labeled = np.flatnonzero(marked)
     names = [str(pool.ids[row]) for row in labeled]
-    begin_conversion(
-        folder, ["nnU-Net", data.images.key, data.labels.key, files, names], files, overwrite
-    )
+    key = data.labels.key if drawn is None else drawn.key
+    begin_conversion(folder, ["nnU-Net", data.images.key, key, files, names], files, overwrite)
     chosen = sorted({pool.ids[row].case for row in labeled})
     by_id = {case.id: case for case in cohort.cases}
     ignored = False
@@ -83,7 +92,7 @@ def export_nnunet(
             target = folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz"
             put_channel(path, paths[:channel].count(path) if paths.count(path) > 1 else None,
                         target, files)  # fmt: skip
-        classes = _annotated(case, cohort, pool)
+        classes = _labeled(case, data, marked, drawn)
         ignored |= bool((classes == IGNORED).any())
         write_mask(
             without_gap(classes, len(cohort.classes)),
@@ -108,17 +117,96 @@ def export_nnunet(
     return len(chosen)
 
 
-def _annotated(case: Case, cohort: Cohort, pool: Pool) -> NDArray[np.uint8]:
+def export_masks(run: Run, folder: Path, overwrite: bool = False) -> Work[int]:
+    """Write the annotations of a run as masks on the grid of the scans, one for each case.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+        Where ``CASE.nii.gz`` and ``annotations.json`` are made.
+    overwrite : bool
+        Whether files of the folder may be replaced.
+
+    Returns
+    -------
+    int
+        How many masks were written.
+
+    Raises
+    ------
+    RunError
+        If nobody annotated anything in the run.
+    CohortError
+        If the cohort is gone, or the folder holds other files.
+    """
+    path = run.folder / FILE_NAME
+    if not path.is_file():
+        raise RunError(
+            f"{run.folder} has no annotations. Annotate in the application, or read masks that "
+            f"were drawn elsewhere with 'workbench import-masks'."
+        )
+    data = yield from open_run_data(run.config, by_people=True)
+    with Ledger(path) as ledger:
+        return (yield from write_masks(ledger, data.images, data.cohort, folder, overwrite))
+
+
+def import_masks(run: Run, paths: Sequence[Path], annotator: str) -> Work[Imported]:
+    """Take over masks that were drawn or edited in another program into a run's ledger.
+
+    Parameters
+    ----------
+    run : Run
+    paths : sequence of Path
+        NIfTI files named like their cases, or folders of such files.
+    annotator : str
+        Who drew them.
+
+    Raises
+    ------
+    CohortError
+        If a mask does not fit its case; nothing is taken over then.
+    LedgerError
+        If the entries cannot be saved.
+    """
+    data = yield from open_run_data(run.config, by_people=True)
+    path, classes = run.folder / FILE_NAME, data.labels.classes
+    with Ledger(path, images_key=images_key(data.images), classes=classes) as ledger:
+        return (
+            yield from read_masks(
+                ledger, data.images, data.cohort, paths, annotator, len(run.rounds)
+            )
+        )
+
+
+def _annotations(run: Run, data: Data) -> LedgerLabels | None:
+    """What people annotated in a run; None if nobody did."""
+    path = run.folder / FILE_NAME
+    if not path.is_file():
+        return None
+    with Ledger(path) as ledger:
+        return LedgerLabels(ledger, data.images, data.labels)
+
+
+def _labeled(
+    case: Case, data: Data, marked: NDArray[np.bool_], drawn: LedgerLabels | None
+) -> NDArray[np.uint8]:
     """Classes of a case, RAS+; slices that nobody labeled are ignored."""
     header = read_header(next(iter(case.images.values())))
-    classes, _ = read_classes(case, cohort, header.shape, header.affine)
-    rows = [row for row, each in enumerate(pool.ids) if each.case == case.id]
-    marked = [row for row in rows if pool.labeled_in[row] >= 0]
-    if len(marked) == len(rows):
+    classes = np.full(header.shape, IGNORED, np.uint8)
+    if case.label is not None:
+        classes, _ = read_classes(case, data.cohort, header.shape, header.affine)
+    rows = np.array(data.images.rows_of(case.id))
+    ids = [data.images.ids[row] for row in rows]
+    if not marked[rows].all():
+        slices = as_slices(classes, ids[0].axis)  # a view: what is set here is set there
+        blank = np.ones(len(slices), np.bool_)
+        labeled = [each for each, is_labeled in zip(ids, marked[rows], strict=True) if is_labeled]
+        blank[[each.index for each in labeled if isinstance(each, SliceId)]] = False
+        slices[blank] = IGNORED
+    if drawn is None or not drawn.annotated[rows].any():
         return classes
-    slices = as_slices(classes, pool.ids[rows[0]].axis)  # a view: what is set here is set there
-    blank = np.ones(len(slices), np.bool_)
-    ids = [pool.ids[row] for row in marked]
-    blank[[each.index for each in ids if isinstance(each, SliceId)]] = False
-    slices[blank] = IGNORED
-    return classes
+    rows = rows[drawn.annotated[rows]]
+    spacing = data.images.spacing[data.images.case_of[rows[0]]].tolist()
+    ids = [data.images.ids[row] for row in rows]
+    return to_scan(drawn.read(rows), ids, header, spacing, classes)

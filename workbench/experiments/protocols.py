@@ -14,6 +14,20 @@ from workbench.errors import SettingError, did_you_mean
 
 __all__ = ["PROTOCOLS", "protocol"]
 
+#: The network of the effort paper and its training (§2.1, §3.3): 64 … 1024 channels, 64×64 patches,
+#: loss m − Σ DSC, Adam, no augmentation, early stopping with a patience of 30 epochs of 500.
+EFFORT_NETWORK: Mapping[str, Any] = {
+    "architecture": "u-shape",
+    "features": [64, 128, 256, 512, 1024, 64],
+    "patch": [64, 64],
+    "loss": "effort",
+    "epochs": 500,
+    "min_steps": 0,
+    "patience": 30,
+    "decay": False,
+    "augment": False,
+}
+
 PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
     # Dai 2020 §3.2, image-wise: of 39,000 slices 500 at random, then 500 suggested, 30 epochs each.
     "one-shot": {
@@ -63,6 +77,21 @@ PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
         "epochs": 24,
         "continue_weights": True,
     },
+    # Effort paper §3.1, IBSR18: 10 volumes for the pool (one of them tells when to stop training)
+    # and 8 for testing; 2 at random, then 1 a round, each round from the weights of the last.
+    # "margin" is its strategy; a criterion to stop the run by is given with `stop`. From nothing
+    # labeled, as on MRBrainS18 (§3.2): initial = 0, and `transfer` names the site to come from.
+    "effort": {
+        "unit": "cases",
+        "test_fraction": 0.44,
+        "validation_fraction": 0.06,
+        "initial": 2,
+        "budget": 1,
+        "rounds": 4,
+        "continue_weights": True,
+        "annotator": {},
+        "segmentation": EFFORT_NETWORK,
+    },
 }
 
 #: The ceiling of every curve: everything is labeled, nothing is suggested.
@@ -79,8 +108,8 @@ def protocol(
     name : str or None
         A key of `PROTOCOLS`; None for no protocol.
     given : mapping, optional
-        Settings that go before those of the protocol. Fewer or more rounds leave out the
-        protocol's last ones, or repeat them.
+        Settings that go before those of the protocol; of tables such as ``segmentation``, entry
+        by entry. Fewer or more rounds leave out the protocol's last ones, or repeat them.
 
     Returns
     -------
@@ -101,7 +130,9 @@ def protocol(
         )
     settings = dict(PROTOCOLS[name]) if name is not None else {}
     parameters = settings.pop("strategy", {})
-    settings |= given or {}
+    for key, value in (given or {}).items():
+        both = isinstance(value, Mapping) and isinstance(settings.get(key), Mapping)
+        settings[key] = {**settings[key], **value} if both else value
     budget, rounds = settings.get("budget"), settings.get("rounds")
     if isinstance(budget, list) and isinstance(rounds, int) and "budget" not in (given or {}):
         settings["budget"] = [*budget, *[budget[-1]] * rounds][: max(rounds, 1)]

@@ -54,7 +54,8 @@ class SavedRound:
     step, empty where no loss head was trained; ``pool`` counts the ``"slices"`` of the pool
     and those ``"without_reference"``, which are never candidates, its ``"cases"`` and those of
     the whole cohort (``"all_cases"``), and is empty in runs of versions that did not save it.
-    ``validation``, ``validation_losses`` and ``stopped`` are those of `workbench.rounds.Round`.
+    ``validation``, ``validation_losses``, ``stopped`` and ``effort`` are those of
+    `workbench.rounds.Round`.
     """
 
     index: int
@@ -66,12 +67,13 @@ class SavedRound:
     losses: tuple[float, ...]
     seconds: Mapping[str, float]
     cases: CaseScores = field(default_factory=dict)
-    annotated: Mapping[str, int] = field(default_factory=dict)
+    annotated: Mapping[str, float] = field(default_factory=dict)
     head_losses: tuple[float, ...] = ()
     pool: Mapping[str, int] = field(default_factory=dict)
     validation: Mapping[str, float] = field(default_factory=dict)
     validation_losses: tuple[tuple[int, float], ...] = ()
     stopped: str = ""
+    effort: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -275,6 +277,7 @@ def _saved(round: Round, all_cases: int | None) -> SavedRound:
         validation=dict(round.validation),
         validation_losses=round.validation_losses,
         stopped=round.stopped,
+        effort=round.effort,
     )
 
 

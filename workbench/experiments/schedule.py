@@ -40,7 +40,7 @@ class Schedule:
     count : int
         How many can be labeled at all.
     initial : int
-        The random initial set.
+        The random initial set; 0 where a network of another site begins.
     budgets : tuple of int
         What the first, second, … round of suggestions may ask for; the last holds on.
     """
@@ -97,22 +97,23 @@ def _candidates(pool: Pool, unit: Unit) -> int:
     return int(pool.eligible.sum())
 
 
-def check_amount(name: str, amount: object) -> None:
+def check_amount(name: str, amount: object, least: int = 1) -> None:
     """Refuse what is no amount.
 
     Raises
     ------
     SettingError
-        If it is neither a whole number of at least 1 nor a share of more than 0 and at most 100 %.
+        If it is neither a whole number of at least `least` nor a share of more than 0 and at most
+        100 %.
     """
     if isinstance(amount, str):
         if _percent(amount) is not None:
             return
-    elif isinstance(amount, int) and not isinstance(amount, bool) and amount >= 1:
+    elif isinstance(amount, int) and not isinstance(amount, bool) and amount >= least:
         return
     raise SettingError(
-        f"{name} is {amount!r}. It must be a whole number of at least 1, or a share of the pool "
-        f'such as "0.5 %".'
+        f"{name} is {amount!r}. It must be a whole number of at least {least}, or a share of "
+        f'the pool such as "0.5 %".'
     )
 
 
@@ -166,7 +167,7 @@ def _percent(text: str) -> float | None:
 
 
 def _number(name: str, amount: Amount, count: int, unit: Unit) -> int:
-    check_amount(name, amount)
+    check_amount(name, amount, 0 if name == "initial" else 1)
     if isinstance(amount, int):
         return amount
     share = _percent(amount)

@@ -11,8 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from workbench.annotation.simulated import annotator
 from workbench.cohort.pool import Pool
 from workbench.errors import RunError
+from workbench.experiments.annotating import Annotating
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.stopping import why_stop
@@ -21,7 +25,7 @@ from workbench.rounds import build_model, run_round, train_model
 from workbench.strategies import from_record
 from workbench.strategies.base import Budget, QueryStrategy
 from workbench.strategies.needs import ON_MANIFOLD, Need
-from workbench.study import Data, Study, initial_rows, learn_latent, open_data
+from workbench.study import REFERENCED, Data, Study, initial_rows, learn_latent, open_data
 
 if TYPE_CHECKING:
     from torch import nn
@@ -71,8 +75,16 @@ def compute_for(config: RunConfig) -> Compute:
     return Compute.detect(config.threads, config.precision, volumes=volumes)
 
 
-def open_run_data(config: RunConfig) -> Work[Data]:
+def open_run_data(config: RunConfig, by_people: bool = False) -> Work[Data]:
     """Open the cohort of a run, divided into pool and test set.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Its settings.
+    by_people : bool
+        Whether people may have annotated in it: then the pool need not have references, nor
+        enough samples for every round that is planned.
 
     Raises
     ------
@@ -90,8 +102,10 @@ def open_run_data(config: RunConfig) -> Work[Data]:
         cases=config.cases,
         transfer=config.transfer,
         options=config.cohort_options(),
+        candidates=config.candidates if by_people else REFERENCED,
     )
-    config.schedule(data.pool).check(config.rounds)
+    if not by_people:
+        config.schedule(data.pool).check(config.rounds)
     return data
 
 
@@ -132,12 +146,22 @@ def train_first_round(config: RunConfig, compute: Compute) -> Work[None]:
     study = yield from prepare(config, compute, needs=needs)
     pool = _first_pool(config, study.data.pool)
     model = yield from _first_model(study)
-    yield from train_model(study, pool, 0, model, needs)
+    if config.annotator is None:  # else labels are of a ledger, which only the run has
+        yield from train_model(study, pool, 0, model, needs)
 
 
 def _first_pool(config: RunConfig, pool: Pool) -> Pool:
     schedule = config.schedule(pool)
+    if schedule.initial == 0:
+        return pool
     return pool.with_labeled(initial_rows(pool, schedule.initial, config.seed, schedule.unit), 0)
+
+
+def _annotating(config: RunConfig, folder: Path, study: Study) -> Annotating | None:
+    """The simulated annotator of a run, if it has one."""
+    if config.annotator is None:
+        return None
+    return Annotating(annotator(config.annotator), folder, study.data.labels)
 
 
 def load_round_model(run: Run, index: int, study: Study) -> nn.Module:
@@ -180,12 +204,13 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
     schedule = config.schedule(study.data.pool)
     pool: Pool = run.pool_after(study.data.pool)
     first = yield from _first_model(study)
-    model = first
-    if run.rounds and config.continue_weights:
-        model = load_round_model(run, len(run.rounds) - 1, study)
+    asking = load_round_model(run, len(run.rounds) - 1, study) if run.rounds else first
+    model = asking if config.continue_weights else first
+    annotating = _annotating(config, folder, study)
     for index in range(len(run.rounds), config.rounds + 1):
         if index == 0:
             pool = _first_pool(config, pool)
+            rows = np.flatnonzero(pool.labeled)
         else:
             rows = run.next_rows(pool)
             if not len(rows):
@@ -194,12 +219,18 @@ def simulate(config: RunConfig, folder: Path, strategy: QueryStrategy | None = N
             if config.retrain_manifold:
                 study = yield from prepare(config, compute, index, needs)
             study = replace(study, segmentation=config.segmentation_config(index))
+        if annotating is not None:
+            study = yield from annotating.label(study, rows, index, asking)
         budget = Budget(schedule.budget(index), schedule.unit)
         round = yield from run_round(study, pool, chosen, budget, index, model, tabulate=False)
+        if annotating is not None:
+            before = run.rounds[-1].annotated if run.rounds else {}
+            round = yield from annotating.told(round, study, before)
         validation = [*(saved.validation for saved in run.rounds), round.validation]
         round = replace(round, stopped=why_stop(config.stop, validation))
         run = run.append(round, len(study.data.cohort.cases))
         if round.stopped:
             break
-        model = round.model if config.continue_weights else first
+        asking = round.model
+        model = asking if config.continue_weights else first
     return run

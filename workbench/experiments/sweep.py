@@ -31,6 +31,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from workbench.annotation.simulated import Annotator
 from workbench.cohort.opening import PHANTOM
 from workbench.cohort.recipes import Recipe, VolumeRecipe
 from workbench.errors import SettingError
@@ -49,6 +50,7 @@ SECTIONS: Mapping[str, type] = {
     "manifold": ManifoldConfig,
     "segmentation": SegmentationConfig,
     "stop": StopRule,
+    "annotator": Annotator,
 }
 #: Settings that may differ between strategies of one sweep; the others are its protocol.
 FREE = ("manifold", "segmentation", "manifold_seed", "retrain_manifold", "continue_weights")

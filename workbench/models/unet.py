@@ -1,8 +1,9 @@
-"""The segmentation network of the papers: a plain U-Net in 2-D or 3-D, from MONAI.
+"""The segmentation networks of the papers: a plain U-Net in 2-D or 3-D, from MONAI, and a U-shape.
 
 Dai 2020 and 2022 use widths 32-64-128-256 with a bottleneck of 512, two 3×3
 convolutions in a block, batch norm, ReLU, max-pooling and transposed
-convolutions; MONAI's ``BasicUNet`` is that network.
+convolutions; MONAI's ``BasicUNet`` is that network. The effort paper's has the same
+levels and no batch norm, and doubles its channels before a pooling, not after it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ __all__ = ["PAPER_FEATURES", "build_unet", "in_windows", "levels", "seeded", "wi
 
 #: Share of a window's side that it has in common with the next.
 OVERLAP = 0.25
+
+ACTIVATION = ("relu", {"inplace": True})
 
 #: Widths of Dai 2020 and 2022; the last is the width before the final 1×1 convolution.
 PAPER_FEATURES = (32, 64, 128, 256, 512, 32)
@@ -53,6 +56,7 @@ def build_unet(
     seed: int = 0,
     dims: int = 2,
     window: Sequence[int] | None = None,
+    u_shape: bool = False,
 ) -> nn.Module:
     """Build a U-Net whose initial weights are decided by its seed.
 
@@ -71,6 +75,9 @@ def build_unet(
     window : sequence of int, optional
         In eval mode larger images are predicted in overlapping windows of this size, whose
         logits are averaged with Gaussian weights; multiples of 16. Not given: whole.
+    u_shape : bool
+        The network of the effort paper: its channels double before a pooling, and it has no
+        batch norm.
 
     Returns
     -------
@@ -99,13 +106,57 @@ def build_unet(
             in_channels=channels,
             out_channels=classes,
             features=tuple(features),
-            act=("relu", {"inplace": True}),
-            norm="batch",
+            act=ACTIVATION,
+            norm=None if u_shape else "batch",
             upsample="deconv",
         )
+        if u_shape:
+            _u_shape(network, dims, channels, features)
     network.register_forward_pre_hook(_pad_where_needed)
     network.window = None if window is None else tuple(window)  # type: ignore[assignment]
     return network
+
+
+def _u_shape(network: nn.Module, dims: int, channels: int, features: Sequence[int]) -> None:
+    """Make the U-shape of the effort paper (§2.1, fig. 4) of a U-Net without batch norm.
+
+    The first convolution of a level keeps the channels that come in (of the first level: makes
+    half of its width), the second doubles them, before the pooling. A transposed convolution
+    keeps its channels too, as in Çiçek et al. 2016, whom the paper follows in this. Weights
+    are Glorot uniform and biases 0, as in Keras.
+    """
+    from monai.networks.blocks.convolutions import Convolution
+    from monai.networks.nets.basic_unet import UpCat
+
+    def conv(into: int, out: int) -> nn.Module:
+        made: nn.Module = Convolution(dims, into, out, act=ACTIVATION, norm=None, padding=1)
+        return made
+
+    widths = [features[0] // 2 or 1, *features[:5]]
+    blocks = ["conv_0", *(f"down_{level}.convs" for level in (1, 2, 3, 4))]
+    for name, before, after in zip(blocks, widths, widths[1:], strict=False):
+        block = network.get_submodule(name)
+        block.conv_0 = conv(channels if name == "conv_0" else before, before)
+        block.conv_1 = conv(before, after)
+    for level in (4, 3, 2, 1):
+        out = features[5] if level == 1 else features[level - 1]
+        made = UpCat(
+            dims,
+            features[level],
+            features[level - 1],
+            out,
+            ACTIVATION,
+            None,  # type: ignore[arg-type]
+            True,
+            halves=False,
+        )
+        setattr(network, f"upcat_{level}", made)
+    for layer in network.modules():
+        weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+        if isinstance(weight, nn.Parameter):
+            nn.init.xavier_uniform_(weight)
+        if isinstance(bias, nn.Parameter):
+            nn.init.zeros_(bias)
 
 
 @functools.cache

@@ -215,12 +215,13 @@ def build_network(
     seed: int = 0,
     dims: int = 2,
     window: Sequence[int] | None = None,
+    u_shape: bool = False,
 ) -> nn.Module:
     """Build the network of a variant.
 
     Parameters
     ----------
-    channels, classes, features, dims, window
+    channels, classes, features, dims, window, u_shape
         As in `build_unet`.
     variant : Variant
         What it must be able to do.
@@ -238,12 +239,19 @@ def build_network(
         return Ensemble(
             [
                 build_network(
-                    channels, classes, features, alone, _member_seed(seed, index), dims, window
+                    channels,
+                    classes,
+                    features,
+                    alone,
+                    _member_seed(seed, index),
+                    dims,
+                    window,
+                    u_shape,
                 )
                 for index in range(variant.members)
             ]
         )
-    unet = build_unet(channels, classes, features, seed, dims, window)
+    unet = build_unet(channels, classes, features, seed, dims, window, u_shape)
     if variant.dropout > 0:
         for name in DROPPED_AFTER:
             unet.get_submodule(name).add_module("dropout", SeededDropout(variant.dropout))

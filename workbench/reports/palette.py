@@ -13,16 +13,19 @@ from typing import Final
 
 __all__ = [
     "CIVIDIS",
+    "CLASS_COLORS",
     "CONE_EDGE",
     "CONE_FILL",
     "LINES",
     "MARKS",
     "OKABE_ITO",
     "OTHERS",
+    "PATTERNS",
     "PREDICTION",
     "REFERENCE",
     "LineStyle",
     "Mark",
+    "class_styles",
     "faint",
     "line_color",
     "line_styles",
@@ -75,6 +78,17 @@ CONE_EDGE: Final = "rgba(196, 130, 0, 0.65)"
 REFERENCE: Final = OKABE_ITO["bluish green"]
 PREDICTION: Final = OKABE_ITO["vermilion"]
 
+#: Fills of classes on a grey picture: seven colors bright enough on black, then the same ones
+#: hatched one way, the other way, and dotted.
+CLASS_COLORS: Final = tuple(
+    OKABE_ITO[name]
+    for name in (
+        *("orange", "sky blue", "reddish purple", "bluish green"),
+        *("yellow", "vermilion", "blue"),
+    )
+)
+PATTERNS: Final = ("solid", "hatched", "hatched back", "dotted")
+
 #: Lines of a plot in order; no plot has more than these seven.
 LINES: Final = (
     OKABE_ITO["blue"],
@@ -98,6 +112,27 @@ CIVIDIS: Final = (
     "#C3B369",
     "#FEE838",
 )
+
+
+def class_styles(count: int) -> list[tuple[str, int]]:
+    """Give each class of a label map a color and a pattern.
+
+    Parameters
+    ----------
+    count : int
+        Classes, the background (class 0) included.
+
+    Returns
+    -------
+    list of (str, int)
+        Color and position in `PATTERNS` of every class; the background's are not drawn. The
+        first 28 foreground classes differ.
+    """
+    repeats = len(CLASS_COLORS)
+    styles = [
+        (CLASS_COLORS[i % repeats], i // repeats % len(PATTERNS)) for i in range(max(count - 1, 0))
+    ]
+    return [(OKABE_ITO["black"], 0), *styles] if count else []
 
 
 def line_color(index: int) -> str:

@@ -27,7 +27,7 @@ def random_curve(
     Parameters
     ----------
     study : Study
-        Data and settings.
+        Data and settings; every slice has a reference, and there are test cases.
     rounds : sequence of Round
         The rounds that were done; their sizes are repeated, the first as it was.
     continue_weights : bool
@@ -51,6 +51,8 @@ def random_curve(
         initial = trained.network if continue_weights else None
         trained = yield from train_model(study, pool, done.index, initial, done.strategy.needs())
         data = study.data
+        assert data.test_images is not None
+        assert data.test_labels is not None
         metrics = yield from evaluate(
             trained.network, data.test_images, data.test_labels, study.compute
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,9 +66,13 @@ def exact_preview(source: EvidenceSource, strategy: QueryStrategy, found: Sugges
 
 
 def interpolated_preview(
-    source: EvidenceSource, strategy: QueryStrategy, budget: Budget, settled: Suggestions
+    source: EvidenceSource,
+    strategy: QueryStrategy,
+    budget: Budget,
+    settled: Suggestions,
+    unanswered: Callable[[Suggestions], Suggestions],
 ) -> Preview | None:
-    """Suggest with interpolated z', fast enough to follow a slider.
+    """Suggest with interpolated z', fast enough to follow a slider; leave out what is answered.
 
     Returns
     -------
@@ -91,7 +96,7 @@ def interpolated_preview(
     values.update(finish(source.gather(others)).values)
     evidence = source.evidence(values)
     rng = np.random.default_rng((source.study.seed, evidence.round))
-    found = choose(strategy, evidence, budget, rng)
+    found = unanswered(choose(strategy, evidence, budget, rng))
     return _described(source, need, shift, found, settled, exact=False)
 
 

@@ -8,11 +8,13 @@ loses none of it.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from workbench.cohort.label_source import LabelSource
 from workbench.cohort.pool import Pool
 from workbench.errors import WorkbenchError
 from workbench.evidence import EvidenceSource
@@ -24,11 +26,21 @@ from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Suggestions
 from workbench.study import Study, rows_of
 
-__all__ = ["Restored", "restore", "save"]
+__all__ = ["Restored", "read_ledger_at", "restore", "save"]
 
 
-def save(folder: Path, pool: Pool, round: int, strategy: QueryStrategy, budget: int) -> None:
-    """Write what was chosen and labeled since `round`."""
+def save(
+    folder: Path,
+    pool: Pool,
+    round: int,
+    strategy: QueryStrategy,
+    budget: int,
+    ledger_at: Mapping[str, int],
+) -> None:
+    """Write what was chosen and labeled since `round`, -1 before the first.
+
+    ``ledger_at`` says of each round with which entry the ledger ended when it began to train.
+    """
     pending = np.flatnonzero(pool.labeled_in > round)
     write_json(
         folder / "session.json",
@@ -37,8 +49,18 @@ def save(folder: Path, pool: Pool, round: int, strategy: QueryStrategy, budget: 
             "strategy": record(strategy),
             "budget": budget,
             "labeled": [str(pool.ids[row]) for row in pending],
+            "ledger_at": dict(ledger_at),
         },
     )
+
+
+def read_ledger_at(folder: Path) -> dict[str, int]:
+    """Read what `save` wrote of the ledger; empty where there is nothing."""
+    try:
+        found = read_json(folder / "session.json").get("ledger_at", {})
+        return {str(index): int(number) for index, number in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +73,18 @@ class Restored:
     budget: int
 
 
-def restore(run: Run, study: Study, budget: int) -> Restored:
-    """Read back a run with at least one round, and what was done since."""
+def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restored:
+    """Read back a run with at least one round, and what was done since.
+
+    Parameters
+    ----------
+    run : Run
+    study : Study
+    budget : int
+        Where none was saved.
+    labels : LabelSource
+        Those that the last round was trained on.
+    """
     pool = study.data.pool
     rounds: list[Round] = []
     for saved in run.rounds:
@@ -74,11 +106,13 @@ def restore(run: Run, study: Study, budget: int) -> Restored:
                 validation=saved.validation,
                 validation_losses=saved.validation_losses,
                 stopped=saved.stopped,
+                effort=saved.effort,
             )
         )
     last = rounds[-1]
     model = load_round_model(run, last.index, study)
-    evidence = EvidenceSource(study, last.pool, model, last.index)
+    trained_on = replace(study, data=replace(study.data, labels=labels))
+    evidence = EvidenceSource(trained_on, last.pool, model, last.index)
     last = replace(last, model=model, evidence=evidence)
     strategy = last.strategy
     path = run.folder / "session.json"

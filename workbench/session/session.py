@@ -13,44 +13,42 @@ cell runs.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.cohort.pool import SliceId, VolumeId
-from workbench.errors import SettingError
-from workbench.evidence import EvidenceSource
+from workbench.errors import LedgerError, SettingError
+from workbench.experiments.annotating import with_cost
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
 from workbench.experiments.stopping import why_stop
-from workbench.files import cache_folder
-from workbench.jobs import Outcome, Progress, Work
+from workbench.jobs import Progress, Work
 from workbench.rounds import Round, run_round
+from workbench.session.queue import waiting
 from workbench.session.saved import restore
-from workbench.session.state import MAPS_ON_DEMAND, STEPS, Step
-from workbench.session.tuning import TuningSession
+from workbench.session.state import STEPS, Step
+from workbench.session.tooling import ToolSession
 from workbench.strategies import from_record, record
-from workbench.strategies.base import Budget, QueryStrategy
-from workbench.study import Data, Study, initial_rows, learn_latent, open_data
+from workbench.strategies.base import Budget, QueryStrategy, Suggestions
+from workbench.study import Data, initial_rows, open_data
 from workbench.words import count
 
 if TYPE_CHECKING:
-    from workbench.latent.space import LatentSpace
     from workbench.models.compute import Compute
-    from workbench.training.manifold import Manifold
 
 __all__ = ["Session"]
 
-#: Training time of the VAE for each pixel of each image of each step, on two common cores.
-SECONDS_PER_PIXEL = 1e-6
+
+#: What is said where no case could be held out.
+UNTESTED = "No case with a label is held out for testing, so Dice cannot be measured."
 
 
-class Session(TuningSession):
+class Session(ToolSession):
     """State of one interactive experiment, and what a person can do with it.
 
     Parameters
@@ -79,9 +77,8 @@ class Session(TuningSession):
         strategy: QueryStrategy | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__()
         chosen = strategy or from_record({"name": "gradient-guided"})
-        self.config = RunConfig(source=str(source), strategy=record(chosen), **settings)
+        super().__init__(RunConfig(source=str(source), strategy=record(chosen), **settings))
         short = Path(str(source)).name or "cohort"
         self.folder = Path(folder) if folder is not None else Path("runs") / short
         self.name = short
@@ -93,6 +90,11 @@ class Session(TuningSession):
                 "every round, and all its rounds train for the same epochs. Leave transfer, "
                 "retrain_manifold and lists of epochs to `workbench simulate`."
             )
+        if config.annotator is not None:
+            raise SettingError(
+                "In a session people annotate, so the setting annotator, which imitates one, is "
+                "for `workbench simulate`. Who draws is session.annotator."
+            )
         if config.unit == "cases":
             raise SettingError(
                 "A session suggests slices, or volumes, one by one. Leave unit = 'cases' to "
@@ -101,12 +103,7 @@ class Session(TuningSession):
         self.noun = (VolumeId if config.unit == "volumes" else SliceId).noun
         budget = config.budget
         self.budget = budget if isinstance(budget, int) else 12  # a share is counted on opening
-        self.z_dim = int(self.config.manifold.get("z_dim", 3))
         self.steps = dict.fromkeys(STEPS, Step())
-        self._compute: Compute | None = None
-        self._run: Run | None = None
-        self._learned: dict[int, tuple[Manifold, LatentSpace]] = {}
-        self._manifold_seconds: float | None = None
         self._offer_next()
 
     # ------------------------------------------------------------ opening
@@ -127,6 +124,7 @@ class Session(TuningSession):
                 seed=config.split_seed,
                 cases=config.cases,
                 options=config.cohort_options(),
+                candidates=config.candidates,
             )
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)
@@ -142,12 +140,14 @@ class Session(TuningSession):
         self.data, self._compute, self._run = data, compute, run
         self.name = data.cohort.name
         self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
-        self.test_cases = tuple(data.test_images.cases)
+        self.test_cases = () if data.test_images is None else tuple(data.test_images.cases)
         self.pool = run.pool_after(data.pool)
+        self._open_ledger(data)
         if not isinstance(self.config.budget, int):
             self.budget = self.config.schedule(self.pool).budget(0)
         foreground = "volume (mm³)" if data.images.of_volumes else "area (mm²)"
-        self.values = {f"foreground {foreground}": foreground_area(data.images, data.labels)}
+        if data.labels.available.any():
+            self.values = {f"foreground {foreground}": foreground_area(data.images, data.labels)}
         self.maps = {pixels.name: pixels}
         self.map_names = (pixels.name,)
         self.map_name = pixels.name
@@ -161,6 +161,14 @@ class Session(TuningSession):
             f"Opened {self.name}: {count(len(data.images.cases), 'case')} in the pool, "
             f"{len(self.test_cases):,} held out for testing."
         )
+        if not self.test_cases:
+            self._note(f"{UNTESTED} Its curve says how much is labeled, and no more.")
+        elif not data.pool.eligible.all():
+            without = count(int((~data.pool.eligible).sum()), self.noun)
+            self._note(
+                f"{without} without a reference are not suggested. To annotate them, set "
+                f'candidates = "all".'
+            )
         for problem in data.cohort.problems[:5]:
             self._note(f"{problem.case}: {problem.sentence}" if problem.case else problem.sentence)
         self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
@@ -171,107 +179,6 @@ class Session(TuningSession):
         elif self._was_cut_off():
             self._mark_stopped("manifold", Step())
 
-    def _was_cut_off(self) -> bool:
-        """Tell whether an earlier training of the manifold can be continued."""
-        from workbench.training.manifold import manifold_key
-
-        assert self.data is not None
-        assert self._compute is not None
-        config, seed = self.config.manifold_config(), self.config.manifold_seed
-        key = manifold_key(self.data.images, config, self._compute, seed)
-        return (cache_folder() / "manifolds" / key / "checkpoint.safetensors").is_file()
-
-    # ------------------------------------------------------------ manifold
-    def train_manifold(self, z_dim: int | None = None) -> None:
-        """Train the VAE of a z-dimension, or load it, and encode every image."""
-        self._learn(z_dim or self.z_dim, then_round=False)
-
-    def set_z(self, z_dim: int) -> None:
-        """Choose the z-dimension; one that is not trained yet trains in the background."""
-        if z_dim < 2:
-            self._refuse(
-                f"The z-dimension is {z_dim}. A map needs at least 2; the papers use 2, 3 and 5."
-            )
-        elif z_dim in self._learned:
-            self._adopt_latent(z_dim)
-        else:
-            self.train_manifold(z_dim)
-
-    def training_seconds(self, z_dim: int) -> float | None:
-        """Estimate how long the VAE of a z-dimension trains, from the one trained before.
-
-        The z-dimension changes two small layers only, so one measurement serves all; before
-        there is one, the number of pixels that pass through it gives a rough guess.
-        """
-        if z_dim in self._learned:
-            return 0.0
-        if self._manifold_seconds is not None or self.data is None:
-            return self._manifold_seconds
-        config, count = self.config.manifold_config(), len(self.pool)
-        batch = min(config.batch_size, count)
-        steps = config.steps(-(-count // batch))
-        return SECONDS_PER_PIXEL * steps * batch * float(np.prod(self.images.images.shape[2:]))
-
-    def _learn(self, z_dim: int, then_round: bool) -> None:
-        data, compute = self.data, self._compute
-        if data is None or compute is None:
-            self._refuse("There are no images yet. Open the cohort first.")
-            return
-        config = replace(self.config.manifold_config(), z_dim=z_dim)
-        seed, begun = self.config.manifold_seed, time.monotonic()
-
-        def work() -> Work[tuple[Manifold, LatentSpace]]:
-            return (yield from learn_latent(data, config, compute, seed=seed))
-
-        def learned(result: tuple[Manifold, LatentSpace]) -> None:
-            if len(self.losses.get("manifold", ())) > 1:  # trained, not loaded
-                self._manifold_seconds = time.monotonic() - begun
-            self._learned[z_dim] = result
-            self.trained_dims = tuple(sorted(self._learned))
-            self._adopt_latent(z_dim)
-            if then_round:
-                self.start_round()
-            elif self._run is not None and self._run.rounds and self.round is None:
-                self._restore(self._run)
-
-        self._start("manifold", work(), learned)
-
-    def _adopt_latent(self, z_dim: int) -> None:
-        """Show the latent space of a trained z-dimension and suggest in it."""
-        from workbench.latent.project import latent_axes, pca
-
-        manifold, latent = self._learned[z_dim]
-        assert self.data is not None
-        assert self._compute is not None
-        self.manifold, self.z_dim = manifold, z_dim
-        self.study = Study(
-            self.data,
-            (manifold, latent),
-            self.config.segmentation_config(0),
-            self._compute,
-            self.config.seed,
-        )
-        self.latent = latent
-        self.losses = {**self.losses, "manifold": tuple(manifold.losses)}
-        pixels = {name: each for name, each in self.maps.items() if each.method == "pixels"}
-        shown = min(z_dim, 3)
-        axes = [latent_axes(latent, i, j) for i in range(shown) for j in range(i + 1, shown)]
-        quick = {each.name: each for each in [*axes, pca(latent)]}
-        self.maps = {**quick, **pixels}
-        self.map_names = (*quick, *MAPS_ON_DEMAND, *pixels)
-        self.map_name = axes[0].name
-        detail = f"{z_dim} dimensions, {latent.active_dims} active, KL {manifold.kl:.1f} nats"
-        if manifold.collapsed:
-            self._mark("manifold", "failed", manifold.warning)
-            self.problem = manifold.warning
-        else:
-            self._mark("manifold", "ready", detail)
-        if self.round is not None and self.round.evidence is not None:
-            before = self.round.evidence
-            evidence = EvidenceSource(self.study, before.pool, before.model, before.index)
-            self.round = replace(self.round, evidence=evidence)
-            self._refine()
-
     # ------------------------------------------------------------ the loop
     def start_round(self) -> None:
         """Train on what is labeled and suggest; the first round draws the initial set."""
@@ -281,32 +188,45 @@ class Session(TuningSession):
         if self.busy:
             self._refuse_busy()
             return
-        if not self.pool.labeled.any():
-            try:
-                schedule = self.config.schedule(self.pool)
-                schedule.check(1)
-                rows = initial_rows(self.pool, schedule.initial, self.config.seed, schedule.unit)
-            except SettingError as error:
-                self._refuse(error)
-                return
-            self.pool = self.pool.with_labeled(rows, 0)
-        if self.study is None:
-            self._learn(self.z_dim, then_round=True)
+        self.catch_up()
+        behind = self._behind()
+        if behind:
+            self._refuse(behind)
             return
-        index = int(self.pool.labeled_in.max())
-        if self.round is not None and index == self.round.index:
+        if self.round is None and not self._ask_for_initial():
+            return
+        if self.study is None:
+            self._learn(self.z_dim, self.start_round)
+            return
+        fresh = self.pool.labeled_in > self._trained
+        if not fresh.any():
             self._refuse(
                 "Nothing was labeled since the last round. Label the suggestions first, then "
                 "start the next round."
             )
             return
-        study, pool, strategy = self.study, self.pool, self.strategy
-        budget, run, stop = Budget(self.budget), self._run, self.config.stop
+        try:
+            labels, number = self.labels_now()
+        except LedgerError as error:
+            self._refuse(error)
+            return
+        index = self._trained + 1  # also for what was labeled while a training ran that was stopped
+        pool = replace(self.pool, labeled_in=np.where(fresh, index, self.pool.labeled_in))
+        self.pool = pool
+        study = replace(self.study, data=replace(self.study.data, labels=labels))
+        strategy, budget, run = self.strategy, Budget(self.budget), self._run
+        stop = self.config.stop
         initial = self.round.model if self.round and self.config.continue_weights else None
         assert run is not None
+        self._training, self._ledger_at = index, {**self._ledger_at, str(index): number}
+        self._save()
+        ledger = self._writer.ledger if labels is not self.labels else None
+        before = self.round.annotated if self.round is not None else {}
 
         def work() -> Work[tuple[Round, Run]]:
             round = yield from run_round(study, pool, strategy, budget, index, initial)
+            if ledger is not None:
+                round = with_cost(round, study, ledger, before)
             validation = [*(saved.validation for saved in run.rounds), round.validation]
             round = replace(round, stopped=why_stop(stop, validation))
             return round, run.append(round)
@@ -316,6 +236,39 @@ class Session(TuningSession):
             self._adopt_round(result[0])
 
         self._start("model", work(), ended)
+
+    def _ask_for_initial(self) -> bool:
+        """Label the initial set from the reference; tell whether there is anything to train on.
+
+        Where there is no reference the initial set is put in the queue, and the manifold is
+        learned meanwhile.
+        """
+        assert self.data is not None
+        try:
+            schedule = self.config.schedule(self.data.pool)
+            schedule.check(1)
+            rows = initial_rows(self.data.pool, schedule.initial, self.config.seed, schedule.unit)
+        except SettingError as error:
+            self._refuse(error)
+            return False
+        missing = rows[~self.pool.labeled[rows]]
+        known = self.labels.available[missing]
+        self.pool = self.pool.with_labeled(missing[known], 0)
+        if known.all():
+            return True
+        self._asked = rows
+        self.suggestions = self._unanswered(Suggestions(rows))
+        self._show_queue()
+        if self.pool.labeled.any():
+            return True
+        if self.study is None:
+            self.train_manifold()
+        else:
+            self._refuse(
+                f"There is nothing to train on yet. Annotate the "
+                f"{count(len(missing), self.noun)} of the queue first, or some of them."
+            )
+        return False
 
     def label_suggestions(self) -> None:
         """Label what is suggested with the reference; the next round trains on them."""
@@ -327,28 +280,30 @@ class Session(TuningSession):
             self._refuse_busy()
             return
         with self._background.lock:
+            rows = self.suggestions.rows[self.labels.available[self.suggestions.rows]]
+            if not len(rows):
+                self._refuse(
+                    "There is no reference to label these from. Annotate them in the editor."
+                )
+                return
             self._background.cancel("exact")
-            n = len(self.suggestions.rows)
-            self.pool = self.pool.with_labeled(self.suggestions.rows, self.round.index + 1)
-            self.preview = self.suggestions = None
+            n = len(rows)
+            self.pool = self.pool.with_labeled(rows, self._asking)
+            self._shrink(self._unanswered(self.suggestions))
             self._save()
+            self._show_queue()
             self._mark("annotate", "ready", f"{count(n, self.noun)} labeled from the reference")
-            self._mark("suggest", "stale", "labeled; the next round suggests again")
             self._mark("model", "stale", waiting(n))
             self._note(f"Labeled {count(n, 'suggestion')} from the reference.")
             self._offer_next()
 
     def next(self) -> None:
-        """Do what comes next: open, train, label, or start the next round."""
+        """Do what comes next: open, train, annotate, label, or start the next round."""
         self._background.drain()
         if self.busy:
             self._refuse_busy()
-        elif self.data is None:
-            self.open()
-        elif self.suggestions is not None and len(self.suggestions.rows):
-            self.label_suggestions()
         else:
-            self.start_round()
+            self._what_next()[1]()
 
     def _adopt_round(self, round: Round) -> None:
         learned = self._show_rounds((*self.rounds, round))
@@ -367,68 +322,36 @@ class Session(TuningSession):
         self.round, self.rounds = last, rounds
         self.losses = {**self.losses, "model": last.losses}
         labeled = count(int(last.pool.labeled.sum()), f"labeled {self.noun}")
-        learned = f"{labeled}, mean Dice {last.metrics.get('mean', float('nan')):.2f}"
+        told = f"mean Dice {last.metrics['mean']:.2f}" if last.metrics else "not tested"
+        learned = f"{labeled}, {told}"
         self._mark("model", "ready", learned)
-        self._mark("curve", "ready", count(len(rounds), "round"))
+        self._mark("curve", "ready", count(len(rounds), "round") if last.metrics else UNTESTED)
         return learned
 
-    def _score_pool(self, round: Round) -> None:
-        """Color the map by how well the model does, once that is known."""
-        study, model = self.study, round.model
-        if study is None or model is None:
-            return
-        data, compute, criterion = study.data, study.compute, study.segmentation.criterion
-        rows = np.flatnonzero(data.labels.available)
-
-        def work() -> Work[dict[str, NDArray[np.float64]]]:
-            from workbench.training.predict import score_rows
-
-            return (
-                yield from score_rows(
-                    model, data.images, data.labels, rows, compute, criterion=criterion
-                )
-            )
-
-        def ended(outcome: Outcome[dict[str, NDArray[np.float64]]]) -> None:
-            if outcome.value is not None:
-                filled = {}
-                for key, label in (("dice", "Dice of the model"), ("loss", "loss of the model")):
-                    filled[label] = np.full(len(data.pool), np.nan)
-                    filled[label][rows] = outcome.value[key]
-                self.values = {**self.values, **filled}
-            self._follow_random()
-
-        self._background.start("scores", work(), lambda progress: None, ended)
-
-    def _follow_random(self) -> None:
-        """Compute in idle time what random choice would have reached."""
-        if self.study is None or self.busy or len(self.ghost) >= len(self.rounds):
-            return
-        from workbench.session.ghost import random_curve
-
-        def ended(outcome: Outcome[tuple[tuple[int, float], ...]]) -> None:
-            if outcome.value is not None:
-                self.ghost = outcome.value
-            elif outcome.error is not None:
-                self._note(f"The curve of random choice could not be computed: {outcome.error}")
-
-        work = random_curve(self.study, self.rounds, self.config.continue_weights)
-        self._background.start("ghost", work, lambda progress: None, ended)
-
     # ------------------------------------------------------------ saved state
+    def _go_on(self) -> None:
+        if self._run is not None and self._run.rounds and self.round is None:
+            self._restore(self._run)
+
     def _restore(self, run: Run) -> None:
         """Continue a run that was read from its folder."""
         assert self.study is not None
-        found = restore(run, self.study, self.budget)
+        try:
+            labels, _ = self._labels_until(self._ledger_at.get(str(run.rounds[-1].index)))
+        except LedgerError as error:
+            self._refuse(error)
+            labels = self.study.data.labels
+        found = restore(run, self.study, self.budget, labels)
         last = found.rounds[-1]
         self.pool, self.strategy, self.budget = found.pool, found.strategy, found.budget
         self._show_rounds(found.rounds)
+        self._label_answered()
         self._score_pool(last)
-        pending = int((found.pool.labeled_in > last.index).sum())
+        pending = int((self.pool.labeled_in > last.index).sum())
         if pending:
             self._mark("annotate", "ready", f"{count(pending, self.noun)} labeled")
             self._mark("model", "stale", waiting(pending))
-        else:
+        if pending < self.budget:  # the others are still to be labeled
             self._refine()
 
     # ------------------------------------------------------------ what comes next
@@ -436,27 +359,32 @@ class Session(TuningSession):
         """Name the one thing to do next."""
         if self.busy or self._background.runs("main"):
             self.next_step = ""
-        elif self.data is None:
-            self.next_step = "Open the cohort"
-        elif self.round is None:
+            return
+        self._training = -1
+        self.next_step = self._what_next()[0]
+
+    def _what_next(self) -> tuple[str, Callable[[], None]]:
+        """Words for the one thing to do next, and what does it; no words for nothing."""
+        if self.data is None:
+            return "Open the cohort", self.open
+        left = 0 if self.suggestions is None else len(self.suggestions.rows)
+        if left:
+            assert self.suggestions is not None
+            by_hand = any(task.state != "suggested" for task in self.queue)
+            if by_hand or not self.labels.available[self.suggestions.rows].all():
+                some = "the other" if left < len(self.queue) else "these"
+                return f"Annotate {some} {left}", lambda: self.turn(1)
+            return f"Label these {left} (from the reference)", self.label_suggestions
+        if self.round is None:
             stopped = [step for step in ("manifold", "model") if self.steps[step].stopped]
-            self.next_step = (
-                f"Resume the {'manifold' if stopped[-1] == 'manifold' else 'first round'}"
-                if stopped
-                else "Get the first suggestions (1 to 2 min)"
-            )
-        elif self.suggestions is not None and len(self.suggestions.rows):
-            self.next_step = f"Label these {len(self.suggestions.rows)} (from the reference)"
-        elif self.pool.labeled_in.max() > self.round.index:
+            if stopped:
+                what = "manifold" if stopped[-1] == "manifold" else "first round"
+                return f"Resume the {what}", self.start_round
+            return "Get the first suggestions (1 to 2 min)", self.start_round
+        if self.pool.labeled_in.max() > self.round.index:
             verb = "Resume" if self.steps["model"].stopped else "Start"
-            self.next_step = f"{verb} round {self.round.index + 1}"
-        else:
-            self.next_step = ""
-
-
-def waiting(labels: int) -> str:
-    """Say that the model has not seen so many labels yet."""
-    return f"{count(labels, 'new label waits', 'new labels wait')} to be trained on"
+            return f"{verb} round {self.round.index + 1}", self.start_round
+        return "", self.start_round
 
 
 def _warm_up() -> Work[None]:

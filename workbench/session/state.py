@@ -18,6 +18,7 @@ from traitlets import Any, Dict, HasTraits, Instance, Int, Tuple, Unicode
 from workbench.errors import RunError, WorkbenchError
 from workbench.jobs import Progress
 from workbench.session.preview import Preview
+from workbench.session.tasks import Editing
 from workbench.strategies.base import Suggestions
 
 __all__ = ["MAPS_ON_DEMAND", "STEPS", "Preview", "SessionState", "Step"]
@@ -81,6 +82,11 @@ class SessionState(HasTraits):
     preview = Instance(Preview, allow_none=True, help="follows a moving slider")
     suggestions = Instance(Suggestions, allow_none=True, help="changes when a slider rests")
     current = Int(-1, help="row of the pool that is inspected, -1 for none")
+
+    # --- the annotation
+    annotator = Unicode("", help="who draws; untrusted text")
+    queue = Tuple(help="Task of every slice, or volume, that this round asks for, in order")
+    editing = Instance(Editing, allow_none=True, help="the slice that is drawn on, or None")
 
     # --- what is happening
     steps = Dict(help="name in STEPS → Step")

@@ -171,6 +171,17 @@ class Suggestions:
     angle: NDArray[np.float64] | None = None
     flags: tuple[str, ...] | None = None
 
+    def at(self, places: NDArray[np.int64]) -> Suggestions:
+        """Return some of the suggestions with their reasons, by their places."""
+        return replace(
+            self,
+            rows=self.rows[places],
+            source=None if self.source is None else self.source[places],
+            distance=None if self.distance is None else self.distance[places],
+            angle=None if self.angle is None else self.angle[places],
+            flags=None if self.flags is None else tuple(self.flags[i] for i in places),
+        )
+
 
 @runtime_checkable
 class QueryStrategy(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.errors import SettingError
 from workbench.strategies.base import Budget, Evidence, Suggestions, highest
@@ -106,6 +107,10 @@ class Oracle:
     def needs(self) -> frozenset[Need]:
         """The foreground Dice of every row against its reference."""
         return frozenset({ReferenceDice()})
+
+    def scores(self, evidence: Evidence) -> NDArray[np.float64]:
+        """One minus Dice, from 0 to 1; NaN without a reference."""
+        return 1 - np.asarray(evidence[ReferenceDice()])
 
     def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
         """Take the free rows of lowest Dice; rows without a reference come last."""

@@ -30,6 +30,7 @@ __all__ = [
     "GradientScale",
     "Latents",
     "Need",
+    "PredictedEffort",
     "PredictedLoss",
     "PredictedShare",
     "Reduction",
@@ -303,6 +304,31 @@ class Uncertainty(Need):
         if self.reduction == "mean":
             return means
         return means * np.bincount(evidence.case_of[~np.isnan(value)], minlength=len(means))
+
+
+@dataclass(frozen=True)
+class PredictedEffort(Need):
+    """Contour that an annotator is expected to have to draw: float64, shape (n,), pixels.
+
+    For each class the mean over pairs of dropout passes of 1 − C / L (method.md §6; one pass in
+    the place of the prediction, the other in that of the reference), times the mean length of
+    the predicted contours; summed over the foreground classes. NaN where a row is labeled or not
+    eligible.
+
+    Parameters
+    ----------
+    passes : int
+        Predictions with dropout (needs `Dropout`), at least 2.
+    """
+
+    passes: int = 5
+
+    def __post_init__(self) -> None:
+        if isinstance(self.passes, bool) or not isinstance(self.passes, int) or self.passes < 2:
+            raise SettingError(
+                f"passes is {self.passes!r}. Effort is predicted from pairs of predictions: at "
+                f"least 2."
+            )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from typing import Any
 from workbench.errors import SettingError, StrategyError, UnknownStrategyError, did_you_mean
 from workbench.strategies.base import QueryStrategy
 from workbench.strategies.baselines import ForegroundRandom, Oracle, Random
+from workbench.strategies.cost_aware import CostAware
 from workbench.strategies.ensemble import DAL
 from workbench.strategies.gradient_guided import GradientGuided
 from workbench.strategies.gradient_variants import GradientDrawn, GradientSpread
@@ -59,6 +60,7 @@ BUILT_IN: Mapping[str, type[QueryStrategy]] = {
     "learning-loss": LearningLoss,
     "core-set": CoreSet,
     "clasp-pe": ClaSPPE,
+    "cost-aware": CostAware,
 }
 
 

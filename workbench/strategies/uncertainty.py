@@ -38,9 +38,13 @@ class LeastConfidence:
         """Mean of one minus the highest probability."""
         return frozenset({Uncertainty("least_confidence")})
 
+    def scores(self, evidence: Evidence) -> NDArray[np.float64]:
+        """The score of every row, at least 0."""
+        return np.asarray(evidence[Uncertainty("least_confidence")])
+
     def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
         """Take the free rows of highest score."""
-        return highest(evidence[Uncertainty("least_confidence")], evidence, budget)
+        return highest(self.scores(evidence), evidence, budget)
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,13 @@ class Margin:
         """Mean of one minus best-versus-second-best."""
         return frozenset({Uncertainty("margin")})
 
+    def scores(self, evidence: Evidence) -> NDArray[np.float64]:
+        """The score of every row, at least 0."""
+        return np.asarray(evidence[Uncertainty("margin")])
+
     def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
         """Take the free rows of highest score."""
-        return highest(evidence[Uncertainty("margin")], evidence, budget)
+        return highest(self.scores(evidence), evidence, budget)
 
 
 @dataclass(frozen=True)
@@ -80,9 +88,13 @@ class Entropy:
         """Mean entropy of the prediction."""
         return frozenset({Uncertainty("entropy")})
 
+    def scores(self, evidence: Evidence) -> NDArray[np.float64]:
+        """The score of every row, at least 0."""
+        return np.asarray(evidence[Uncertainty("entropy")])
+
     def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
         """Take the free rows of highest entropy."""
-        return highest(evidence[Uncertainty("entropy")], evidence, budget)
+        return highest(self.scores(evidence), evidence, budget)
 
 
 @dataclass(frozen=True)
@@ -121,9 +133,13 @@ class MCDropout:
         """Dropout in training, and the variance over passes."""
         return frozenset({Dropout(self.p), self._variance()})
 
+    def scores(self, evidence: Evidence) -> NDArray[np.float64]:
+        """The score of every row, at least 0."""
+        return np.asarray(evidence[self._variance()])
+
     def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
         """Take the free rows of highest variance."""
-        return highest(evidence[self._variance()], evidence, budget)
+        return highest(self.scores(evidence), evidence, budget)
 
 
 @dataclass(frozen=True)
@@ -158,9 +174,13 @@ class BALD:
         """Dropout in training, and the mutual information over passes."""
         return frozenset({Dropout(self.p), self._information()})
 
+    def scores(self, evidence: Evidence) -> NDArray[np.float64]:
+        """The score of every row, at least 0."""
+        return np.asarray(evidence[self._information()])
+
     def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
         """Take the free rows of highest mutual information."""
-        return highest(evidence[self._information()], evidence, budget)
+        return highest(self.scores(evidence), evidence, budget)
 
 
 @dataclass(frozen=True)

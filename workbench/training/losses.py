@@ -5,7 +5,8 @@ divide each input gradient by the batch size. So nothing here is ever averaged
 over a batch; a training loop does that itself.
 
 Dai 2020 and 2022 write the Dice loss as the negative of a Dice coefficient;
-here it is one minus it, from 0 (perfect) to 1, with the same gradient.
+here it is one minus it, from 0 (perfect) to 1, with the same gradient. That of the effort
+paper is m times as large, m being the number of classes.
 """
 
 from __future__ import annotations
@@ -106,6 +107,8 @@ def dice_loss(
 
     - ``"dai2020"`` (eq. 2 there): ``1 - mean (2 Σ p y + s) / (Σ p + Σ y + s)``
     - ``"dai2022"`` (eq. 2 there): ``1 - mean (2 Σ p y + s) / (Σ p² + Σ y² + s)``
+    - ``"effort"`` (eq. 1 of the effort paper): ``m - Σ DSC`` over the m classes of the mean, with
+      the DSC of ``"dai2020"``, since the paper does not say which; m times that loss
 
     Parameters
     ----------
@@ -113,8 +116,8 @@ def dice_loss(
         Output of the network, before the softmax.
     target : Tensor of int, shape (m, ...)
         Class of every pixel or voxel, 0 to k - 1; where it is `IGNORED` it is in no sum.
-    form : {"dai2022", "dai2020"}
-        Which paper's denominator.
+    form : {"dai2022", "dai2020", "effort"}
+        Which paper's.
     include_background : bool
         Whether class 0 enters the mean over classes.
     smooth : float
@@ -124,7 +127,7 @@ def dice_loss(
     Returns
     -------
     Tensor, shape (m,)
-        Loss of each sample, from 0 (perfect) to 1, in float32 or float64.
+        Loss of each sample, from 0 (perfect) to 1, or to m, in float32 or float64.
 
     Raises
     ------
@@ -146,12 +149,13 @@ def dice_loss(
         p, y = p[:, 1:], y[:, 1:]
     space = tuple(range(2, p.ndim))
     overlap = (p * y).sum(dim=space)
-    counted = (p if form == "dai2020" else p * p) * (target != IGNORED)[:, None]
+    counted = (p * p if form == "dai2022" else p) * (target != IGNORED)[:, None]
     size = counted.sum(dim=space) + y.sum(dim=space)
     # 0 / 0 is possible only with smooth 0: such a class is absent from both, so Dice is 1.
     empty = size + smooth == 0
     dice = (2 * overlap + smooth) / torch.where(empty, 1.0, size + smooth)
-    return 1 - torch.where(empty, 1.0, dice).mean(dim=1)
+    dice = torch.where(empty, 1.0, dice)
+    return p.shape[1] - dice.sum(dim=1) if form == "effort" else 1 - dice.mean(dim=1)
 
 
 def vae_loss(

@@ -21,7 +21,16 @@ from workbench.models.compute import Compute
 from workbench.models.variants import Outputs, outputs, reseed_dropout, sampling, variant_of
 from workbench.training.loop import Images, at_once, in_order
 
-__all__ = ["MEASURES", "entropy", "least_confidence", "look", "margin", "sample", "variance"]
+__all__ = [
+    "MEASURES",
+    "check_dropout",
+    "entropy",
+    "least_confidence",
+    "look",
+    "margin",
+    "sample",
+    "variance",
+]
 
 
 def least_confidence(p: torch.Tensor) -> torch.Tensor:
@@ -204,8 +213,7 @@ def sample(
     chosen = np.asarray(rows, dtype=np.int64)
     kept = {name: np.zeros(len(chosen)) for name in wanted}
     network = compute.place(network).eval()
-    if not variant_of(network).dropout:
-        _given(None, "dropout")
+    check_dropout(network)
     for part, done in in_order(len(chosen), at_once(images, batch)):
         x = compute.tensor(images.read(chosen[part]))
         moments = _Moments()
@@ -219,6 +227,18 @@ def sample(
             values[part] = _numpy(moments.measure(name).double().flatten(1).mean(dim=1))
         yield Progress("predicting with dropout", done, len(chosen))
     return kept
+
+
+def check_dropout(network: nn.Module) -> None:
+    """Refuse to sample a network that was trained without dropout.
+
+    Raises
+    ------
+    TrainingError
+        If it was.
+    """
+    if not variant_of(network).dropout:
+        _given(None, "dropout")
 
 
 class _Moments:

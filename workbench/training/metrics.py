@@ -185,7 +185,9 @@ def _volume(ids: Sequence[SampleId], maps: NDArray[np.uint8]) -> NDArray[np.uint
 
 
 def mean_dice(scores: CaseScores) -> Mapping[str, float]:
-    """Mean Dice over cases for every region, and ``"mean"`` over the regions."""
+    """Mean Dice over cases for every region, and ``"mean"`` over the regions; empty without any."""
+    if not scores:
+        return {}
     regions = next(iter(scores.values()))
     means = {
         region: float(np.mean([case[region]["dice"] for case in scores.values()]))

@@ -184,6 +184,7 @@ def train_network(
         seed,
         axes,
         config.patch,
+        config.u_shape,
     )
     if initial is not None:
         continue_from(network, initial)
@@ -249,7 +250,7 @@ def _train(
     seed, round, validation = task.seed, task.round, task.validation
     variant = variant_of(network)
     key = content_key(
-        "unet", images.key, labels.key, labels.classes, rows.tolist(), asdict(config),
+        "unet", images.key, labels.key, labels.classes, rows.tolist(), config.record(),
         asdict(variant), seed, round, fingerprint(network), dict(compute.record()),
         *(validation.key if validation is not None and config.patience else ()),
     )  # fmt: skip

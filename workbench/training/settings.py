@@ -6,17 +6,18 @@ be read and checked without it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from workbench.errors import SettingError
 
 if TYPE_CHECKING:
     from workbench.training.losses import DiceLoss
 
-__all__ = ["DiceForm", "ManifoldConfig", "SegmentationConfig", "check_dice"]
+__all__ = ["Architecture", "DiceForm", "ManifoldConfig", "SegmentationConfig", "check_dice"]
 
-DiceForm = Literal["dai2022", "dai2020"]
+DiceForm = Literal["dai2022", "dai2020", "effort"]
+Architecture = Literal["unet", "u-shape"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class SegmentationConfig:
         Passes over the labeled slices.
     min_steps : int
         A round makes at least so many steps, whatever the epochs.
-    loss : {"dai2022", "dai2020"}
+    loss : {"dai2022", "dai2020", "effort"}
         Form of the Dice loss.
     include_background : bool
         Whether the background counts as a class of the loss.
@@ -104,6 +105,9 @@ class SegmentationConfig:
     patience : int
         Epochs without a better loss of the validation cases after which a round stops; the
         weights of its best epoch are kept. 0 trains to the end; more needs validation cases.
+    architecture : {"unet", "u-shape"}
+        A plain U-Net, or that of the effort paper: no batch norm, channels that double before a
+        pooling, Glorot initialization (see `build_unet`).
     """
 
     features: tuple[int, ...] = (16, 32, 64, 128, 256, 16)
@@ -118,9 +122,15 @@ class SegmentationConfig:
     decay: bool = True
     patch: tuple[int, ...] | None = None
     patience: int = 0
+    architecture: Architecture = "unet"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", tuple(self.features))
+        if self.architecture not in get_args(Architecture):
+            raise SettingError(
+                f"segmentation.architecture is {self.architecture!r}. Choose one of: "
+                f"{', '.join(get_args(Architecture))}."
+            )
         if self.patch is not None:
             given = self.patch if isinstance(self.patch, (list, tuple)) else (self.patch,)
             object.__setattr__(self, "patch", tuple(given))
@@ -150,6 +160,22 @@ class SegmentationConfig:
                 f"nothing. Give at least one epoch or one step."
             )
         check_dice(self.loss, self.smooth)
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides a trained network, as plain values.
+
+        The architecture is left out where it is the plain one: networks that were kept before
+        there was another keep their names.
+        """
+        content = asdict(self)
+        if not self.u_shape:
+            del content["architecture"]
+        return content
+
+    @property
+    def u_shape(self) -> bool:
+        """Whether the network is that of the effort paper."""
+        return self.architecture == "u-shape"
 
     @property
     def criterion(self) -> DiceLoss:

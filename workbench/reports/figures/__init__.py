@@ -5,6 +5,7 @@ the colors and marks of the live application. A figure takes values (a
 projection, a pool, a shift) and no session, so that a script can draw the same.
 """
 
+from workbench.reports.figures.annotation import annotation_figure
 from workbench.reports.figures.curves import learning_curve_figure, loss_curve_figure
 from workbench.reports.figures.latent_map import latent_map_figure
 from workbench.reports.figures.pictures import (
@@ -21,6 +22,7 @@ from workbench.reports.figures.tables import suggestions_figure
 from workbench.reports.theme import blank_figure
 
 __all__ = [
+    "annotation_figure",
     "blank_figure",
     "cohort_figure",
     "inspection_figure",

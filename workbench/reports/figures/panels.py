@@ -94,6 +94,24 @@ class Panels:
         index = (255 * np.clip(np.asarray(values, float) / top, 0, 1)).astype(np.uint8)
         self._image(row, column, table[index].round().astype(np.uint8))
 
+    def colors(self, row: int, column: int, pixels: NDArray[np.uint8]) -> None:
+        """Draw a picture that has its colors already, shape (h, w, 3)."""
+        self._image(row, column, pixels)
+
+    def legend(self, name: str, color: str) -> None:
+        """Say what a color means."""
+        self.figure.add_trace(
+            go.Scatter(
+                x=[None],
+                y=[None],
+                mode="markers",
+                marker={"color": color, "symbol": "square", "size": 11},
+                name=name,
+            ),
+            1,
+            1,
+        )
+
     def contour(self, row: int, column: int, mask: NDArray[Any] | None, kind: str) -> None:
         """Outline the foreground of a mask; `kind` is ``"reference"`` or ``"prediction"``."""
         marked = None if mask is None else foreground(np.asarray(mask))

@@ -1,0 +1,301 @@
+// The editor: a slice, the label map over it, tools, and what is saved. The label map lives in the
+// browser while a stroke is drawn; when the brush is lifted, all of it goes to the kernel.
+function render({ model, el }) {
+  const { element } = sw;
+  const noun = model.get("noun");
+  const IDLE = 10_000;       // ms; a longer pause is not counted as work
+  const PATIENCE = 5000;     // ms until a kernel that does not answer is told
+  const me = Math.random().toString(36).slice(2);
+  const mine = new Set();    // tickets of my strokes: this browser knows their label maps
+  let tickets = 0;
+  let waiting = "";          // ticket of a wish that replaces the label map
+  let unsaved = "";          // ticket of the stroke that is being saved
+  let late = 0;
+  let stamp = 0;
+  let loaded = {};           // the info that belongs to what is on the stage
+  let before = null;         // the label map before the stroke
+  let changed = null;
+  let seconds = 0;           // of work since the last entry of the ledger
+  let last = 0;
+  let refocus = false;       // what was pressed may be gone: keys go to the stage
+  const undo = [];
+
+  // ------------------------------------------------------------ the kernel
+  function ask(what, wish = {}, buffers = undefined) {
+    tickets += 1;
+    const ticket = `${me}-${tickets}`;
+    if (["stroke", "answer", "tool"].includes(what)) wish.seconds = spent();
+    if (what === "stroke") { mine.add(ticket); unsaved = ticket; }
+    else if (!["train", "sign", "planes"].includes(what)) waiting = ticket;
+    if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
+    clearTimeout(late);
+    if (unsaved || waiting) late = setTimeout(() => { waiting = ""; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
+    if (what === "stroke") status("saving", "saving …");
+    if (!post({ do: what, ticket, stamp: ticket, ...wish }, buffers)) status("failed", `${what === "stroke" ? "not saved" : "no answer"}: the kernel has stopped`);
+    return ticket;
+  }
+  function post(content, buffers) {
+    try {
+      model.send(content, undefined, buffers);
+      return true;
+    } catch { // the kernel was restarted, and this picture is of a session that has ended
+      return false;
+    }
+  }
+  function answered(message) {
+    if (!message?.done) return;
+    const { done, message: problem } = message;
+    if (done === waiting) waiting = "";
+    if (done === unsaved) {
+      unsaved = "";
+      if (problem) status("failed", `not saved: ${problem}`);
+      else { status("saved", "saved"); root.dispatchEvent(new CustomEvent("sw-saved", { detail: done })); }
+    }
+    if (!unsaved && !waiting) clearTimeout(late);
+  }
+  function spent() {
+    const counted = Math.round(seconds) / 1000;
+    seconds = 0;
+    return counted;
+  }
+  function active() {
+    const now = performance.now();
+    if (now - last < IDLE) seconds += now - last;
+    last = now;
+  }
+
+  // ------------------------------------------------------------ the page
+  const lower = element("canvas", { class: "sw-editor-picture", "aria-hidden": "true" });
+  const upper = element("canvas", { class: "sw-editor-mask", tabindex: "0", role: "application", "aria-roledescription": "drawing" });
+  const marks = sw.svg("svg", { class: "sw-editor-marks", "aria-hidden": "true" });
+  const letters = ["left", "right", "top", "bottom"].map((side) => element("span", { class: `sw-editor-letter sw-${side}`, "aria-hidden": "true" }));
+  const banner = element("div", { class: "sw-editor-banner", hidden: true });
+  const empty = element("div", { class: "sw-editor-empty", hidden: true });
+  const stage = element("div", { class: "sw-editor-stage" }, lower, upper, marks, ...letters, banner, empty);
+  const queue = editorQueue({ model, ask, noun });
+  const saved = element("span", { class: "sw-editor-saved", role: "status" });
+  const again = element("button", { hidden: true, onclick: () => send(loaded.tool || "brush", 0) }, "Save again");
+  const title = element("h3");
+  const facts = element("span", { class: "sw-soft sw-number" });
+  const begin = element("select", { "aria-label": "Start from", title: "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn", onchange: () => { ask("edit", { row: loaded.row, depth: loaded.depth, start: begin.value }); begin.value = ""; } });
+  const head = element("div", { class: "sw-editor-head" }, queue.back, title, queue.forth, facts, saved, again);
+  const words = element("p", { class: "sw-editor-words", role: "alert" });
+  const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
+
+  const aspectOf = () => {
+    const [row, column] = loaded.spacing ?? [1, 1];
+    const least = Math.min(row, column);
+    return [column / least, row / least];
+  };
+  const screen = editorScreen({ lower, upper, marks, aspectOf });
+  const { state } = screen;
+  const editor = {
+    tool: "brush", label: 1, size: 0, active, say, 
+    nameOf: (value) => model.get("classes")[value]?.name ?? `label ${value}`,
+    ready() {
+      if (!loaded.open) say("Nothing is open");
+      else if (loaded.looking) say("This slice is only looked at: press Enter on it to edit it");
+      else if (!waiting && loaded.key === model.get("info").key) return true;
+      return false;
+    },
+    begin() {
+      if (!editor.ready()) return false;
+      before = state.map.data.slice();
+      changed = null;
+      return true;
+    },
+    brush: (from, to, size, value) => painting.sweep(state.map, from, to, size, aspectOf(), value),
+    touched(box) {
+      if (!box) return;
+      changed = painting.join(changed, box);
+      screen.paintMask(box);
+    },
+    finish(tool) {
+      if (!before) return;
+      const moved = changed && before.some((value, i) => value !== state.map.data[i]);
+      const contour = moved ? painting.drawnContour(before, state.map, changed, loaded.spacing) : 0;
+      before = null;
+      root.dispatchEvent(new CustomEvent("sw-stroke", { detail: { data: state.map.data, moved: Boolean(moved) } }));
+      if (moved) send(tool, contour);
+      else say("Nothing changed");
+    },
+    cancel() {
+      if (!before) return;
+      state.map.data.set(before);
+      before = null;
+      if (changed) screen.paintMask(changed);
+    },
+    choose,
+  };
+  function send(tool, contour) {
+    loaded.tool = tool;
+    ask("stroke", { tool, contour, row: loaded.row, depth: loaded.depth }, [state.map.data.slice().buffer]);
+  }
+  const panels = editorPanels({ model, ask, editor, screen, choose, noun });
+  const hands = editorHands({ stage: upper, screen, editor, aspectOf });
+  panels.tools.insertBefore(begin, panels.tools.lastChild);
+  const root = sw.shield(element("section", { class: "sw sw-editor", "aria-label": "Annotate" },
+    queue.panel,
+    element("div", { class: "sw-editor-middle" }, head, panels.tools, stage, panels.through, words),
+    element("aside", { class: "sw-editor-side", "aria-label": `Around the ${noun}` }, panels.neighbors, panels.planes, panels.labels, panels.display, queue.row),
+    queue.dialog, panels.help, spoken));
+  el.classList.add("sw-editor-host");
+  el.append(root);
+
+  function say(text) { spoken.textContent = text; }
+  function status(kind, text) {
+    saved.dataset.state = kind;
+    saved.textContent = text;
+    again.hidden = kind !== "failed" || !unsavedMap();
+  }
+  const unsavedMap = () => loaded.open && !loaded.looking && (unsaved || !loaded.saved || saved.textContent.startsWith("not saved"));
+  function choose(tool) {
+    hands?.drop();
+    editor.tool = tool;
+    panels.paintTools();
+    say(tool);
+  }
+
+  // ------------------------------------------------------------ what came from the kernel
+  async function inflated(bytes) {
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  }
+  async function load() {
+    const turn = ++stamp;
+    const info = model.get("info");
+    const [pictures, ranges] = [model.get("pictures"), model.get("ranges")];
+    const other = info.key !== loaded.key;
+    const keep = !other && (before !== null || unsaved || mine.has(info.stamp)); // drawn here, perhaps further than the kernel knows
+    const [height, width] = info.shape ?? [0, 0];
+    const [data, decoded] = await Promise.all([
+      !keep && info.open ? inflated(model.get("mask")) : null,
+      Promise.all(Object.entries(pictures).map(async ([key, bytes]) => [key, await panels.picture(key, bytes, ranges[key])])),
+    ]);
+    if (turn !== stamp) return; // something newer came meanwhile
+    const found = Object.fromEntries(decoded);
+    const resized = height !== state.map.height || width !== state.map.width || String(info.spacing) !== String(loaded.spacing);
+    if (other) hands.drop();
+    loaded = { ...info, tool: loaded.tool };
+    if (!info.open) state.map = { data: new Uint8Array(0), width: 0, height: 0 };
+    else if (data && data.length === width * height) state.map = { data, width, height };
+    const fresh = state.picture !== found.picture;
+    state.picture = found.picture ?? null;
+    state.predicted = panels.outlines("prediction");
+    if (String(info.window) !== String(state.opened)) { state.opened = info.window; state.window = [...(info.window ?? [0, 1])]; }
+    if (!editor.size && height) editor.size = Math.max(3, 2 * Math.floor(Math.min(height, width) / 80) + 1);
+    if (resized) { screen.forget(); screen.fit(); }
+    if (fresh || other) screen.shade();
+    describe(found);
+    screen.resize();
+    hands.paint();
+    const focused = document.activeElement;
+    if (refocus && info.open && (other || focused === document.body || focused?.disabled)) upper.focus({ preventScroll: true });
+    refocus = false;
+    root.dataset.ready = info.open ? info.key : "empty";
+  }
+  function describe(found) {
+    const info = loaded;
+    title.textContent = info.name || "Annotate";
+    title.title = info.reason || info.name || "";
+    facts.textContent = info.open && !info.looking ? [`from ${info.started_from === "empty" ? "nothing" : `the ${info.started_from}`}`, sw.count(info.strokes, "stroke", "strokes"), queue.minutes(info.seconds)].filter(Boolean).join(" · ") : "";
+    const starts = info.starts ?? [];
+    begin.hidden = !info.open || info.looking;
+    begin.replaceChildren(element("option", { value: "", selected: true }, "start over …"), ...starts.map((name) => element("option", { value: name }, name === "empty" ? "from nothing" : `from the ${name === "annotation" ? "last annotation" : name}`)));
+    if (info.open && !info.looking && !unsaved) {
+      if (!info.saved) status("failed", "not saved");
+      else status("saved", info.strokes ? "saved" : "");
+    } else if (!info.open || info.looking) status("", "");
+    words.textContent = [info.words, model.get("message")].filter(Boolean).join(" ");
+    words.hidden = !words.textContent;
+    letters.forEach((node, i) => { node.textContent = info.letters?.[i] ?? ""; });
+    banner.hidden = !info.looking;
+    sw.put(banner, info.looking ? element("span", {}, info.source ? `Only looked at, with its ${info.source}.` : "Only looked at: nothing is drawn on it yet.") : null,
+      info.looking ? element("button", { class: "sw-primary", onclick: () => ask("edit", { row: info.row, depth: info.depth }) }, `Edit this slice`) : null,
+      info.looking && info.back ? element("button", { onclick: () => ask("back") }, "Back (Esc)") : null);
+    empty.hidden = info.open === true;
+    if (!info.open) {
+      sw.put(empty, ...(info.lines ?? []).map((line) => element("p", {}, line)),
+        model.get("tasks").length ? element("button", { class: "sw-primary", onclick: () => ask("turn", { by: 1 }) }, "Begin with the first suggestion") : null);
+    }
+    upper.setAttribute("aria-label", info.open ? `${info.name}${info.looking ? ", only looked at" : ""}. Arrow keys move the cursor, space or Enter puts the brush down and lifts it, question mark lists all keys.` : "Nothing is open");
+    upper.setAttribute("aria-disabled", String(!info.open || info.looking));
+    panels.paint(found, loaded);
+    queue.paint();
+    queue.enable(info.open && !info.looking);
+  }
+
+  // ------------------------------------------------------------ keys
+  const keys = { // beside those of the stage; see editorHands
+    b: () => choose("brush"), e: () => choose("eraser"), p: () => choose("polygon"), f: () => choose("fill"),
+    "[": () => panels.resize(-1), "]": () => panels.resize(1), ",": () => panels.nextLabel(-1), ".": () => panels.nextLabel(1),
+    z: () => redoing(false), y: () => redoing(true),
+    n: (event) => ask("turn", { by: event.shiftKey ? -1 : 1 }),
+    d: () => queue.answers.done.click(), u: () => queue.answers.unsure.click(), s: () => queue.answers.skip.click(),
+    c: () => panels.toggle("fills"), h: () => panels.toggle("hidden"), r: () => panels.reset(),
+    "+": () => screen.zoom(1.25), "=": () => screen.zoom(1.25), "-": () => screen.zoom(0.8),
+    "?": () => panels.help.showModal(), PageUp: () => panels.leaf(1), PageDown: () => panels.leaf(-1),
+    Escape: () => { if (loaded.looking && loaded.back) ask("back"); },
+    ...panels.keys,
+  };
+  function redoing(on) {
+    if (hands.drawing) { hands.drop(); return; }
+    if (editor.ready() && (on ? loaded.can_redo || unsaved : loaded.can_undo || unsaved)) ask(on ? "redo" : "undo");
+    else say(on ? "Nothing to redo" : "Nothing to undo");
+  }
+  editor.redoing = redoing;
+  root.addEventListener("keydown", (event) => {
+    active();
+    const { target } = event;
+    if (target.closest("dialog") || target.matches("select, input[type=text]")) return;
+    if (target === upper && loaded.looking && event.key === "Enter") { ask("edit", { row: loaded.row, depth: loaded.depth }); return; }
+    if (target === upper && hands.stageKey(event)) { event.preventDefault(); return; }
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.ctrlKey || event.metaKey) {
+      if (key !== "z" && key !== "y") return;
+      event.preventDefault();
+      redoing(key === "y" || event.shiftKey);
+    } else if (event.altKey) return;
+    else if (/^[0-9]$/.test(key)) panels.setLabel(Number(key));
+    else if (key === "z") redoing(event.shiftKey);
+    else if (keys[key]) { event.preventDefault(); keys[key](event); }
+  });
+
+  // ------------------------------------------------------------ life
+  const on = (names, handler) => {
+    for (const each of names) { model.on(each, handler); undo.push(() => model.off(each, handler)); }
+  };
+  let due = false;
+  on(["change:info", "change:pictures", "change:mask", "change:outlines", "change:channel"], () => {
+    if (due) return;
+    due = true;
+    queueMicrotask(() => { due = false; load(); });
+  });
+  on(["change:tasks", "change:cases", "change:training", "change:about"], () => queue.paint());
+  on(["change:message"], () => { words.textContent = [loaded.words, model.get("message")].filter(Boolean).join(" "); words.hidden = !words.textContent; });
+  on(["change:classes"], () => { screen.setColors(model.get("classes")); panels.paintLabels(); screen.paintAll(); });
+  on(["msg:custom"], answered);
+  screen.setColors(model.get("classes"));
+  const sized = new ResizeObserver(() => screen.resize());
+  sized.observe(stage);
+  let visible = false;
+  const seen = new IntersectionObserver((entries) => {
+    const now = entries.at(-1).isIntersecting;
+    if (now && !visible) { post({ do: "visible" }); last = performance.now(); }
+    visible = now;
+  });
+  seen.observe(root);
+  // What others have drawn is asked for now and then, while somebody looks.
+  const others = setInterval(() => { if (visible && !document.hidden && !hands.drawing) post({ do: "catch_up" }); }, 5000);
+  choose("brush");
+  load();
+  return () => {
+    clearInterval(others);
+    clearTimeout(late);
+    panels.stop();
+    sized.disconnect();
+    seen.disconnect();
+    for (const each of undo) each();
+  };
+}
+export default { render };

@@ -1,0 +1,468 @@
+"""The editor: a person corrects the label map of a suggested slice, and every stroke is saved.
+
+While a stroke is drawn the label map lives in the browser. When the brush is lifted, all of it
+comes here with the tool, the time of work and the length of the contour that was drawn, goes to
+`session.draw`, and is in the ledger when the browser is told "saved". Beside the slice stand its
+neighbors; any other slice of any case can be looked at, with what is known of it, without a model.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from traitlets import Bytes, Dict, Int, List, Unicode
+
+from widgets.pictures import LETTERS, contours, deep_png, on_black, outside, telling, window
+from widgets.view import View, packed
+from widgets.wording import count
+from workbench.errors import RunError
+from workbench.reports.palette import class_styles
+from workbench.session import Session
+
+__all__ = ["MaskEditor"]
+
+HERE = Path(__file__)
+SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "")
+
+NOT_OPEN = (
+    "The cohort is not open yet.",
+    "Its {noun}s are annotated here as soon as it is.",
+)
+NOT_ASKED = (
+    "Here the suggested {noun}s are annotated: the model draws first, you correct it, and every "
+    "stroke is saved at once.",
+    "Nothing is suggested yet. The first round trains a model and suggests what to annotate; until "
+    "then choose any {noun} under Cases.",
+)
+NOT_BEGUN = (
+    "{n} to annotate. Each begins with what the model predicts: correct it with the brush, "
+    "press Done (D), and the next one opens.",
+    "Every stroke is saved at once; undo goes back without limit. Press ? for all keys.",
+)
+
+
+class MaskEditor(View):
+    """Draw on the label map of a slice, answer it, and go to the next."""
+
+    _esm = tuple(HERE.with_name(f"mask_editor{part}.js") for part in SCRIPTS)
+    _css = HERE.with_suffix(".css")
+    pictures = Dict(help="name → PNG bytes with 16 bits a pixel").tag(sync=True)
+    ranges = Dict(help="name → [value of 0, value of 65,535]").tag(sync=True)
+    mask = Bytes(help="label map, row by row, deflated").tag(sync=True)
+    outlines = Dict(help="name → [[class, outline as float32 column, row], …]").tag(sync=True)
+    info = Dict(help="what is on the stage; see _describe").tag(sync=True)
+    classes = List(Dict(), help="{name, color, pattern}, background first").tag(sync=True)
+    tasks = List(Dict(), help="the queue: {row, name, case, place, state, …}").tag(sync=True)
+    cases = List(Dict(), help="{case, row, count, done}").tag(sync=True)
+    about = Dict(help="{trainable, untrainable, annotator}").tag(sync=True)
+    training = Unicode(help="how far a round has come that trains meanwhile").tag(sync=True)
+    channel = Int(0, help="channel that is shown").tag(sync=True)
+
+    def __init__(self, session: Session, **traits: Any) -> None:
+        self._visible = False
+        self._look: tuple[int, int] | None = None  # row and depth that are only looked at
+        self._stamp = ""  # the message that is answered
+        self._drawn: tuple[Any, ...] = ()  # what the pictures show
+        self._windows: dict[tuple[str, int], list[float]] = {}
+        self._volume: tuple[int, NDArray[np.float32]] | None = None
+        super().__init__(session, **traits)
+        self.watch(("images", "labels"), self._opened)
+        self.watch("editing", self._follow)
+        self.watch("round", self._show)
+        self.watch(("queue", "pool", "round", "annotator", "busy"), self._list)
+        self.watch(("busy", "progress"), self._tell)
+
+    # ------------------------------------------------------------ asked by the browser
+    def do_visible(self) -> None:
+        """The editor came into view."""
+        self._visible = True
+        self.session.catch_up()
+        self._show()
+
+    def do_catch_up(self) -> None:
+        """Take in what others have drawn."""
+        self.session.catch_up()
+
+    def do_stroke(
+        self,
+        *,
+        tool: str,
+        contour: float,
+        seconds: float,
+        row: int,
+        depth: int,
+        stamp: str,
+        buffers: list[Any],
+    ) -> None:
+        """Save the label map after a stroke."""
+        editing = self.session.editing
+        if editing is None or (editing.row, editing.depth) != (row, depth):
+            raise RunError(
+                "This stroke belongs to a slice that is no longer open. Open it again to draw."
+            )
+        data = bytes(buffers[0])
+        if len(data) != editing.classes.size:
+            raise RunError(
+                f"The browser sent {len(data):,} pixels, but the slice has "
+                f"{editing.classes.size:,}. Open the slice again."
+            )
+        drawn = np.frombuffer(data, np.uint8).reshape(editing.classes.shape)
+        self._answering(
+            stamp,
+            lambda: self.session.draw(
+                drawn, tool=tool, active_seconds=float(seconds), contour_mm=float(contour)
+            ),
+        )
+        after = self.session.editing
+        if after is None or not after.saved:
+            raise RunError("" if after is None else after.words)
+
+    def do_undo(self, *, stamp: str = "") -> None:
+        """Take back the last stroke."""
+        self._answering(stamp, self.session.undo)
+
+    def do_redo(self, *, stamp: str = "") -> None:
+        """Draw again what was taken back."""
+        self._answering(stamp, self.session.redo)
+
+    def do_answer(self, *, kind: str, note: str = "", seconds: float = 0, stamp: str = "") -> None:
+        """Take the answer, and open the next task that is not answered."""
+        self._answering(stamp, lambda: self.session.answer(kind, note, float(seconds)))
+        here = self.session.editing
+        task = next((task for task in self.session.queue if here and task.row == here.row), None)
+        if (
+            task is not None
+            and task.state == kind
+            and any(each.open for each in self.session.queue)
+        ):
+            self.session.turn(1)
+
+    def do_turn(self, *, by: int, stamp: str = "") -> None:
+        """Open the next or the previous task of the queue."""
+        self._look = None
+        self.session.turn(int(by))
+        self._show()
+
+    def do_edit(
+        self, *, row: int, depth: int | None = None, start: str | None = None, stamp: str = ""
+    ) -> None:
+        """Draw on a slice."""
+        self._look = None
+        self._answering(stamp, lambda: self.session.edit(int(row), depth, start))
+        self._show()
+
+    def do_look(self, *, at: int | None = None, row: int | None = None, stamp: str = "") -> None:
+        """Look at a slice: the slice `at` of the case that is shown, or a row of the pool."""
+        place = self._place()
+        if row is not None:
+            self._look = (int(row), self._depths(int(row)) // 2)
+        elif at is not None and place is not None:
+            if self._of_volumes and self._look is None:
+                self.session.edit(place[0], int(at))  # a volume is drawn on slice by slice
+                return
+            self._look = (place[0], int(at)) if self._of_volumes else (self._rows()[int(at)], 0)
+        editing = self.session.editing
+        if editing is not None and self._look == (editing.row, editing.depth):
+            self._look = None
+        self._show()
+
+    def do_back(self, *, stamp: str = "") -> None:
+        """Return to the slice that is drawn on."""
+        self._look = None
+        self._show()
+
+    def do_channel(self, *, index: int, stamp: str = "") -> None:
+        """Show another channel."""
+        self.channel = int(index)
+        self._show()
+
+    def do_sign(self, *, name: str, stamp: str = "", seconds: float = 0) -> None:
+        """Say who draws."""
+        self.session.annotator = name
+        self._list()
+
+    def do_train(self, *, stamp: str = "") -> None:
+        """Start the next round with what is done."""
+        self.session.start_round()
+
+    def _answering(self, stamp: str, action: Any) -> None:
+        """Let the browser know its own stroke again when it comes back.
+
+        Raises
+        ------
+        RunError
+            If the session refuses, with its reason.
+        """
+        self._stamp = stamp
+        try:
+            with self.hold_sync():
+                action()
+        finally:
+            self._stamp = ""
+        if self.session.problem:
+            raise RunError(self.session.problem)
+
+    # ------------------------------------------------------------ where
+    @property
+    def _of_volumes(self) -> bool:
+        return bool(self.noun == "volume")
+
+    def _place(self) -> tuple[int, int] | None:
+        """Row and depth of what is shown."""
+        editing = self.session.editing
+        if self._look is not None:
+            return self._look
+        return None if editing is None else (editing.row, editing.depth)
+
+    def _rows(self) -> list[int]:
+        """Rows of the case that is shown."""
+        place = self._place()
+        pool = self.session.pool
+        if place is None or pool is None:
+            return []
+        return [int(row) for row in np.flatnonzero(pool.case_of == pool.case_of[place[0]])]
+
+    def _depths(self, row: int) -> int:
+        return int(self._channel(row).shape[0]) if self._of_volumes else 0
+
+    def _channel(self, row: int) -> NDArray[np.float32]:
+        """The shown channel of a row, shape (h, w) or (d, h, w); of volumes the last is kept."""
+        if not self._of_volumes:
+            return np.asarray(self.session.images.read([row])[0, self.channel], np.float32)
+        if self._volume is None or self._volume[0] != row:
+            self._volume = (row, self.session.images.read([row])[0])
+        return np.asarray(self._volume[1][self.channel], np.float32)
+
+    def _picture(self, place: tuple[int, int]) -> NDArray[np.float32]:
+        row, depth = place
+        image = self._channel(row)
+        return image[depth] if self._of_volumes else image
+
+    def _beside(self, place: tuple[int, int], step: int) -> tuple[int, int] | None:
+        """The slice before (-1) or after (1) in the same case."""
+        row, depth = place
+        if self._of_volumes:
+            return (row, depth + step) if 0 <= depth + step < self._depths(row) else None
+        rows = self._rows()
+        return (row + step, 0) if row + step in rows else None
+
+    # ------------------------------------------------------------ shown
+    def _opened(self) -> None:
+        """Begin with the channel that tells most, and the classes of the labels."""
+        images, labels = self.session.images, self.session.labels
+        if images is None:
+            return
+        self._volume = None
+        self._windows.clear()
+        self.channel = telling(images.channels)
+        names = ("background", "foreground") if labels is None else labels.classes
+        self.classes = [
+            {"name": name, "color": color, "pattern": pattern}
+            for name, (color, pattern) in zip(names, class_styles(len(names)), strict=True)
+        ]
+        self._drawn = ()
+        self._list()
+        self._show()
+
+    def _follow(self) -> None:
+        """Show what is drawn on; where another slice was opened, looking around has an end."""
+        editing = self.session.editing
+        before = self._drawn[:2]
+        if editing is not None and self._look is not None and before != self._look:
+            self._look = None
+        self._show()
+
+    def _list(self) -> None:
+        """List the queue and the cases."""
+        session = self.session
+        pool = session.pool
+        ready, reason = 0, "The first round has not been run yet."
+        if session.round is not None and pool is not None:
+            ready = int((pool.labeled_in > session.round.index).sum())
+            reason = "Nothing is done yet: answer with Done what the next round should learn from."
+        if session.busy:
+            ready, reason = 0, "A step is still running."
+        self.about = {"trainable": ready, "untrainable": reason, "annotator": session.annotator}
+        if pool is None or session.images is None:
+            self.tasks, self.cases = [], []
+            return
+        self.tasks = [
+            {
+                "row": task.row,
+                "name": self._name(task.row),
+                "case": pool.ids[task.row].case,
+                "place": pool.ids[task.row].place,
+                "state": task.state,
+                "annotators": list(task.annotators),
+                "seconds": float(task.seconds),
+                "note": task.note,
+            }
+            for task in session.queue
+        ]
+        rows = [np.flatnonzero(pool.case_of == i) for i in range(int(pool.case_of.max()) + 1)]
+        self.cases = [
+            {
+                "case": pool.ids[int(mine[0])].case,
+                "row": int(mine[len(mine) // 2]),
+                "count": len(mine),
+                "done": int(pool.labeled[mine].sum()),
+            }
+            for mine in rows
+        ]
+        if self._place() is None:
+            self._show()
+
+    def _tell(self) -> None:
+        """Tell how far a round has come; a hundred steps are enough."""
+        progress = self.session.progress
+        if self.session.busy != "model":
+            self.training = ""
+        elif progress is None or not progress.total:
+            self.training = "the next round is starting"
+        else:
+            self.training = f"{progress.stage}: {int(100 * progress.fraction)} %"
+
+    def _name(self, row: int) -> str:
+        each = self.session.pool.ids[row]
+        return f"{each.case} · {each.place}"
+
+    def _show(self) -> None:
+        if not self._visible or self.session.images is None or self.session.pool is None:
+            self.info = {"open": False, "key": "", "lines": self._lines()}
+            return
+        place, editing = self._place(), self.session.editing
+        if place is None:
+            self._drawn = ()
+            with self.hold_sync():
+                self.pictures, self.ranges, self.outlines, self.mask = {}, {}, {}, b""
+                self.info = {"open": False, "key": "", "lines": self._lines()}
+            return
+        looking = self._look is not None
+        source = ""
+        if looking or editing is None:
+            classes, source = self.session.known(*place)
+        else:
+            classes = editing.classes
+        shown = (*place, self.channel, self.session.round, looking)
+        fresh = len(shown) != len(self._drawn) or any(
+            a is not b and a != b for a, b in zip(shown, self._drawn, strict=True)
+        )
+        with self.hold_sync():
+            if fresh:
+                self._drawn = shown
+                self._send_pictures(place)
+            self.mask = zlib.compress(packed(classes, "uint8"), 1)
+            self.info = self._describe(place, classes.shape, source)
+
+    def _send_pictures(self, place: tuple[int, int]) -> None:
+        """Send the slice and its neighbors, these with what is known of them."""
+        places = {"picture": place}
+        for name, step in (("previous", -1), ("next", 1)):
+            other = self._beside(place, step)
+            if other is not None:
+                places[name] = other
+        encoded, self._known = {}, {}
+        lines: dict[str, list[Any]] = {}
+        for name, each in places.items():
+            image = self._picture(each)
+            body = outside(image)
+            if name == "picture":
+                case = self.session.pool.ids[place[0]].case
+                self._window = self._windows.setdefault(
+                    (case, self.channel), list(window(image[~body]))
+                )
+            encoded[name] = deep_png(on_black(image, body))
+            if name != "picture":
+                found, source = self.session.known(*each)
+                self._known[name] = source
+                lines[name] = outlines(found) if source else []
+        self.pictures = {name: each[0] for name, each in encoded.items()}
+        self.ranges = {name: [each[1], each[2]] for name, each in encoded.items()}
+        self.outlines = lines
+
+    def _lines(self) -> list[str]:
+        """What to say where nothing is open."""
+        session = self.session
+        asked = NOT_BEGUN if session.queue else NOT_ASKED
+        lines = NOT_OPEN if session.images is None else asked
+        n = count(sum(task.open for task in session.queue), self.noun)
+        return [line.format(noun=self.noun, n=n) for line in lines]
+
+    def _describe(
+        self, place: tuple[int, int], shape: tuple[int, ...], source: str
+    ) -> dict[str, Any]:
+        """Collect the names, numbers and words that stand around the slice."""
+        session = self.session
+        row, depth = place
+        pool, images, editing = session.pool, session.images, session.editing
+        each = pool.ids[row]
+        spacing = images.spacing[int(pool.case_of[row])]
+        rows = self._rows()
+        slices = self._depths(row) if self._of_volumes else len(rows)
+        name = self._name(row)
+        if self._of_volumes:
+            name = f"{each.case} · slice {depth + 1} of {slices}"
+        looking = self._look is not None or editing is None
+        told: dict[str, Any] = {
+            "open": True,
+            "key": f"{row}/{depth}/{'look' if looking else 'edit'}",
+            "stamp": self._stamp,
+            "looking": looking,
+            "back": editing is not None,
+            "source": source,
+            "row": row,
+            "depth": depth,
+            "at": depth if self._of_volumes else rows.index(row),
+            "count": slices,
+            "case": each.case,
+            "name": name,
+            "shape": [int(side) for side in shape],
+            "spacing": [float(spacing[1]), float(spacing[2])],
+            "letters": list(LETTERS[each.axis]),
+            "window": self._window,
+            "channels": list(images.channels),
+            "beside": self._known,
+        }
+        if editing is not None and not looking:
+            starts = ["annotation", "empty"]
+            told |= {
+                "started_from": editing.started_from,
+                "can_undo": editing.can_undo,
+                "can_redo": editing.can_redo,
+                "strokes": editing.strokes,
+                "seconds": float(editing.active_seconds),
+                "saved": editing.saved,
+                "words": editing.words,
+                "starts": [*(["prediction"] if session.round is not None else []), *starts],
+            }
+        return told
+
+    def still(self) -> list[Any]:
+        """Draw the slice with its label map as a figure, for a report."""
+        from workbench.reports.figures import annotation_figure
+
+        place, editing = self._place(), self.session.editing
+        if place is None:
+            return []
+        if self._look is None and editing is not None:
+            drawn = count(editing.strokes, "stroke")
+            classes, source = editing.classes, f"{drawn} by {self.session.annotator}"
+        else:
+            classes, source = self.session.known(*place)
+        spacing = self.session.images.spacing[int(self.session.pool.case_of[place[0]])]
+        axis = self.session.pool.ids[place[0]].axis
+        names = [each["name"] for each in self.classes]
+        title = f"{self._name(place[0])} · {source or 'nothing drawn yet'}"
+        return [
+            annotation_figure(self._picture(place), classes, names, spacing[1:], axis, title=title)
+        ]
+
+
+def outlines(classes: NDArray[np.uint8]) -> list[list[Any]]:
+    """Outline every class of a label map: ``[class, float32 column, row …]``; see `contours`."""
+    found = [int(each) for each in np.unique(classes) if each]
+    return [[each, packed(contours(classes, [(each,)]), "float32")] for each in found]

@@ -1,0 +1,191 @@
+// Around the stage: tools, the case's other slices, labels, what is shown, the list of keys.
+function editorPanels({ model, ask, editor, screen, choose, noun }) {
+  const { element } = sw;
+  const { state } = screen;
+  const SIZES = [1, 3, 5, 7, 9, 13, 17, 23, 31, 41, 55, 75, 99];
+  const cache = new Map(); // bytes → decoded picture
+
+  async function picture(key, bytes, range) {
+    const before = cache.get(key);
+    if (before?.bytes === bytes) return before.found;
+    const found = await sw.picture(bytes, range);
+    cache.set(key, { bytes, found });
+    return found;
+  }
+  const outlines = (name) => (model.get("outlines")[name] ?? []).map(([value, points]) => [value, sw.array(Float32Array, points)]);
+
+  // ------------------------------------------------------------ tools
+  const TOOLS = [["brush", "B", "Brush: paint with the chosen label"], ["eraser", "E", "Eraser: back to background"],
+    ["polygon", "P", "Polygon: click its corners, or draw around with the button down; Enter or a double click closes it"], ["fill", "F", "Fill: the connected pixels of one label get the chosen one"]];
+  const buttons = TOOLS.map(([name, key, about]) => element("button", { "aria-pressed": "false", title: `${about} (${key})`, onclick: () => choose(name) }, name[0].toUpperCase() + name.slice(1), element("kbd", { "aria-hidden": "true" }, key)));
+  const size = element("output", { class: "sw-number", title: "Diameter of brush and eraser in pixels" });
+  const small = (text, about, action) => element("button", { class: "sw-quiet", title: about, "aria-label": about, onclick: action }, text);
+  const back = small("↶", "Undo (Z)", () => editor.redoing(false));
+  const forth = small("↷", "Redo (Shift+Z)", () => editor.redoing(true));
+  const tools = element("div", { class: "sw-editor-tools", role: "toolbar", "aria-label": "Tools" }, ...buttons,
+    element("span", { class: "sw-editor-size" }, small("−", "Smaller brush ([)", () => resize(-1)), size, small("+", "Larger brush (])", () => resize(1))), back, forth,
+    element("span", { class: "sw-editor-gap" }), small("?", "All keys (?)", () => help.showModal()));
+
+  function paintTools() {
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(TOOLS[i][0] === editor.tool)));
+    size.textContent = `${editor.size || "–"} px`;
+  }
+  function resize(by) {
+    const here = SIZES.findIndex((each) => each >= editor.size);
+    editor.size = SIZES[Math.min(Math.max((here < 0 ? SIZES.length - 1 : here) + by, 0), SIZES.length - 1)];
+    paintTools();
+    state.onmove?.();
+    editor.say(`brush ${editor.size} pixels`);
+  }
+
+  // ------------------------------------------------------------ labels
+  const labels = element("div", { class: "sw-editor-labels", role: "radiogroup", "aria-label": "Label" });
+  function paintLabels() {
+    const classes = model.get("classes");
+    labels.replaceChildren(...classes.map(({ name, color, pattern }, i) => {
+      const swatch = element("i", { class: i ? `sw-editor-swatch sw-hatch-${pattern}` : "sw-editor-swatch sw-editor-none" });
+      if (i) swatch.style.setProperty("--swatch", color);
+      return element("button", { role: "radio", class: "sw-quiet", "aria-checked": String(i === editor.label), tabindex: i === editor.label ? 0 : -1, title: i < 10 ? `${name} (${i})` : name, onclick: () => setLabel(i) },
+        swatch, element("span", {}, name), i < 10 ? element("kbd", { "aria-hidden": "true" }, i) : null);
+    }));
+  }
+  labels.addEventListener("keydown", (event) => {
+    const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    nextLabel(by);
+    labels.children[editor.label]?.focus();
+  });
+  function setLabel(value) {
+    const classes = model.get("classes");
+    if (value >= classes.length) { editor.say(`There is no label ${value}`); return; }
+    editor.label = value;
+    if (editor.tool === "eraser") choose("brush");
+    for (const [i, button] of [...labels.children].entries()) {
+      button.setAttribute("aria-checked", String(i === value));
+      button.tabIndex = i === value ? 0 : -1;
+    }
+    labels.children[value]?.scrollIntoView({ block: "nearest" });
+    editor.say(classes[value].name);
+  }
+  function nextLabel(by) {
+    const count = model.get("classes").length;
+    setLabel((editor.label + by + count) % count);
+  }
+
+  // ------------------------------------------------------------ what is shown
+  const channel = element("select", { "aria-label": "Channel", title: "Channel", onchange: () => ask("channel", { index: channel.selectedIndex }) });
+  const fills = element("button", { "aria-pressed": "true", title: "Fills or contours (C)", onclick: () => toggle("fills") }, "Fills");
+  const opacity = element("input", { type: "range", min: "0.05", max: "1", step: "0.05", value: String(state.opacity), "aria-label": "Opacity of the fills", title: "Opacity of the fills", oninput: () => { state.opacity = Number(opacity.value); screen.paintMask(); } });
+  const hidden = element("button", { "aria-pressed": "false", title: "Hide everything that is drawn (H)", onclick: () => toggle("hidden") }, "Hide");
+  const display = element("div", { class: "sw-editor-display", role: "group", "aria-label": "What is shown" }, element("div", {}, fills, opacity), element("div", {}, channel, hidden, small("⟲", "Show all of the slice, with its own window and level (R)", () => reset())));
+  function toggle(name) {
+    state[name] = !state[name];
+    fills.setAttribute("aria-pressed", String(state.fills));
+    fills.textContent = state.fills ? "Fills" : "Contours";
+    hidden.setAttribute("aria-pressed", String(state.hidden));
+    opacity.disabled = !state.fills;
+    screen.paintAll();
+  }
+  function reset() {
+    state.window = [...(state.opened ?? [0, 1])];
+    screen.fit();
+    screen.shade();
+    screen.paintAll();
+    tiles.forEach(paintTile);
+  }
+
+  // ------------------------------------------------------------ other slices
+  const tiles = ["previous", "next"].map((key, i) => {
+    const canvas = element("canvas");
+    const caption = element("span", { class: "sw-editor-caption" });
+    const button = element("button", { class: "sw-editor-tile", onclick: () => leaf(i ? 1 : -1) }, canvas);
+    return { key, step: i ? 1 : -1, canvas, caption, button, cell: element("div", {}, button, caption), picture: null };
+  });
+  const neighbors = element("div", { class: "sw-editor-neighbors", role: "group", "aria-label": "Neighbors" }, ...tiles.map((tile) => tile.cell));
+  const planes = element("div", { class: "sw-editor-planes", hidden: true });
+  const slider = element("input", { type: "range", min: "1", step: "1", "aria-label": "Slice of the case", title: "Slices of the case (Page Up, Page Down)", oninput: () => go(Number(slider.value) - 1) });
+  const where = element("output", { class: "sw-number sw-soft" });
+  const through = element("div", { class: "sw-editor-through" }, slider, where);
+  const turns = sw.latest(model, "look");
+  let info = {};
+  let wanted = 0;
+
+  function go(to) {
+    if (!info.count) return;
+    wanted = Math.min(Math.max(to, 0), info.count - 1);
+    turns.send({ at: wanted });
+    paintThrough();
+  }
+  const leaf = (by) => go(wanted + by);
+  function paintThrough() {
+    through.hidden = !info.count || info.count < 2;
+    slider.max = String(info.count || 1);
+    slider.value = String(wanted + 1);
+    where.textContent = `slice ${wanted + 1} of ${info.count}`;
+    slider.setAttribute("aria-valuetext", where.textContent);
+  }
+  function paintTile({ picture: shown, canvas, key }) {
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!shown || !width) return;
+    const ratio = window.devicePixelRatio || 1;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(shaded(shown), 0, 0, canvas.width, canvas.height);
+    if (state.hidden) return;
+    const dash = info.beside?.[key] === "prediction" ? [4, 3] : [];
+    for (const [value, points] of outlines(key)) sw.outline(context, points, { kx: canvas.width / shown.width, ky: canvas.height / shown.height, ratio, color: state.colors[value], dash });
+  }
+  function shaded({ values, width, height }) {
+    const context = new OffscreenCanvas(width, height).getContext("2d");
+    const image = context.createImageData(width, height);
+    const [low, high] = state.window;
+    for (let i = 0; i < values.length; i += 1) {
+      const level = 255 * (values[i] - low) / (high - low || 1); // the array clips it
+      image.data[4 * i] = image.data[4 * i + 1] = image.data[4 * i + 2] = level;
+      image.data[4 * i + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+    return context.canvas;
+  }
+  function paint(found, now) {
+    info = now;
+    const [row, column] = info.spacing ?? [1, 1];
+    for (const tile of tiles) {
+      tile.picture = found[tile.key] ?? null;
+      tile.cell.style.visibility = tile.picture ? "visible" : "hidden";
+      if (!tile.picture) continue;
+      const of = info.beside?.[tile.key];
+      tile.caption.textContent = `${tile.step > 0 ? "+1" : "−1"}${of ? ` · ${of}` : ""}`;
+      tile.button.setAttribute("aria-label", `Look at the slice ${tile.step > 0 ? "after" : "before"} it`);
+      tile.button.title = `${tile.button.getAttribute("aria-label")}${of ? `, shown with its ${of}` : ""}`;
+      tile.button.style.aspectRatio = String(tile.picture.width * column / (tile.picture.height * row));
+      paintTile(tile);
+    }
+    if (turns.idle) wanted = info.at ?? 0;
+    paintThrough();
+    const channels = info.channels ?? [];
+    if ([...channel.options].map((option) => option.textContent).join("\n") !== channels.join("\n")) channel.replaceChildren(...channels.map((text) => element("option", {}, text)));
+    channel.selectedIndex = model.get("channel");
+    channel.hidden = channels.length < 2;
+    const open = info.open && !info.looking;
+    back.disabled = !open || !info.can_undo;
+    forth.disabled = !open || !info.can_redo;
+    for (const button of buttons) button.disabled = !open;
+    paintTools();
+  }
+
+  // ------------------------------------------------------------ keys, for a person
+  const KEYS = [["B E P F", "brush, eraser, polygon, fill"], ["1 … 9, 0", "label; 0 is background"], [", .", "label before, after"], ["[ ]", "smaller, larger brush"],
+    ["arrow keys", "move the cursor; Shift: by 8 pixels"], ["space, Enter", "put the brush down, lift it; a corner; fill"], ["Enter twice", "close the polygon; Backspace takes a corner back"], ["Esc", "drop what is being drawn; back to the edited slice"],
+    ["Z, Shift+Z", "undo, redo; also Ctrl+Z, Ctrl+Y"], ["D U S", "done, unsure, skip because …"], ["N, Shift+N", "next, previous of the queue"], ["Page Up, Page Down", "other slices of the case"],
+    ["C H", "fills or contours; hide what is drawn"], ["wheel, + −", "zoom"], ["middle or space and drag", "move the picture; on a touch screen two fingers"], ["right drag, Alt+arrows", "window and level"], ["R", "show all of the slice, with its own window and level"]];
+  const help = element("dialog", { class: "sw-editor-help", "aria-label": "Keys" });
+  help.append(element("h3", {}, "Keys"), element("dl", {}, ...KEYS.flatMap(([key, text]) => [element("dt", {}, key), element("dd", {}, text)])), element("button", { onclick: () => help.close() }, "Close"));
+  help.addEventListener("click", (event) => { if (event.target === help) help.close(); });
+
+  paintLabels();
+  return { tools, through, neighbors, planes, labels, display, help, picture, outlines, paint, paintTools, paintLabels, resize, setLabel, nextLabel, toggle, reset, leaf, keys: {}, stop: turns.stop };
+}

@@ -1,0 +1,215 @@
+// The stage of the editor: the picture below, the mask above, the brush over both. Both canvases
+// have the pixels of the screen; a stroke redraws only the part of the mask that it changed.
+function editorScreen({ lower, upper, marks, aspectOf }) {
+  const { svg } = sw;
+  const SMOOTH = 4;   // beyond this zoom the picture shows its pixels
+  const HATCH = [() => true, (x, y) => (x + y) % 3 > 0, (x, y) => (x - y + 3000) % 3 > 0, (x, y) => (x + y) % 2 > 0];
+  const state = {
+    picture: null,          // {values, width, height}
+    map: { data: new Uint8Array(0), width: 0, height: 0 },
+    predicted: [],          // [class, outline] that are drawn dashed on the picture
+    window: [0, 1], colors: [], opacity: 0.45, fills: true, hidden: false,
+    scale: 1, x: 0, y: 0,   // CSS pixels for a unit, and where the corner of the picture lies
+    untouched: true,
+  };
+  let grey = null;          // the picture with its window, at its own size
+  let layer = null;         // the mask's colors, at its own size
+  let inks = [];
+  let ratio = 1;
+
+  const step = () => { const [ax, ay] = aspectOf(); return [state.scale * ax, state.scale * ay]; };
+  const size = () => [upper.clientWidth, upper.clientHeight];
+
+  // ------------------------------------------------------------ where things are
+  function fit() {
+    const [width, height] = size();
+    const { picture } = state;
+    if (!picture || !width || !height) return;
+    const [ax, ay] = aspectOf();
+    state.scale = Math.min(width / (picture.width * ax), height / (picture.height * ay));
+    state.x = (width - picture.width * ax * state.scale) / 2;
+    state.y = (height - picture.height * ay * state.scale) / 2;
+    state.untouched = true;
+  }
+  function resize() {
+    const [width, height] = size();
+    ratio = window.devicePixelRatio || 1;
+    for (const canvas of [lower, upper]) {
+      const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+      if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
+    }
+    if (state.untouched) fit();
+    paintAll();
+  }
+  function place(clientX, clientY) { // continuous, in pixels of the picture
+    const box = upper.getBoundingClientRect();
+    const [kx, ky] = step();
+    return [(clientX - box.left - state.x) / kx, (clientY - box.top - state.y) / ky];
+  }
+  function toScreen(x, y) {
+    const [kx, ky] = step();
+    return [state.x + x * kx, state.y + y * ky];
+  }
+  function zoom(factor, px = size()[0] / 2, py = size()[1] / 2) {
+    const lowest = 0.5 * Math.min(...size()) / Math.max(state.map.width, state.map.height, 1);
+    const scale = Math.min(Math.max(state.scale * factor, lowest), 64);
+    const by = scale / state.scale;
+    Object.assign(state, { scale, x: px - (px - state.x) * by, y: py - (py - state.y) * by, untouched: false });
+    paintAll();
+  }
+  function pan(dx, dy) {
+    Object.assign(state, { x: state.x + dx, y: state.y + dy, untouched: false });
+    paintAll();
+  }
+  // Bring a pixel into view, for a cursor that is moved by keys.
+  function reveal(x, y) {
+    const [width, height] = size();
+    const [sx, sy] = toScreen(x + 0.5, y + 0.5);
+    const by = (at, length) => (at < 12 ? 12 - at : at > length - 12 ? length - 12 - at : 0);
+    if (by(sx, width) || by(sy, height)) pan(by(sx, width), by(sy, height));
+  }
+
+  // ------------------------------------------------------------ the picture
+  function shade() { // once for each window and level
+    const { picture, window: [low, high] } = state;
+    if (!picture) { grey = null; return; }
+    const { values, width, height } = picture;
+    if (!grey || grey.width !== width || grey.height !== height) grey = new OffscreenCanvas(width, height);
+    const context = grey.getContext("2d");
+    const image = context.createImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    const by = 255 / (high - low || 1);
+    for (let i = 0; i < values.length; i += 1) {
+      const level = Math.min(Math.max((values[i] - low) * by, 0), 255) | 0;
+      pixels[i] = 0xff000000 | (level << 16) | (level << 8) | level;
+    }
+    context.putImageData(image, 0, 0);
+  }
+  function paintPicture() {
+    const context = lower.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, lower.width, lower.height);
+    if (!grey) return;
+    const [kx, ky] = step();
+    context.imageSmoothingEnabled = state.scale <= SMOOTH;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(grey, state.x * ratio, state.y * ratio, grey.width * kx * ratio, grey.height * ky * ratio);
+    if (state.hidden) return;
+    for (const [value, points] of state.predicted) sw.outline(context, points, { x: state.x * ratio, y: state.y * ratio, kx: kx * ratio, ky: ky * ratio, ratio, color: state.colors[value], dash: [5, 4] });
+  }
+
+  // ------------------------------------------------------------ the mask
+  function colorLayer(box) {
+    const { data, width, height } = state.map;
+    if (!layer || layer.canvas.width !== width || layer.canvas.height !== height) {
+      if (!width) { layer = null; return; }
+      const canvas = new OffscreenCanvas(width, height);
+      layer = { canvas, context: canvas.getContext("2d"), image: new ImageData(width, height) };
+      layer.pixels = new Uint32Array(layer.image.data.buffer);
+      box = painting.whole(state.map);
+    }
+    for (let y = box[1]; y < box[3]; y += 1) {
+      for (let x = box[0]; x < box[2]; x += 1) {
+        const value = data[y * width + x];
+        const ink = inks[value];
+        layer.pixels[y * width + x] = value && ink && ink.hatch(x, y) ? ink.rgba : 0;
+      }
+    }
+    layer.context.putImageData(layer.image, 0, 0, box[0], box[1], box[2] - box[0], box[3] - box[1]);
+  }
+  // Draw the part of the mask in a box, of pixels of the picture, anew.
+  function paintMask(changed = null) {
+    const { map } = state;
+    const context = upper.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    const box = changed ? painting.clip([changed[0] - 1, changed[1] - 1, changed[2] + 1, changed[3] + 1], map) : map.width ? painting.whole(map) : null;
+    if (!changed) context.clearRect(0, 0, upper.width, upper.height);
+    if (!box) return;
+    colorLayer(box);
+    const [left, top] = toScreen(box[0], box[1]).map((v) => Math.floor(v * ratio) - 1);
+    const [right, bottom] = toScreen(box[2], box[3]).map((v) => Math.ceil(v * ratio) + 1);
+    context.save();
+    context.beginPath();
+    context.rect(left, top, right - left, bottom - top);
+    context.clip();
+    if (changed) context.clearRect(left, top, right - left, bottom - top);
+    if (!state.hidden && layer) {
+      const seen = painting.clip([box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2], map);
+      if (state.fills) {
+        const [kx, ky] = step();
+        const [sx, sy] = toScreen(seen[0], seen[1]);
+        const [w, h] = [seen[2] - seen[0], seen[3] - seen[1]];
+        context.globalAlpha = state.opacity;
+        context.imageSmoothingEnabled = false;
+        context.drawImage(layer.canvas, seen[0], seen[1], w, h, sx * ratio, sy * ratio, w * kx * ratio, h * ky * ratio);
+        context.globalAlpha = 1;
+      } else contours(context, map, seen);
+    }
+    context.restore();
+  }
+  function contours(context, map, box) {
+    const [kx, ky] = step();
+    const inset = 0.75;
+    const paths = new Map();
+    painting.outline(map, box, (value, x0, y0, x1, y1, side) => {
+      if (!paths.has(value)) paths.set(value, new Path2D());
+      const path = paths.get(value);
+      const dy = side === 0 ? inset : side === 1 ? ky - inset : 0;
+      const dx = side === 2 ? inset : side === 3 ? -inset : 0;
+      path.moveTo(state.x + x0 * kx + dx, state.y + y0 * ky + dy);
+      path.lineTo(state.x + x1 * kx + dx, state.y + y1 * ky + dy);
+    });
+    context.save();
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.lineWidth = 1.5;
+    context.lineCap = "square";
+    for (const [value, path] of paths) {
+      context.strokeStyle = state.colors[value] || "#fff";
+      context.stroke(path);
+    }
+    context.restore();
+  }
+
+  // ------------------------------------------------------------ brush, cursor, polygon
+  const ring = svg("ellipse", { class: "sw-editor-ring", visibility: "hidden" });
+  const cross = svg("path", { class: "sw-editor-cross", visibility: "hidden" });
+  const line = svg("polyline", { class: "sw-editor-line" });
+  const start = svg("circle", { class: "sw-editor-start", r: 5, visibility: "hidden" });
+  marks.append(line, start, ring, cross);
+
+  function show(node, on) { node.setAttribute("visibility", on ? "visible" : "hidden"); }
+  function paintMarks({ at, brush, keyed, points }) {
+    show(ring, at && brush);
+    if (at && brush) {
+      const [kx, ky] = step();
+      const [cx, cy] = toScreen(at[0] + 0.5, at[1] + 0.5);
+      const { scale } = state;
+      for (const [name, value] of [["cx", cx], ["cy", cy], ["rx", Math.max(brush * scale, kx) / 2], ["ry", Math.max(brush * scale, ky) / 2]]) ring.setAttribute(name, value.toFixed(1));
+    }
+    show(cross, at && keyed);
+    if (at && keyed) {
+      const [cx, cy] = toScreen(at[0] + 0.5, at[1] + 0.5);
+      cross.setAttribute("d", `M${cx - 11} ${cy}h7m8 0h7M${cx} ${cy - 11}v7m0 8v7`);
+    }
+    const seen = points.map(([x, y]) => toScreen(x, y));
+    line.setAttribute("points", seen.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "));
+    show(start, seen.length > 0);
+    if (seen.length) { start.setAttribute("cx", seen[0][0]); start.setAttribute("cy", seen[0][1]); }
+  }
+
+  function paintAll() {
+    paintPicture();
+    paintMask();
+    state.onmove?.();
+  }
+  function setColors(classes) {
+    state.colors = classes.map((each) => each.color);
+    inks = classes.map(({ color, pattern }) => {
+      const [r, g, b] = sw.rgb(color);
+      return { rgba: (0xff000000 | (b << 16) | (g << 8) | r) >>> 0, hatch: HATCH[pattern % HATCH.length] };
+    });
+    layer = null;
+  }
+  return { state, fit, resize, place, toScreen, zoom, pan, reveal, shade, paintPicture, paintMask, paintMarks, paintAll, setColors, forget() { layer = null; } };
+}

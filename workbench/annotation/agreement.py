@@ -1,0 +1,125 @@
+"""Where two people drew the same slice: how far they agree, and where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.cohort.cohort import IGNORED
+from workbench.errors import LedgerError
+from workbench.training.overlap import dice_of_counts
+
+if TYPE_CHECKING:
+    from workbench.annotation.ledger import Ledger
+
+__all__ = ["Agreement", "Conflict", "compare_annotators"]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A slice that two people answered "done" with different label maps.
+
+    Parameters
+    ----------
+    sample, depth
+        Which.
+    annotators : tuple of str, length 2
+        Who, in alphabetical order.
+    numbers : tuple of int, length 2
+        Their entries. The greater one is what training uses.
+    pixels : int
+        Pixels that differ.
+    """
+
+    sample: str
+    depth: int
+    annotators: tuple[str, str]
+    numbers: tuple[int, int]
+    pixels: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two people agree on the slices that both answered "done".
+
+    Parameters
+    ----------
+    annotators : tuple of str, length 2
+        In alphabetical order.
+    slices : int
+        Slices that both annotated.
+    dice : mapping of str to float
+        Dice of each class but the background, over the pixels of all these slices together, 0 to
+        1; NaN for a class that neither drew. Pixels that one of them left open are left out.
+    """
+
+    annotators: tuple[str, str]
+    slices: int
+    dice: Mapping[str, float]
+
+
+def compare_annotators(ledger: Ledger) -> tuple[tuple[Agreement, ...], tuple[Conflict, ...]]:
+    """Compare the "done" label maps of every slice that several people have.
+
+    Raises
+    ------
+    LedgerError
+        If two of them have different sizes.
+    """
+    by_slice: dict[tuple[str, int], dict[str, int]] = {}
+    for sample, state in ledger.states().items():
+        for part in state.parts:
+            if part.done:
+                by_slice.setdefault((sample, part.depth), {})[part.annotator] = part.done
+    counts: dict[tuple[str, str], NDArray[np.int64]] = {}
+    slices: dict[tuple[str, str], int] = {}
+    conflicts = []
+    for (sample, depth), numbers in sorted(by_slice.items()):
+        if len(numbers) < 2:
+            continue
+        maps = {who: ledger.read(number).classes for who, number in numbers.items()}
+        for first, second in combinations(sorted(maps), 2):
+            one, other = maps[first], maps[second]
+            assert one is not None
+            assert other is not None
+            if one.shape != other.shape:
+                raise LedgerError(
+                    f"{first} and {second} drew {sample} in different sizes, {one.shape} and "
+                    f"{other.shape}. They do not belong to one cohort: annotate it again."
+                )
+            differing = int(np.count_nonzero(one != other))
+            if differing:
+                pair = numbers[first], numbers[second]
+                conflicts.append(Conflict(sample, depth, (first, second), pair, differing))
+            counts[first, second] = counts.get((first, second), 0) + _counts(one, other)
+            slices[first, second] = slices.get((first, second), 0) + 1
+    agreements = tuple(
+        Agreement(pair, slices[pair], _dice(counts[pair], ledger.classes))
+        for pair in sorted(counts)
+    )
+    return agreements, tuple(conflicts)
+
+
+def _counts(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Pixels of each class: in both, in the first, in the second; shape (3, 256)."""
+    seen = (one != IGNORED) & (other != IGNORED)
+    return np.stack(
+        [np.bincount(values, minlength=256) for values in (
+            one[seen & (one == other)], one[seen], other[seen])]
+    )  # fmt: skip
+
+
+def _dice(counts: NDArray[np.int64], classes: tuple[str, ...]) -> Mapping[str, float]:
+    drawn = counts[1] + counts[2] > 0
+    names = classes or tuple(f"class {index}" for index in range(int(drawn.nonzero()[0].max()) + 1))
+    values = dice_of_counts(*counts)
+    return {
+        name: float(values[index]) if drawn[index] else float("nan")
+        for index, name in enumerate(names)
+        if index
+    }

@@ -1,0 +1,312 @@
+"""Annotations as masks on the grid of the scans, and masks that come back edited.
+
+ITK-SNAP, 3D Slicer and the like read a mask beside its scan and save what was
+changed. A mask has the label values of the data set, and 0 where nothing was
+drawn: in background and in slices that nobody annotated alike, because a value
+of its own would cover the scan in those programs. Which slices were annotated is
+told in ``annotations.json`` beside the masks, and is known from the ledger when
+they come back: only slices that differ from it become entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.annotation.entry import Entry
+from workbench.annotation.label_source import LedgerLabels
+from workbench.annotation.ledger import Ledger
+from workbench.cohort.cohort import IGNORED, Case, Cohort
+from workbench.cohort.label_maps import foreground, values_in
+from workbench.cohort.masks import write_mask
+from workbench.cohort.placing import lay_out, to_samples, to_scan
+from workbench.cohort.pool import SampleId, SliceId
+from workbench.cohort.store import ImageStore
+from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, stem_of
+from workbench.errors import CohortError, VolumeError, did_you_mean
+from workbench.files import write_json
+from workbench.jobs import Progress, Work
+from workbench.words import count
+
+__all__ = ["Imported", "read_masks", "write_masks"]
+
+#: Says beside the masks what they hold.
+ABOUT = "annotations.json"
+#: Names that are listed in a sentence.
+MOST_TOLD = 6
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of masks that were read.
+
+    Parameters
+    ----------
+    files : int
+        Masks that were read.
+    entries : tuple of Entry
+        What was written to the ledger, an entry for each slice that changed.
+    notes : tuple of str
+        Sentences on what could not be taken over.
+    """
+
+    files: int
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+
+
+def write_masks(
+    ledger: Ledger, store: ImageStore, cohort: Cohort, folder: Path, overwrite: bool = False
+) -> Work[int]:
+    """Write the annotations that training uses, one NIfTI file for each case that has some.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    store : ImageStore
+        The images that were annotated.
+    cohort : Cohort
+        Where their files are; its label values are written.
+    folder : Path
+        Where ``CASE.nii.gz`` and ``annotations.json`` are made.
+    overwrite : bool
+        Whether files of the folder may be replaced.
+
+    Returns
+    -------
+    int
+        How many masks were written.
+
+    Raises
+    ------
+    CohortError
+        If nothing was annotated, the folder holds files, or the cohort is another one.
+    """
+    labels = LedgerLabels(ledger, store)
+    cases = [case for case in store.cases if labels.annotated[list(store.rows_of(case))].any()]
+    if not cases:
+        raise CohortError(
+            f"{ledger.path} has no slice of these images that was answered 'done', so there is no "
+            f"mask to write. Annotate some first."
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
+        raise CohortError(
+            f"{folder} is not empty. Choose another folder, or replace masks that lie there with "
+            f"--overwrite; read masks that were edited there first, with import-masks."
+        )
+    accepted = ledger.accepted()
+    by_id = {case.id: case for case in cohort.cases}
+    values = _values(cohort)
+    about = {}
+    for number, name in enumerate(cases):
+        yield Progress("writing masks", number, len(cases))
+        rows = store.rows_of(name)
+        classes = _on_scan(labels.read(rows), by_id[name], store)
+        write_mask(values[classes], _scan(by_id[name]), folder / f"{name}.nii.gz")
+        about[name] = _about([store.ids[row] for row in rows], ledger, accepted)
+    where = (
+        "slices of the volume as it is stored and displayed"
+        if store.of_volumes
+        else f"{store.axis} slices of the scan"
+    )
+    write_json(
+        folder / ABOUT,
+        {
+            "labels": {"0": "background, or not annotated"}
+            | {str(values[index]): name for index, name in enumerate(cohort.classes) if index},
+            "slices": f"'annotated' counts {where} from 0, in RAS+ order. All others are 0.",
+            "cases": about,
+        },
+    )
+    yield Progress("writing masks", len(cases), len(cases))
+    return len(cases)
+
+
+def read_masks(
+    ledger: Ledger,
+    store: ImageStore,
+    cohort: Cohort,
+    paths: Iterable[Path],
+    annotator: str,
+    round: int = 0,
+) -> Work[Imported]:
+    """Take over masks that were drawn or edited in another program.
+
+    Slices that differ from what the ledger holds are answered "done". A slice that nobody
+    annotated and on which nothing is drawn stays as it is; of a volume, all slices are answered
+    where one differs. Every file is checked before anything is written.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Gets the entries, all of them or none.
+    store, cohort
+        As of `write_masks`.
+    paths : iterable of Path
+        NIfTI files named like their cases, or folders of such files.
+    annotator : str
+        Who drew them.
+    round : int
+        The round that they are for.
+
+    Raises
+    ------
+    CohortError
+        If a file is named like no case of the store, or two like one.
+    VolumeError
+        If a file cannot be read, lies on another grid, or holds unknown label values.
+    LedgerError
+        If the entries cannot be saved.
+    """
+    files = _files(paths, store, cohort)
+    labels = LedgerLabels(ledger, store)
+    accepted = ledger.accepted()
+    by_id = {case.id: case for case in cohort.cases}
+    entries: list[Entry] = []
+    notes: list[str] = []
+    for number, (name, path) in enumerate(files.items()):
+        yield Progress("reading masks", number, len(files))
+        rows = store.rows_of(name)
+        classes = _read(path, by_id[name], cohort)
+        drawn = _as_samples(classes, by_id[name], store)
+        held = _as_samples(_on_scan(labels.read(rows), by_id[name], store), by_id[name], store)
+        if not cohort.ignored:
+            held[held == IGNORED] = 0  # as it was written
+        ids, spacing = _place(by_id[name], store)
+        whole = (
+            lay_out(classes, ids, read_header(_scan(by_id[name])), spacing)
+            if store.of_volumes
+            else classes
+        )
+        lost = int(np.count_nonzero(foreground(whole)) - np.count_nonzero(foreground(drawn)))
+        if lost:
+            notes.append(
+                f"{path.name}: {count(lost, 'labeled voxel')} outside of the images as they are "
+                f"annotated (in blank end slices, or beyond {'×'.join(map(str, store.size))}) "
+                f"could not be taken over."
+            )
+        note = f"from {path.name if path.name.isprintable() else ascii(path.name)}"
+        for each, new, old in zip(ids, drawn, held, strict=True):
+            if np.array_equal(new, old):
+                continue
+            slices = zip(new, old, strict=True) if store.of_volumes else [(new, old)]
+            for depth, (one, before) in enumerate(slices):
+                if (str(each), depth) in accepted and np.array_equal(one, before):
+                    continue
+                entries.append(
+                    Entry(str(each), "done", one, depth, annotator, round, "mask", note=note)
+                )
+    written = ledger.extend(entries) if entries else ()
+    yield Progress("reading masks", len(files), len(files))
+    return Imported(len(files), written, tuple(notes))
+
+
+def _about(
+    ids: Sequence[SampleId], ledger: Ledger, accepted: Mapping[tuple[str, int], int]
+) -> dict[str, Any]:
+    """Which slices of a case were annotated, and by whom."""
+    index = {str(each): each.index if isinstance(each, SliceId) else None for each in ids}
+    numbers: dict[int, int] = {}
+    for (sample, depth), number in accepted.items():
+        if sample in index:
+            at = index[sample]
+            numbers[depth if at is None else at] = number
+    return {
+        "annotated": sorted(numbers),
+        "annotators": sorted({ledger.read(number).annotator for number in numbers.values()}),
+    }
+
+
+# ---------------------------------------------------------------------- files and names
+def _files(paths: Iterable[Path], store: ImageStore, cohort: Cohort) -> dict[str, Path]:
+    """Find the file of each case among files and folders."""
+    found: dict[str, Path] = {}
+    for given in paths:
+        inside = sorted(given.iterdir()) if given.is_dir() else [given]
+        for path in (each for each in inside if is_nifti(each) or each == given):
+            name = stem_of(path)
+            if name in found:
+                raise CohortError(
+                    f"{found[name]} and {path} are both named like the case {name}. Give one mask "
+                    f"for each case."
+                )
+            if name not in store.cases:
+                raise CohortError(_no_case(name, path, store, cohort))
+            found[name] = path
+    if not found:
+        raise CohortError(
+            "No mask was found. Name NIfTI files (.nii.gz), or a folder of them, each called like "
+            "its case."
+        )
+    return found
+
+
+def _no_case(name: str, path: Path, store: ImageStore, cohort: Cohort) -> str:
+    if any(case.id == name for case in cohort.cases):
+        return (
+            f"{path} is the mask of {name}, which is not in the pool of this run: it is held out "
+            f"for testing or validation, or cannot be read. Leave it out."
+        )
+    known = ", ".join(store.cases[:MOST_TOLD]) + (", …" if len(store.cases) > MOST_TOLD else "")
+    return (
+        f"{path} is named like no case.{did_you_mean(name, store.cases)} A mask is called like its "
+        f"case, one of {known}."
+    )
+
+
+def _scan(case: Case) -> Path:
+    return next(iter(case.images.values()))
+
+
+def _values(cohort: Cohort) -> NDArray[np.int32]:
+    """Label value of every class, shape (256,)."""
+    values = np.zeros(256, np.int32)
+    for index, several in enumerate(cohort.values_of.values(), 1):
+        values[index] = several[0]
+    values[IGNORED] = cohort.ignored[0] if cohort.ignored else 0
+    return values
+
+
+# ---------------------------------------------------------------------- grids and values
+def _as_samples(classes: NDArray[np.uint8], case: Case, store: ImageStore) -> NDArray[np.uint8]:
+    ids, spacing = _place(case, store)
+    return to_samples(classes, ids, read_header(_scan(case)), spacing, store.size)
+
+
+def _on_scan(maps: NDArray[np.uint8], case: Case, store: ImageStore) -> NDArray[np.uint8]:
+    """Put the label maps of all samples of a case onto its scan, 0 elsewhere."""
+    ids, spacing = _place(case, store)
+    header = read_header(_scan(case))
+    return to_scan(maps, ids, header, spacing, np.zeros(header.shape, np.uint8))
+
+
+def _place(case: Case, store: ImageStore) -> tuple[Sequence[SampleId], Sequence[float]]:
+    ids = [store.ids[row] for row in store.rows_of(case.id)]
+    return ids, [float(mm) for mm in store.spacing[store.cases.index(case.id)]]
+
+
+def _read(path: Path, case: Case, cohort: Cohort) -> NDArray[np.uint8]:
+    """Read a mask as classes, RAS+, and check that it lies on its scan."""
+    values, affine = read_label(path)
+    header = read_header(_scan(case))
+    check_same_grid(_scan(case), header.shape, header.affine, path, values.shape, affine)
+    class_of = cohort.class_of
+    found, counts = values_in(values)
+    unknown = ~np.isin(found, list(class_of))
+    if unknown.any():
+        told = ", ".join(
+            f"{value} ({count(int(voxels), 'voxel')})"
+            for value, voxels in zip(found[unknown][:MOST_TOLD], counts[unknown], strict=False)
+        )
+        known = ", ".join(f"{value} {cohort.labels[value]}" for value in sorted(cohort.labels))
+        raise VolumeError(
+            f"{path} holds label values that are none of the task {cohort.task!r}: {told}. Known "
+            f"are 0 background, {known}. Draw with these values, then import it again."
+        )
+    classes = np.array([class_of[value] for value in found.tolist()], np.uint8)
+    return classes[np.searchsorted(found, values)]

@@ -1,0 +1,402 @@
+"""Annotating: a person draws, and what is drawn is in the ledger before it is shown.
+
+A slice opens with the model's prediction, with what was last saved, or empty.
+Every stroke is an entry of ``annotations.sqlite`` in the run's folder; a kernel
+that is killed loses at most the stroke being drawn. What an answer leads to is
+told in `workbench.session.queue`.
+"""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from traitlets import TraitError, observe, validate
+
+from workbench.annotation import Entry
+from workbench.annotation.entry import ANSWERS, UNOPENED, clean_name
+from workbench.cohort.preprocess import without_blank_ends
+from workbench.errors import LedgerError
+from workbench.experiments.config import RunConfig
+from workbench.inspection import predict_row
+from workbench.session.drawing import Drawing
+from workbench.session.queue import QueueSession
+from workbench.session.tasks import Editing
+
+__all__ = ["AnnotatingSession"]
+
+#: What an annotation can be told to begin with.
+STARTS = ("prediction", "annotation", "empty")
+
+
+class AnnotatingSession(QueueSession):
+    """A session in which a person draws."""
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__(config)
+        self._drawing: Drawing | None = None
+        #: Drawings of which something could not be saved yet.
+        self._unsaved: dict[tuple[int, int, str], Drawing] = {}
+        #: The volume predicted last: the round, its row, its classes.
+        self._predicted: tuple[int, int, NDArray[np.uint8] | None] = (-1, -1, None)
+        try:
+            self.annotator = getpass.getuser()
+        except (OSError, KeyError, TraitError):
+            self.annotator = "annotator"
+
+    # ------------------------------------------------------------ who
+    @validate("annotator")
+    def _clean_annotator(self, proposal: Any) -> str:
+        """Keep the name as the ledger does; one that it does not take is refused in a sentence."""
+        try:
+            name = clean_name(proposal["value"])
+            if not name:
+                raise LedgerError("The annotator has no name. Give one, such as your initials.")
+        except LedgerError as error:
+            self._refuse(error)
+            return str(self.annotator)
+        return name
+
+    @observe("annotator")
+    def _change_hands(self, change: Any) -> None:
+        if self.editing is not None:
+            self.edit(self.editing.row, self.editing.depth)
+
+    # ------------------------------------------------------------ the canvas
+    def edit(self, row: int, depth: int | None = None, start: str | None = None) -> None:
+        """Put a slice on the canvas.
+
+        Parameters
+        ----------
+        row : int
+            Row of the pool; it need not be suggested.
+        depth : int, optional
+            Slice of a volume, counted in the stored volume from 0; the middle one of those that
+            are not blank if not given.
+        start : {"prediction", "annotation", "empty"}, optional
+            What to begin with. If not given, the person's own drawing with all that can be
+            undone; without one, what anybody last answered "done"; else the model's prediction;
+            else nothing. If given, what there was can be undone to.
+        """
+        self._background.drain()
+        with self._background.lock:
+            why_not = self._why_not(row, depth, start)
+            if why_not:
+                self._refuse(why_not)
+                return
+            self.problem = ""
+            self.catch_up()
+            filled = self._filled(row)
+            if depth is None:
+                depth = (filled[0] + filled[1]) // 2
+            try:
+                problem = self._put_on_canvas(row, depth, start)
+            except LedgerError as error:
+                self._refuse(error)
+                return
+            self.current = row
+            self._show(problem)
+
+    def turn(self, step: int) -> None:
+        """Go to the next task that is open (1), or to the one before in the queue (-1)."""
+        rows = [task.row for task in self.queue]
+        here = rows.index(self.editing.row) if self.editing and self.editing.row in rows else -1
+        if step > 0:
+            later = [*self.queue[here + 1 :], *self.queue[: here + 1]]
+            found = [task.row for task in later if task.open]
+        else:
+            found = rows[:here][::-1] if here >= 0 else rows[::-1]
+        if found:
+            self.edit(found[0])
+        else:
+            self._note("Every task of this round is answered." if step > 0 else "The first task.")
+
+    def _why_not(self, row: int, depth: int | None, start: str | None) -> str:
+        """Why a slice cannot be put on the canvas; empty if it can."""
+        if self.data is None:
+            return "There are no images yet. Open the cohort first."
+        if not 0 <= row < len(self.pool):
+            return f"There is no row {row}; the pool has rows 0 to {len(self.pool) - 1}."
+        if len(self.labels.classes) < 2:
+            return (
+                "It is not known what is to be drawn: no label file tells the classes. Name them "
+                'when the session is made, for example labels={"1": "tumor"}.'
+            )
+        depths = self._depths
+        if depth is not None and not 0 <= depth < depths:
+            return f"There is no slice {depth} of row {row}; it has slices 0 to {depths - 1}."
+        if start is not None and start not in STARTS:
+            return f"An annotation starts from one of {', '.join(STARTS)}, not from {start!r}."
+        if start == "prediction" and (self.round is None or self.round.model is None):
+            return "There is no prediction before the first round. Start from empty."
+        return ""
+
+    def _put_on_canvas(self, row: int, depth: int, start: str | None) -> str:
+        """Restore or begin the drawing of a slice; return what could not be saved, or nothing.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger cannot be read.
+        """
+        key = (row, depth, self.annotator)
+        problem = self._writer.save()
+        self._drawing = self._unsaved.get(key) or self._drawn_before(*key)
+        if self._drawing is not None and start is None:
+            return problem
+        started_from, classes = self._beginning(row, depth, start)
+        if self._drawing is None:
+            entry = Entry(
+                str(self.pool.ids[row]),
+                "opened",
+                classes,
+                depth,
+                self.annotator,
+                started_from=started_from,
+            )
+            self._writer.check(entry)
+            self._drawing = Drawing(entry, [classes], 0, self._read_map)
+        else:
+            entry = self._drawing.begin(classes, started_from)
+        return self._keep(entry)
+
+    def _drawn_before(self, row: int, depth: int, annotator: str) -> Drawing | None:
+        """Restore what one person drew on a slice, with all that can be undone."""
+        ledger = self._writer.ledger
+        if ledger is None:
+            return None
+        sample = str(self.pool.ids[row])
+        history = ledger.history(sample, depth, annotator)
+        if history.classes is None or history.part is None:
+            return None
+        entry = Entry(
+            sample,
+            "opened",
+            depth=depth,
+            annotator=annotator,
+            started_from=history.part.started_from,
+        )
+        states: list[int | NDArray[np.uint8]] = [*history.undo, history.classes]
+        states += history.redo[::-1]
+        return Drawing(entry, states, len(history.undo), self._read_map)
+
+    def _beginning(self, row: int, depth: int, start: str | None) -> tuple[str, NDArray[np.uint8]]:
+        """What an annotation begins with, and what that is called."""
+        size = self.images.size[-2:]
+        if start in (None, "annotation"):
+            number = self._accepted.get((str(self.pool.ids[row]), depth))
+            if number is not None:
+                return "annotation", self._read_map(number)
+        if start in (None, "prediction"):
+            classes = self._prediction(row)
+            if classes is not None:
+                return "prediction", classes[depth] if classes.ndim == 3 else classes
+        return "empty", np.zeros(size, np.uint8)
+
+    def _prediction(self, row: int) -> NDArray[np.uint8] | None:
+        if self.round is None:
+            return None
+        if self._predicted[:2] != (self.round.index, row):
+            self._predicted = (self.round.index, row, predict_row(self.round.evidence, row))
+        return self._predicted[2]
+
+    # ------------------------------------------------------------ drawing
+    def draw(
+        self,
+        classes: NDArray[np.uint8],
+        *,
+        tool: str = "",
+        active_seconds: float = 0.0,
+        contour_mm: float = 0.0,
+    ) -> None:
+        """Take one stroke: it is saved, then shown.
+
+        What cannot be saved (a full disk) is shown all the same, with the reason in
+        ``editing.words``, and saved with the next stroke.
+
+        Parameters
+        ----------
+        classes : ndarray of uint8, shape (h, w)
+            The whole label map after the stroke.
+        tool : str
+            What was drawn with, such as "brush".
+        active_seconds : float
+            Time of work since the stroke before, idle time excluded.
+        contour_mm : float
+            Length of the contour drawn, mm.
+        """
+        with self._background.lock:
+            drawing = self._on_canvas()
+            if drawing is None:
+                return
+            given = np.asarray(classes)
+            if given.shape != drawing.classes.shape or given.dtype != np.uint8:
+                self._refuse(
+                    f"A label map of the shape {given.shape} and the type {given.dtype} was drawn. "
+                    f"It must be uint8 of the shape {drawing.classes.shape}, as the slice is."
+                )
+                return
+            entry = replace(
+                drawing.entry,
+                kind="stroke",
+                classes=given,
+                tool=tool,
+                active_seconds=active_seconds,
+                contour_mm=contour_mm,
+            )
+            try:
+                self._writer.check(entry)
+            except LedgerError as error:
+                self._refuse(error)
+                return
+            self._step(drawing.stroke(given, tool, active_seconds, contour_mm))
+
+    def undo(self) -> None:
+        """Take back the last stroke; without limit, also after a restart."""
+        with self._background.lock:
+            drawing = self._on_canvas()
+            if drawing is not None and drawing.can_undo:
+                self._step(drawing.undo())
+
+    def redo(self) -> None:
+        """Draw again what was taken back."""
+        with self._background.lock:
+            drawing = self._on_canvas()
+            if drawing is not None and drawing.can_redo:
+                self._step(drawing.redo())
+
+    def answer(self, kind: str, note: str = "", active_seconds: float = 0.0) -> None:
+        """Say what becomes of the slice on the canvas, or of its whole volume.
+
+        Of a volume every slice is answered: one that was never opened is taken as it would
+        have been opened, and the ledger says so.
+
+        Parameters
+        ----------
+        kind : {"done", "unsure", "skipped"}
+            "done" labels it; the others set it aside for this round.
+        note : str
+            Why it is skipped: needed there. A reason that begins with "unusable" takes the
+            slice out of the pool for good; what is skipped otherwise may be suggested later.
+        active_seconds : float
+            Time of work since the last stroke, idle time excluded.
+        """
+        with self._background.lock:
+            drawing = self._on_canvas()
+            if drawing is None:
+                return
+            if kind not in ANSWERS:
+                self._refuse(f"An answer is one of {', '.join(ANSWERS)}, not {kind!r}.")
+                return
+            if kind == "skipped" and not note.strip():
+                self._refuse("Say why it is skipped: the reason is kept with it.")
+                return
+            answered = drawing.answer(kind, note)
+            entries = [replace(answered, active_seconds=active_seconds)]
+            try:
+                self._writer.check(entries[0])
+                if kind == "done" and self._depths > 1:
+                    entries = [*self._other_slices(drawing), *entries]
+                problem = self._keep(*entries)
+            except LedgerError as error:
+                self._refuse(error)
+                return
+            self.catch_up()
+            self._show(problem)
+
+    # ------------------------------------------------------------ parts of it
+    @property
+    def _depths(self) -> int:
+        """Slices of every volume; 1 where slices are annotated."""
+        return int(self.images.size[0]) if self.images.of_volumes else 1
+
+    def _filled(self, row: int) -> tuple[int, int]:
+        """First and last slice of a volume that is not blank; (0, 0) for a slice."""
+        if not self.images.of_volumes:
+            return 0, 0
+        kept = without_blank_ends(self.images.read([row])[0])
+        return int(kept.start), int(kept.stop) - 1
+
+    def _read_map(self, number: int) -> NDArray[np.uint8]:
+        """Read a label map of the ledger by the number of its entry."""
+        assert self._writer.ledger is not None
+        classes = self._writer.ledger.read(number).classes
+        assert classes is not None
+        return classes
+
+    def _on_canvas(self) -> Drawing | None:
+        """Return what is drawn on; refuse where there is nothing."""
+        if self.editing is None or self._drawing is None:
+            self._refuse("There is nothing on the canvas. Choose a task of the queue first.")
+            return None
+        self.problem = ""
+        return self._drawing
+
+    def _other_slices(self, drawing: Drawing) -> list[Entry]:
+        """Answers "done" for all other slices of the volume on the canvas."""
+        assert self.editing is not None
+        row, first, last = self.editing.row, *self.editing.filled
+        entries = []
+        for depth in range(self._depths):
+            if depth == drawing.entry.depth:
+                continue
+            key = (row, depth, self.annotator)
+            before = self._unsaved.get(key) or self._drawn_before(*key)
+            if before is not None:
+                entries.append(before.answer("done", ""))
+                continue
+            start = "empty" if drawing.entry.started_from == "empty" else None
+            if not first <= depth <= last:
+                start = "empty"
+            started_from, classes = self._beginning(row, depth, start)
+            entry = replace(drawing.entry, kind="done", depth=depth, started_from=started_from)
+            entries.append(replace(entry, classes=classes, note=UNOPENED))
+        return entries
+
+    def _keep(self, *entries: Entry) -> str:
+        """Save entries of the canvas; return what could not be saved, or nothing."""
+        drawing = self._drawing
+        assert drawing is not None
+        asking = self._asking
+        problem = self._writer.append(*(replace(each, round=asking) for each in entries))
+        row = self._row_of[drawing.entry.sample]
+        if problem:
+            self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing
+            self._note(problem)
+        else:
+            self._unsaved.clear()
+        return problem
+
+    def _step(self, entry: Entry) -> None:
+        """Save a change of the drawing, then show it."""
+        problem = self._keep(entry)
+        self._follow_stroke(entry)
+        self._show(problem)
+
+    def _show(self, problem: str) -> None:
+        drawing = self._drawing
+        assert drawing is not None
+        entry = drawing.entry
+        row = self._row_of[entry.sample]
+        here = self.editing
+        known = here is not None and (here.row, here.depth) == (row, entry.depth)
+        others = [name for name in self._annotators_of(row) if name != entry.annotator]
+        also = f"Also annotated by {', '.join(others)}." if others else ""
+        self.editing = Editing(
+            row=row,
+            sample=entry.sample,
+            depth=entry.depth,
+            depths=self._depths,
+            filled=here.filled if known and here is not None else self._filled(row),
+            classes=drawing.classes,
+            started_from=entry.started_from,
+            can_undo=drawing.can_undo,
+            can_redo=drawing.can_redo,
+            cost=self._cost_of(row, drawing.changed_pixels),
+            saved=not problem,
+            number=self._writer.number,
+            words=" ".join(filter(None, [problem, also])),
+        )

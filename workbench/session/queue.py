@@ -1,0 +1,332 @@
+"""The queue: what is to be annotated, and what becomes of it once it is answered.
+
+"done" labels a slice, whoever said so and from whichever process; the next round
+trains on it. "unsure" and "skipped" set it aside until the next round, and what
+is skipped as unusable is left out for good. All of it is read from the ledger,
+so a kernel that was killed and a colleague's kernel come to the same queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.annotation import Entry, LedgerLabels, images_key
+from workbench.annotation.costs import RoundCost, cost_of_round
+from workbench.annotation.history import SampleState, Totals
+from workbench.annotation.ledger import FILE_NAME
+from workbench.cohort.label_source import LabelSource
+from workbench.errors import LedgerError, WorkbenchError
+from workbench.experiments.runs import Run, rounds_of
+from workbench.session.drawing import Writer
+from workbench.session.saved import read_ledger_at, save
+from workbench.session.scoring import ScoringSession
+from workbench.session.tasks import Cost, Task
+from workbench.strategies.base import Suggestions
+from workbench.study import Data
+from workbench.words import count
+
+__all__ = ["UNUSABLE", "QueueSession"]
+
+#: A reason to skip that begins with this word takes a slice out of the pool.
+UNUSABLE = "unusable"
+
+
+class QueueSession(ScoringSession):
+    """A session that knows what is to be annotated, by whom it was, and how."""
+
+    _writer: Writer
+    _run: Run | None = None
+    #: Row of each name.
+    _row_of: Mapping[str, int]
+    #: The round whose training runs now; -1 for none.
+    _training = -1
+    #: Rows that this round asks for, answered or not.
+    _asked: NDArray[np.int64] = np.zeros(0, np.int64)
+    #: What the ledger holds of each row; the entry that training uses of each slice.
+    _known: Mapping[int, SampleState] = {}
+    _accepted: Mapping[tuple[str, int], int] = {}
+    #: Why rows were skipped.
+    _reasons: Mapping[int, str] = {}
+    #: The ledger's last entry that was taken in.
+    _seen = 0
+    #: The last entry that was known when each round began to train.
+    _ledger_at: Mapping[str, int] = {}
+
+    @property
+    def _asking(self) -> int:
+        """The round that labels given now are for."""
+        return max(self._training, self._trained) + 1
+
+    @property
+    def _trained(self) -> int:
+        """The last round of the run, -1 before the first."""
+        return -1 if self._run is None else len(self._run.rounds) - 1
+
+    def _open_ledger(self, data: Data) -> None:
+        """Take in the ledger of the run's folder; where there is none the first entry makes it."""
+        self._row_of = {str(each): row for row, each in enumerate(data.pool.ids)}
+        self._ledger_at = read_ledger_at(self.folder)
+        path = self.folder / FILE_NAME
+        self._writer = Writer(path, images_key(data.images), data.labels.classes)
+        if path.exists():
+            problem = self._writer.open()
+            if problem:
+                self._refuse(problem)
+            self.catch_up()
+
+    # ------------------------------------------------------------ following the ledger
+    def catch_up(self) -> None:
+        """Take in what was written to the ledger since, by anybody; cheap if there is nothing."""
+        self._background.drain()
+        if self.data is None:
+            return
+        with self._background.lock:
+            if self._writer.ledger is None and not (self.folder / FILE_NAME).exists():
+                return
+            problem = self._writer.save()
+            ledger = self._writer.ledger
+            if problem or ledger is None:
+                return
+            try:
+                last = ledger.last
+                if last != self._seen:
+                    self._take_in(ledger.states())
+                    self._seen = last
+            except LedgerError as error:
+                self._refuse(error)
+
+    def _take_in(self, states: Mapping[str, SampleState]) -> None:
+        """Label what is done, set aside what is not, and show the queue."""
+        ledger = self._writer.ledger
+        assert ledger is not None
+        self._known = {
+            self._row_of[sample]: state
+            for sample, state in states.items()
+            if sample in self._row_of
+        }
+        self._accepted = ledger.accepted()
+        self._reasons = {
+            row: _reason(ledger.entries(str(self.pool.ids[row]), maps=False))
+            for row, state in self._known.items()
+            if state.state == "skipped"
+        }
+        self._label_answered()
+        if self.suggestions is not None:
+            self._shrink(self._unanswered(self.suggestions))
+        self._show_queue()
+
+    def _shrink(self, left: Suggestions) -> None:
+        """Show the suggestions that are left; after the last one the next round suggests again."""
+        if len(left.rows):
+            self.suggestions = left
+            if self.preview is not None:
+                self.preview = replace(self.preview, suggestions=left)
+        else:
+            self.preview = self.suggestions = None
+            self._mark("suggest", "stale", "answered; the next round suggests again")
+
+    def _label_answered(self) -> None:
+        """Bring the pool in line with the answers; what was trained on stays labeled."""
+        pool = self.pool
+        labeled_in, eligible = pool.labeled_in.copy(), pool.eligible.copy()
+        trained = max(self._training, self._trained)
+        for row, state in self._known.items():
+            if _is_done(state):
+                if labeled_in[row] < 0:
+                    labeled_in[row] = self._asking
+            elif state.state in ("unsure", "skipped") and labeled_in[row] > trained:
+                labeled_in[row] = -1  # it was done, and is so no longer
+            if self._reasons.get(row, "").lower().startswith(UNUSABLE) and not _is_done(state):
+                eligible[row] = False
+        labeled_in[labeled_in > self._asking] = self._asking  # that training was stopped
+        if (labeled_in != pool.labeled_in).any() or (eligible != pool.eligible).any():
+            self.pool = replace(pool, labeled_in=labeled_in, eligible=eligible)
+            self._save()
+            pending = int((labeled_in > trained).sum())
+            if pending and self.round is not None and not self.busy:
+                self._mark("model", "stale", waiting(pending))
+
+    # ------------------------------------------------------------ the queue
+    def _unanswered(self, found: Suggestions) -> Suggestions:
+        """Leave out what is answered; what is done counts towards the budget of the round."""
+        pool = self.pool
+        aside = [row for row, state in self._known.items() if self._is_aside(state)]
+        keep = ~pool.labeled[found.rows] & ~np.isin(found.rows, aside)
+        kept = np.flatnonzero(keep & pool.eligible[found.rows])
+        done = int((pool.labeled_in == self._asking).sum())
+        return found.at(kept[: max(max(self.budget, len(self._asked)) - done, 0)])
+
+    def _is_aside(self, state: SampleState) -> bool:
+        """Whether a sample was put aside in this round."""
+        return state.state in ("unsure", "skipped") and state.parts[-1].round >= self._asking
+
+    def _publish(self, found: Suggestions) -> None:
+        self._asked = found.rows
+        super()._publish(self._unanswered(found))
+        self._show_queue()
+
+    def _show_queue(self) -> None:
+        """Tell the state of every task, and how far the round is."""
+        asked = self._asked.tolist()
+        others = [
+            row
+            for row, state in self._known.items()
+            if (row not in set(asked) and (state.state == "in progress" and _strokes(state)))
+            or (state.state != "in progress" and state.parts[-1].round >= self._asking)
+        ]
+        rows = dict.fromkeys([*asked, *others])
+        self.queue = tuple(self._task(row) for row in rows)
+        if not self.queue:
+            return
+        done = sum(task.state == "done" for task in self.queue)
+        aside = sum(task.state in ("unsure", "skipped") for task in self.queue)
+        told = f"{done:,} of {count(len(self.queue), self.noun)} done"
+        told += f", {aside:,} set aside" if aside else ""
+        left = sum(task.open for task in self.queue)
+        if not left:
+            self._mark("annotate", "ready", told)
+        elif left < len(self.queue):
+            self._mark("annotate", "running", told, 1 - left / len(self.queue))
+        else:
+            self._mark("annotate", "not started", f"{left:,} to label")
+        self._offer_next()
+
+    def _task(self, row: int) -> Task:
+        known = self._known.get(row)
+        if known is None:
+            return Task(row, "done" if self.pool.labeled[row] else "suggested")
+        drawn = known.state != "in progress" or _strokes(known)
+        state = known.state if drawn else ("done" if self.pool.labeled[row] else "suggested")
+        return Task(
+            row,
+            state,  # type: ignore[arg-type]
+            known.annotators,
+            known.active_seconds,
+            self._reasons.get(row, ""),
+        )
+
+    def _follow_stroke(self, entry: Entry) -> None:
+        """Count a stroke in the queue without reading the whole ledger again."""
+        row = self._row_of[entry.sample]
+        if self._writer.number == self._seen + 1:
+            self._seen = self._writer.number
+        tasks = list(self.queue)
+        for place, task in enumerate(tasks):
+            if task.row == row:
+                names = dict.fromkeys([*task.annotators, entry.annotator])
+                seconds = task.seconds + entry.active_seconds
+                tasks[place] = replace(
+                    task, state="in progress", annotators=tuple(names), seconds=seconds
+                )
+                self.queue = tuple(tasks)
+                return
+        self.queue = (*tasks, Task(row, "in progress", (entry.annotator,), entry.active_seconds))
+
+    def _save(self) -> None:
+        """Write what a person chose and labeled since the last round."""
+        restored = self.round is not None or self._trained < 0
+        if not restored or self._behind():
+            return
+        try:
+            save(self.folder, self.pool, self._trained, self.strategy, self.budget, self._ledger_at)
+        except WorkbenchError as error:
+            self._fail("", error)
+
+    def _behind(self) -> str:
+        """Say that another kernel has gone on with this run, where one has; else nothing."""
+        there = rounds_of(self.folder) - 1
+        if there <= self._trained or there == self._training:
+            return ""
+        return (
+            f"Another kernel has trained round {there} in {self.folder}. Restart this one and open "
+            f"the run again to go on from there; what is drawn here is in the ledger."
+        )
+
+    # ------------------------------------------------------------ what is asked of it
+    def _annotators_of(self, row: int) -> tuple[str, ...]:
+        return self._known[row].annotators if row in self._known else ()
+
+    def _number_at(self, row: int, depth: int) -> int:
+        """Entry with what this person drew on a slice, else with what anybody answered; or 0."""
+        parts = self._known[row].parts if row in self._known else ()
+        for part in parts:
+            if part.depth == depth and part.annotator == self.annotator and part.strokes:
+                return part.number
+        return self._accepted.get((str(self.pool.ids[row]), depth), 0)
+
+    def cost_so_far(self) -> RoundCost:
+        """Add up what the annotations of the present round cost, and the effort they saved.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger cannot be read, or there is none yet.
+        """
+        problem = self._writer.open()
+        if self._writer.ledger is None:
+            raise LedgerError(problem)
+        images = self.images
+        spacing = {
+            str(images.ids[row]): tuple(images.spacing[images.case_of[row]][1:].tolist())
+            for row in self._known
+        }
+        classes = len(self.labels.classes)
+        return cost_of_round(self._writer.ledger, self._asking, classes, spacing)
+
+    def _cost_of(self, row: int, changed_pixels: int) -> Cost:
+        """What a sample has cost this person, also what could not be saved yet."""
+        ledger, sample = self._writer.ledger, str(self.pool.ids[row])
+        totals = Totals()
+        if ledger is not None:
+            totals = ledger.totals(sample=sample, annotator=self.annotator)[()]
+        unsaved = [entry for entry in self._writer.waiting if entry.sample == sample]
+        return Cost(
+            changed_pixels,
+            totals.strokes + sum(entry.kind == "stroke" for entry in unsaved),
+            totals.contour_mm + sum(entry.contour_mm for entry in unsaved),
+            totals.active_seconds + sum(entry.active_seconds for entry in unsaved),
+            totals.opened + sum(entry.kind == "opened" for entry in unsaved),
+        )
+
+    def labels_now(self) -> tuple[LabelSource, int]:
+        """Return the labels as they are now, and the last entry of the ledger that they know.
+
+        What people answered "done" stands in the place of the reference.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger cannot be read.
+        """
+        return self._labels_until(None)
+
+    def _labels_until(self, number: int | None) -> tuple[LabelSource, int]:
+        assert self.data is not None
+        ledger = self._writer.ledger
+        if ledger is None:
+            return self.data.labels, 0
+        until = ledger.last if number is None else number
+        labels = LedgerLabels(ledger, self.data.images, self.data.labels, until=until)
+        return (labels, until) if labels.annotated.any() else (self.data.labels, until)
+
+
+def waiting(labels: int) -> str:
+    """Say that the model has not seen so many labels yet."""
+    return f"{count(labels, 'new label waits', 'new labels wait')} to be trained on"
+
+
+def _is_done(state: SampleState) -> bool:
+    return any(part.done for part in state.parts)
+
+
+def _strokes(state: SampleState) -> int:
+    return sum(part.strokes for part in state.parts)
+
+
+def _reason(entries: tuple[Entry, ...]) -> str:
+    """The last reason of "skipped"."""
+    return next((entry.note for entry in reversed(entries) if entry.kind == "skipped"), "")
