@@ -21,6 +21,8 @@ __all__ = ["tell_guidance"]
 
 #: Asked by default: what needs no network of its own.
 ASKED = ("gradient-guided,sources=all", "gradient-drawn", "gradient-spread")
+#: Runs of a strategy from which a rank correlation is told.
+ENOUGH = 6
 
 
 def tell_guidance(
@@ -38,7 +40,8 @@ def tell_guidance(
 ) -> None:
     """Tell where the loss gradients lead: choices replayed from the networks of finished runs.
 
-    Writes manifold.csv, choices.csv and composition.csv and prints their means; trains nothing.
+    Writes manifold.csv, choices.csv and composition.csv, and prints their means and rank
+    correlations; trains nothing.
     """
     from workbench.experiments.results import read_results
 
@@ -55,8 +58,7 @@ def tell_guidance(
         table.to_csv(output / f"{name}.csv", index=False, float_format="%.4g")
     typer.echo(tables["manifold"].round(2).to_string(index=False) + "\n")
     typer.echo(_means(tables["choices"]).to_string() + "\n")
-    numbers = tables["composition"][["initial", "first", "all", "after", "late"]]
-    typer.echo("Rank correlation over all runs\n" + numbers.corr("spearman").round(2).to_string())
+    typer.echo(_correlations(tables["composition"]).round(2).to_string(index=False) + "\n")
     if pictures:
         _draw(tables, output)
     typer.echo(f"The tables are in {output}.")
@@ -110,6 +112,21 @@ def _means(choices: pd.DataFrame) -> pd.DataFrame:
     keys = ["choice", "max_angle", "displacement"]
     numbers = choices.drop(columns=["run"]).groupby(keys, dropna=False, sort=False).mean()
     return numbers.drop(columns="round").round(3)
+
+
+def _correlations(composition: pd.DataFrame) -> pd.DataFrame:
+    """Rank correlations over the runs of each strategy that has enough of them, and over all."""
+    import pandas as pd
+
+    groups = [(label, own) for label, own in composition.groupby("label") if len(own) >= ENOUGH]
+    pairs = (("initial", "first"), ("initial", "all"), ("initial", "late"), ("first", "late"))
+    return pd.DataFrame(
+        [
+            {"strategy": label, "runs": len(own)}
+            | {f"{a} → {b}": own[a].corr(own[b], method="spearman") for a, b in pairs}
+            for label, own in [*groups, ("all runs", composition)]
+        ]
+    )
 
 
 def _draw(tables: dict[str, pd.DataFrame], output: Path) -> None:
