@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["correlations", "tell_guidance"]
 
-#: Asked by default: what needs no network of its own.
+#: Strategies that are asked by default.
 ASKED = ("gradient-guided,sources=all", "gradient-drawn", "gradient-spread")
 #: Runs of a strategy from which a rank correlation is told.
 ENOUGH = 6
