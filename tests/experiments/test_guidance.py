@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
+from workbench.cli.guidance import correlations
 from workbench.cohort.pool import Pool, SliceId
 from workbench.experiments.guidance import DISPLACEMENTS, compositions, describe_manifold
 from workbench.experiments.simulate import simulate
@@ -29,9 +30,8 @@ def tables(tmp_path_factory):
         for name in ("random", "gradient-guided"):
             finish(simulate(tiny_config(strategy={"name": name}), place / "runs" / name))
         asked = ["--ask", "gradient-drawn,draw=2", "--ask", "learning-loss"]
-        told = CliRunner().invoke(
-            app, ["guidance", str(place / "runs"), "-o", str(place / "out"), "--no-pictures", *asked]
-        )
+        where = [str(place / "runs"), "-o", str(place / "out"), "--no-pictures"]
+        told = CliRunner().invoke(app, ["guidance", *where, *asked])
     assert told.exit_code == 0, told.output
     names = ("manifold", "choices", "composition")
     return {name: pd.read_csv(place / "out" / f"{name}.csv") for name in names}
@@ -59,6 +59,15 @@ def test_the_composition_of_every_run_is_told(tables):
     table = tables["composition"]
     assert sorted(table["label"].str.partition(" ")[0]) == ["gradient-guided", "random"]
     assert table["initial"].nunique() == 1  # both began with the same set
+
+
+def test_what_foreground_led_to_is_told_where_there_are_runs_enough():
+    numbers = {name: np.arange(6.0) for name in ("initial", "first", "all", "late")}
+    table = pd.DataFrame({"label": "random", **numbers})
+    others = pd.DataFrame({"label": "oracle", **{name: -each for name, each in numbers.items()}})
+    told = correlations(pd.concat([table, others.head(5)]))
+    assert told["strategy"].tolist() == ["random", "all runs"]
+    assert told["initial → first"].tolist() == pytest.approx([1, 1])
 
 
 def test_what_was_told_can_be_drawn(tables):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from workbench.experiments.results import Results
     from workbench.strategies.base import QueryStrategy
 
-__all__ = ["tell_guidance"]
+__all__ = ["correlations", "tell_guidance"]
 
-#: Asked by default: what needs no network of its own.
+#: Strategies that are asked by default.
 ASKED = ("gradient-guided,sources=all", "gradient-drawn", "gradient-spread")
 #: Runs of a strategy from which a rank correlation is told.
 ENOUGH = 6
@@ -58,7 +58,7 @@ def tell_guidance(
         table.to_csv(output / f"{name}.csv", index=False, float_format="%.4g")
     typer.echo(tables["manifold"].round(2).to_string(index=False) + "\n")
     typer.echo(_means(tables["choices"]).to_string() + "\n")
-    typer.echo(_correlations(tables["composition"]).round(2).to_string(index=False) + "\n")
+    typer.echo(correlations(tables["composition"]).round(2).to_string(index=False) + "\n")
     if pictures:
         _draw(tables, output)
     typer.echo(f"The tables are in {output}.")
@@ -114,19 +114,18 @@ def _means(choices: pd.DataFrame) -> pd.DataFrame:
     return numbers.drop(columns="round").round(3)
 
 
-def _correlations(composition: pd.DataFrame) -> pd.DataFrame:
+def correlations(composition: pd.DataFrame) -> pd.DataFrame:
     """Rank correlations over the runs of each strategy that has enough of them, and over all."""
     import pandas as pd
 
     groups = [(label, own) for label, own in composition.groupby("label") if len(own) >= ENOUGH]
     pairs = (("initial", "first"), ("initial", "all"), ("initial", "late"), ("first", "late"))
-    return pd.DataFrame(
-        [
-            {"strategy": label, "runs": len(own)}
-            | {f"{a} → {b}": own[a].corr(own[b], method="spearman") for a, b in pairs}
-            for label, own in [*groups, ("all runs", composition)]
-        ]
-    )
+    rows = []
+    for label, own in [*groups, ("all runs", composition)]:
+        ranks = own[["initial", "first", "all", "late"]].corr("spearman")
+        told = {f"{a} → {b}": ranks.loc[a, b] for a, b in pairs}
+        rows.append({"strategy": label, "runs": len(own), **told})
+    return pd.DataFrame(rows)
 
 
 def _draw(tables: dict[str, pd.DataFrame], output: Path) -> None:

@@ -7,7 +7,8 @@ the manifold and repeats whatever the initial set had too little of (measured in
 fewer samples: among a random draw, which has the composition of the pool, or among those
 that lie apart from everything labeled. And both follow only sources that have foreground:
 the gradients of the others are many times shorter, so that scaled to one length they are
-mostly noise, and what lies beside such a source has rarely any foreground.
+mostly noise, and what lies beside such a source has rarely any foreground. Measured there,
+it is the draw (or the distance) and the sources that help, not the direction.
 """
 
 from __future__ import annotations
