@@ -30,9 +30,17 @@ function render({ model, el }) {
     if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
     clearTimeout(late);
     if (unsaved || waiting) late = setTimeout(() => { waiting = ""; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
-    model.send({ do: what, ticket, stamp: ticket, ...wish }, undefined, buffers);
     if (what === "stroke") status("saving", "saving …");
+    if (!post({ do: what, ticket, stamp: ticket, ...wish }, buffers)) status("failed", `${what === "stroke" ? "not saved" : "no answer"}: the kernel has stopped`);
     return ticket;
+  }
+  function post(content, buffers) {
+    try {
+      model.send(content, undefined, buffers);
+      return true;
+    } catch { // the kernel was restarted, and this picture is of a session that has ended
+      return false;
+    }
   }
   function answered(message) {
     if (!message?.done) return;
@@ -70,7 +78,7 @@ function render({ model, el }) {
   const title = element("h3");
   const facts = element("span", { class: "sw-soft sw-number" });
   const begin = element("select", { "aria-label": "Start from", title: "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn", onchange: () => { ask("edit", { row: loaded.row, depth: loaded.depth, start: begin.value }); begin.value = ""; } });
-  const head = element("div", { class: "sw-editor-head" }, queue.back, title, queue.forth, facts, saved, again, begin);
+  const head = element("div", { class: "sw-editor-head" }, queue.back, title, queue.forth, facts, saved, again);
   const words = element("p", { class: "sw-editor-words", role: "alert" });
   const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
 
@@ -125,6 +133,7 @@ function render({ model, el }) {
   }
   const panels = editorPanels({ model, ask, editor, screen, choose, noun });
   const hands = editorHands({ stage: upper, screen, editor, aspectOf });
+  panels.tools.insertBefore(begin, panels.tools.lastChild);
   const root = sw.shield(element("section", { class: "sw sw-editor", "aria-label": "Annotate" },
     queue.panel,
     element("div", { class: "sw-editor-middle" }, head, panels.tools, stage, panels.through, words),
@@ -180,7 +189,8 @@ function render({ model, el }) {
     describe(found);
     screen.resize();
     hands.paint();
-    if (refocus && info.open && other) upper.focus({ preventScroll: true });
+    const focused = document.activeElement;
+    if (refocus && info.open && (other || focused === document.body || focused?.disabled)) upper.focus({ preventScroll: true });
     refocus = false;
     root.dataset.ready = info.open ? info.key : "empty";
   }
@@ -261,7 +271,7 @@ function render({ model, el }) {
     due = true;
     queueMicrotask(() => { due = false; load(); });
   });
-  on(["change:tasks", "change:cases", "change:training"], () => queue.paint());
+  on(["change:tasks", "change:cases", "change:training", "change:about"], () => queue.paint());
   on(["change:message"], () => { words.textContent = [loaded.words, model.get("message")].filter(Boolean).join(" "); words.hidden = !words.textContent; });
   on(["change:classes"], () => { screen.setColors(model.get("classes")); panels.paintLabels(); screen.paintAll(); });
   on(["msg:custom"], answered);
@@ -271,12 +281,12 @@ function render({ model, el }) {
   let visible = false;
   const seen = new IntersectionObserver((entries) => {
     const now = entries.at(-1).isIntersecting;
-    if (now && !visible) { model.send({ do: "visible" }); last = performance.now(); }
+    if (now && !visible) { post({ do: "visible" }); last = performance.now(); }
     visible = now;
   });
   seen.observe(root);
   // What others have drawn is asked for now and then, while somebody looks.
-  const others = setInterval(() => { if (visible && !document.hidden && !hands.drawing) model.send({ do: "catch_up" }); }, 5000);
+  const others = setInterval(() => { if (visible && !document.hidden && !hands.drawing) post({ do: "catch_up" }); }, 5000);
   choose("brush");
   load();
   return () => {

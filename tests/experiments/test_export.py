@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.experiments.tiny import tiny_config
-from workbench.annotation import Entry, Ledger
+from workbench.annotation import Entry, Ledger, images_key
 from workbench.annotation.ledger import FILE_NAME
 from workbench.cli import app
 from workbench.cohort.cohort import IGNORED
@@ -131,7 +131,8 @@ def annotated_run(folder, labeled="some slices"):
     pool = run.pool_after(data.pool)
     rows = np.flatnonzero(pool.labeled)[::2].tolist() + np.flatnonzero(~pool.labeled)[:2].tolist()
     maps = {}
-    with Ledger(folder / FILE_NAME, images_key=data.images.key, classes=data.labels.classes) as a:
+    key, classes = images_key(data.images), data.labels.classes
+    with Ledger(folder / FILE_NAME, images_key=key, classes=classes) as a:
         for row in rows:
             maps[row] = np.random.default_rng(row).integers(0, 4, data.images.size).astype(np.uint8)
             a.append(Entry(str(pool.ids[row]), "done", maps[row], annotator="Ada"))

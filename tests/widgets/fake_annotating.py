@@ -99,9 +99,11 @@ class Drawn:
     def redo(self):
         self._move("redo", 1)
 
-    def answer(self, kind, note=""):
+    def answer(self, kind, note="", active_seconds=0.0):
         here = (self.editing.row, self.editing.depth)
-        self.entries.append((kind, *here, self.editing.classes, {"note": note}))
+        self.entries.append(
+            (kind, *here, self.editing.classes, {"note": note, "active_seconds": active_seconds})
+        )
         self._answers[here[0]] = kind
         self._publish_drawing(*here)
 

@@ -252,10 +252,12 @@ class Session(ToolSession):
         self.pool = self.pool.with_labeled(missing[known], 0)
         if known.all():
             return True
+        by_hand = self.pool.labeled & ~self.labels.available
+        insisted = bool(len(self._asked)) or bool(by_hand.any())
         self._asked = rows
         self.suggestions = self._unanswered(Suggestions(rows))
         self._show_queue()
-        if self.pool.labeled.any():
+        if insisted and self.pool.labeled.any():
             return True
         if self.study is None:
             self.train_manifold()
