@@ -145,8 +145,9 @@ class Ledger:
         if images_key and images_key != self.images_key:
             raise LedgerError(
                 f"{self.path} holds annotations of other images than those that are open. Open the "
-                f"cohort that it was begun with, as it was then. Or take them into a new run: write "
-                f"them as masks (workbench export --format nifti), then 'workbench import-masks'."
+                f"cohort that it was begun with, as it was then. Or take them into a new run: "
+                f"write masks with 'workbench export --format nifti', read them with 'workbench "
+                f"import-masks'."
             )
         if classes and classes != self.classes:
             raise LedgerError(

@@ -4,8 +4,8 @@ ITK-SNAP, 3D Slicer and the like read a mask beside its scan and save what was
 changed. A mask has the label values of the data set, and 0 where nothing was
 drawn: in background and in slices that nobody annotated alike, because a value
 of its own would cover the scan in those programs. Which slices were annotated is
-told in ``annotations.json`` beside the masks, and is known from the ledger when
-they come back: only slices that differ from it become entries.
+told in ``annotations.json`` beside the masks. When they come back, only slices that
+differ from the ledger become entries; in a new run, all that were annotated.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from workbench.cohort.pool import SampleId, SliceId
 from workbench.cohort.store import ImageStore
 from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, stem_of
 from workbench.errors import CohortError, VolumeError, did_you_mean
-from workbench.files import write_json
+from workbench.files import read_json, write_json
 from workbench.jobs import Progress, Work
 from workbench.words import count
 
@@ -137,9 +137,9 @@ def read_masks(
 ) -> Work[Imported]:
     """Take over masks that were drawn or edited in another program.
 
-    Slices that differ from what the ledger holds are answered "done". A slice that nobody
-    annotated and on which nothing is drawn stays as it is; of a volume, all slices are answered
-    where one differs. Every file is checked before anything is written.
+    Slices that differ from what the ledger holds are answered "done". A slice on which nothing is
+    drawn is answered only if ``annotations.json`` beside the mask says that it was annotated; of a
+    volume, all slices are answered where one is. Every file is checked before anything is written.
 
     Parameters
     ----------
@@ -191,16 +191,21 @@ def read_masks(
                 f"could not be taken over."
             )
         note = f"from {path.name if path.name.isprintable() else ascii(path.name)}"
+        listed = _listed(path, name)
         for each, new, old in zip(ids, drawn, held, strict=True):
-            if np.array_equal(new, old):
+            pairs = list(zip(new, old, strict=True)) if store.of_volumes else [(new, old)]
+            answered = [(str(each), depth) in accepted for depth in range(len(pairs))]
+            places = [each.index] if isinstance(each, SliceId) else list(range(len(pairs)))
+            missing = [
+                place in listed for place, known in zip(places, answered, strict=True) if not known
+            ]
+            if np.array_equal(new, old) and not any(missing):
                 continue
-            slices = zip(new, old, strict=True) if store.of_volumes else [(new, old)]
-            for depth, (one, before) in enumerate(slices):
-                if (str(each), depth) in accepted and np.array_equal(one, before):
-                    continue
-                entries.append(
-                    Entry(str(each), "done", one, depth, annotator, round, "mask", note=note)
-                )
+            for depth, (one, before) in enumerate(pairs):
+                if not answered[depth] or not np.array_equal(one, before):
+                    entries.append(
+                        Entry(str(each), "done", one, depth, annotator, round, "mask", note=note)
+                    )
     written = ledger.extend(entries) if entries else ()
     yield Progress("reading masks", len(files), len(files))
     return Imported(len(files), written, tuple(notes))
@@ -220,6 +225,14 @@ def _about(
         "annotated": sorted(numbers),
         "annotators": sorted({ledger.read(number).annotator for number in numbers.values()}),
     }
+
+
+def _listed(path: Path, case: str) -> set[int]:
+    """Slices that were annotated, as it is told beside a mask; none where nothing is told."""
+    try:
+        return set(read_json(path.parent / ABOUT)["cases"][case]["annotated"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 # ---------------------------------------------------------------------- files and names
