@@ -10,7 +10,7 @@ differ from the ledger become entries; in a new run, all that were annotated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,44 +171,60 @@ def read_masks(
     notes: list[str] = []
     for number, (name, path) in enumerate(files.items()):
         yield Progress("reading masks", number, len(files))
-        rows = store.rows_of(name)
-        classes = _read(path, by_id[name], cohort)
-        drawn = _as_samples(classes, by_id[name], store)
-        held = _as_samples(_on_scan(labels.read(rows), by_id[name], store), by_id[name], store)
+        case = by_id[name]
+        drawn, lost = _drawn(path, case, cohort, store)
+        held = _as_samples(_on_scan(labels.read(store.rows_of(name)), case, store), case, store)
         if not cohort.ignored:
             held[held == IGNORED] = 0  # as it was written
-        ids, spacing = _place(by_id[name], store)
-        whole = (
-            lay_out(classes, ids, read_header(_scan(by_id[name])), spacing)
-            if store.of_volumes
-            else classes
-        )
-        lost = int(np.count_nonzero(foreground(whole)) - np.count_nonzero(foreground(drawn)))
+        note = f"from {path.name if path.name.isprintable() else ascii(path.name)}"
+        entries += [
+            Entry(sample, "done", classes, depth, annotator, round, "mask", note=note)
+            for sample, depth, classes in _changed(
+                store, name, drawn, held, accepted, _listed(path, name)
+            )
+        ]
         if lost:
             notes.append(
                 f"{path.name}: {count(lost, 'labeled voxel')} outside of the images as they are "
                 f"annotated (in blank end slices, or beyond {'×'.join(map(str, store.size))}) "
                 f"could not be taken over."
             )
-        note = f"from {path.name if path.name.isprintable() else ascii(path.name)}"
-        listed = _listed(path, name)
-        for each, new, old in zip(ids, drawn, held, strict=True):
-            pairs = list(zip(new, old, strict=True)) if store.of_volumes else [(new, old)]
-            answered = [(str(each), depth) in accepted for depth in range(len(pairs))]
-            places = [each.index] if isinstance(each, SliceId) else list(range(len(pairs)))
-            missing = [
-                place in listed for place, known in zip(places, answered, strict=True) if not known
-            ]
-            if np.array_equal(new, old) and not any(missing):
-                continue
-            for depth, (one, before) in enumerate(pairs):
-                if not answered[depth] or not np.array_equal(one, before):
-                    entries.append(
-                        Entry(str(each), "done", one, depth, annotator, round, "mask", note=note)
-                    )
     written = ledger.extend(entries) if entries else ()
     yield Progress("reading masks", len(files), len(files))
     return Imported(len(files), written, tuple(notes))
+
+
+def _drawn(
+    path: Path, case: Case, cohort: Cohort, store: ImageStore
+) -> tuple[NDArray[np.uint8], int]:
+    """Read a mask as label maps of the samples of its case, and count the voxels beyond them."""
+    classes = _read(path, case, cohort)
+    maps = _as_samples(classes, case, store)
+    if store.of_volumes:
+        ids, spacing = _place(case, store)
+        classes = lay_out(classes, ids, read_header(_scan(case)), spacing)
+    return maps, int(np.count_nonzero(foreground(classes)) - np.count_nonzero(foreground(maps)))
+
+
+def _changed(
+    store: ImageStore,
+    case: str,
+    drawn: NDArray[np.uint8],
+    held: NDArray[np.uint8],
+    accepted: Mapping[tuple[str, int], int],
+    listed: Container[int],
+) -> Iterator[tuple[str, int, NDArray[np.uint8]]]:
+    """Sample, depth and label map of the slices of a mask that are answered with it."""
+    for row, new, old in zip(store.rows_of(case), drawn, held, strict=True):
+        each = store.ids[row]
+        pairs = list(zip(new, old, strict=True)) if store.of_volumes else [(new, old)]
+        unanswered = [depth for depth in range(len(pairs)) if (str(each), depth) not in accepted]
+        told = any((each.index if isinstance(each, SliceId) else n) in listed for n in unanswered)
+        if np.array_equal(new, old) and not told:
+            continue
+        for depth, (one, before) in enumerate(pairs):
+            if depth in unanswered or not np.array_equal(one, before):
+                yield str(each), depth, one
 
 
 def _about(
