@@ -19,6 +19,7 @@ from traitlets import Bytes, Dict, Int, List, Unicode
 from widgets.pictures import LETTERS, contours, deep_png, on_black, outside, telling, window
 from widgets.view import View, packed
 from widgets.wording import count
+from workbench.annotation.tools import superpixels
 from workbench.errors import RunError
 from workbench.reports.palette import class_styles
 from workbench.session import Session
@@ -26,7 +27,7 @@ from workbench.session import Session
 __all__ = ["MaskEditor"]
 
 HERE = Path(__file__)
-SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "")
+SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "_computed", "")
 
 NOT_OPEN = (
     "The cohort is not open yet.",
@@ -58,6 +59,9 @@ class MaskEditor(View):
     classes = List(Dict(), help="{name, color, pattern}, background first").tag(sync=True)
     tasks = List(Dict(), help="the queue: {row, name, case, place, state, …}").tag(sync=True)
     cases = List(Dict(), help="{case, row, count, done}").tag(sync=True)
+    segments = Dict(help="{wish, data}: number of every pixel's superpixel, deflated int32").tag(
+        sync=True
+    )
     about = Dict(help="{trainable, untrainable, annotator}").tag(sync=True)
     training = Unicode(help="how far a round has come that trains meanwhile").tag(sync=True)
     channel = Int(0, help="channel that is shown").tag(sync=True)
@@ -128,6 +132,35 @@ class MaskEditor(View):
     def do_redo(self, *, stamp: str = "") -> None:
         """Draw again what was taken back."""
         self._answering(stamp, self.session.redo)
+
+    def do_tool(
+        self,
+        *,
+        name: str,
+        seconds: float = 0.0,
+        stamp: str = "",
+        buffers: list[Any] | None = None,
+        **parameters: Any,
+    ) -> None:
+        """Draw with a tool that is computed here."""
+        editing = self.session.editing
+        if name in ("smart fill", "scribbles"):
+            parameters["channel"] = self.channel
+        if name == "scribbles" and editing is not None and buffers:
+            scribbles = np.frombuffer(bytes(buffers[0]), np.uint8)
+            parameters["scribbles"] = scribbles.reshape(editing.classes.shape)
+        self._answering(
+            stamp,
+            lambda: self.session.apply_tool(name, active_seconds=float(seconds), **parameters),
+        )
+
+    def do_superpixels(self, *, size: float, wish: str) -> None:
+        """Part the slice that is drawn on into superpixels."""
+        place = self._place()
+        if place is None:
+            return
+        found = superpixels(self._picture(place), float(size))
+        self.segments = {"wish": wish, "data": zlib.compress(packed(found, "int32"), 1)}
 
     def do_answer(self, *, kind: str, note: str = "", seconds: float = 0, stamp: str = "") -> None:
         """Take the answer, and open the next task that is not answered."""

@@ -106,8 +106,8 @@ def test_a_stroke_of_the_mouse_is_pixel_by_pixel_in_kernel_and_ledger(page):
     kind, tool, saved = ledger(page)
     assert (kind, tool) == ("stroke", "brush")
     assert (saved == expected).all()
-    effort = "[app.session.editing.effort.contour_mm, app.session.editing.effort.active_seconds]"
-    millimeters, seconds = kernel(page, effort)
+    cost = "[app.session.editing.cost.contour_mm, app.session.editing.cost.active_seconds]"
+    millimeters, seconds = kernel(page, cost)
     assert millimeters > 60
     assert 0 < seconds < 60
     assert page.locator(".sw-editor-saved").inner_text() == "saved"

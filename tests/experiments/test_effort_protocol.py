@@ -49,7 +49,7 @@ def test_settings_of_the_network_can_be_changed_one_by_one():
 @pytest.mark.parametrize("file", ["malc.toml", "ibsr18.toml"])
 def test_the_committed_sweeps_can_be_run(file):
     runs = read_sweep(RESULTS / file).runs
-    assert {run.config.strategy["name"] for run in runs} == {"margin", "random"}
+    assert {run.config.strategy["name"] for run in runs} >= {"margin", "random"}
     assert {run.config.continue_weights for run in runs} == {True, False}
     assert {run.config.segmentation_config().architecture for run in runs} == {"u-shape", "unet"}
 

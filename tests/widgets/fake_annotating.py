@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.widgets.fake_app import FakeApp, FakeVolumes
-from workbench.session.tasks import Editing, Effort, Task
+from workbench.session.tasks import Cost, Editing, Task
 
 
 class Drawn:
@@ -72,7 +72,7 @@ class Drawn:
             started_from=self._from,
             can_undo=place > 0,
             can_redo=place + 1 < len(states),
-            effort=Effort(strokes=len(strokes), active_seconds=seconds),
+            cost=Cost(strokes=len(strokes), active_seconds=seconds),
             saved=not self.full,
             number=len(self.entries),
             words="The disk is full." if self.full else "",
