@@ -326,6 +326,8 @@ def test_reload_and_restart_bring_back_the_slice_the_queue_and_the_undo(page):
 
 def test_two_browsers_on_one_kernel_see_each_others_strokes(page):
     row = kernel(page, "int(app.session.editing.row)")
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_timeout(1500)
     context = page.context.browser.new_context(viewport={"width": 1366, "height": 1100})
     other = context.new_page()
     other.set_default_timeout(60_000)
