@@ -152,6 +152,19 @@ def test_what_was_edited_comes_back_as_the_slices_that_changed(oriented, tmp_pat
     np.testing.assert_array_equal(again, voxels)
 
 
+def test_a_new_run_takes_all_that_was_annotated_also_where_nothing_was_drawn(oriented, tmp_path):
+    for name in ("axial", "volumes"):
+        store, _, ledger = opened(oriented, RECIPES[name], tmp_path / f"{name}.sqlite")
+        annotate(ledger, store, lambda row: np.zeros(store.size, np.uint8))  # noqa: B023
+        finish(write_masks(ledger, store, oriented, tmp_path / name))
+        _, _, other = opened(oriented, RECIPES[name], tmp_path / f"new {name}.sqlite")
+        finish(read_masks(other, store, oriented, [tmp_path / name], "Bob"))
+        assert set(other.accepted()) == set(ledger.accepted())
+        (tmp_path / name / "annotations.json").write_text('{"cases": [1]}')
+        _, _, third = opened(oriented, RECIPES[name], tmp_path / f"third {name}.sqlite")
+        assert finish(read_masks(third, store, oriented, [tmp_path / name], "Bob")).entries == ()
+
+
 def test_another_program_may_turn_the_axes_and_write_decimal_numbers(oriented, tmp_path):
     store, reference, ledger = opened(oriented, RECIPES["sagittal"], tmp_path / "a.sqlite")
     annotate(ledger, store, lambda row: reference.read([row])[0])
