@@ -9,7 +9,10 @@ export default {
     const state = element("span", { class: "sw-header-state", role: "status" }, dot, doing);
     const bar = element("div", { class: "sw-header-bar", role: "progressbar", "aria-label": "progress", "aria-valuemin": 0, "aria-valuemax": 100 },
       element("div", { class: "sw-header-done" }));
-    const action = element("button", { class: "sw-primary", onclick: () => model.send({ do: "next" }) });
+    const action = element("button", { class: "sw-primary", onclick: () => {
+      model.send({ do: "next" });
+      if (model.get("action").startsWith("Annotate")) el.dispatchEvent(new CustomEvent("sw-go", { bubbles: true, detail: { tab: "Annotate" } }));
+    } });
     const stop = element("button", { class: "sw-header-stop", title: "Stop after this batch; what is finished is kept", onclick: () => model.send({ do: "stop" }) });
     const say = element("span", { class: "sw-header-message", role: "alert" });
     const rerun = element("button", { class: "sw-primary", onclick: runAgain }, "Run the cell again");

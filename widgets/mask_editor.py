@@ -19,6 +19,7 @@ from traitlets import Bytes, Dict, Int, List, Unicode
 from widgets.pictures import LETTERS, contours, deep_png, on_black, outside, telling, window
 from widgets.view import View, packed
 from widgets.wording import count
+from workbench.annotation.tools import superpixels
 from workbench.errors import RunError
 from workbench.reports.palette import class_styles
 from workbench.session import Session
@@ -26,11 +27,12 @@ from workbench.session import Session
 __all__ = ["MaskEditor"]
 
 HERE = Path(__file__)
-SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "")
+SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "_computed", "")
 
 NOT_OPEN = (
-    "The cohort is not open yet. Its {noun}s can be annotated here as soon as it is.",
-)  # fmt: skip
+    "The cohort is not open yet.",
+    "Its {noun}s are annotated here as soon as it is.",
+)
 NOT_ASKED = (
     "Here the suggested {noun}s are annotated: the model draws first, you correct it, and every "
     "stroke is saved at once.",
@@ -57,6 +59,10 @@ class MaskEditor(View):
     classes = List(Dict(), help="{name, color, pattern}, background first").tag(sync=True)
     tasks = List(Dict(), help="the queue: {row, name, case, place, state, …}").tag(sync=True)
     cases = List(Dict(), help="{case, row, count, done}").tag(sync=True)
+    segments = Dict(help="{wish, data}: number of every pixel's superpixel, deflated int32").tag(
+        sync=True
+    )
+    about = Dict(help="{trainable, untrainable, annotator}").tag(sync=True)
     training = Unicode(help="how far a round has come that trains meanwhile").tag(sync=True)
     channel = Int(0, help="channel that is shown").tag(sync=True)
 
@@ -68,9 +74,10 @@ class MaskEditor(View):
         self._windows: dict[tuple[str, int], list[float]] = {}
         self._volume: tuple[int, NDArray[np.float32]] | None = None
         super().__init__(session, **traits)
-        self.watch("images", self._opened)
+        self.watch(("images", "labels"), self._opened)
         self.watch("editing", self._follow)
-        self.watch(("queue", "pool", "round", "annotator"), self._list)
+        self.watch("round", self._show)
+        self.watch(("queue", "pool", "round", "annotator", "busy"), self._list)
         self.watch(("busy", "progress"), self._tell)
 
     # ------------------------------------------------------------ asked by the browser
@@ -126,9 +133,38 @@ class MaskEditor(View):
         """Draw again what was taken back."""
         self._answering(stamp, self.session.redo)
 
+    def do_tool(
+        self,
+        *,
+        name: str,
+        seconds: float = 0.0,
+        stamp: str = "",
+        buffers: list[Any] | None = None,
+        **parameters: Any,
+    ) -> None:
+        """Draw with a tool that is computed here."""
+        editing = self.session.editing
+        if name in ("smart fill", "scribbles"):
+            parameters["channel"] = self.channel
+        if name == "scribbles" and editing is not None and buffers:
+            scribbles = np.frombuffer(bytes(buffers[0]), np.uint8)
+            parameters["scribbles"] = scribbles.reshape(editing.classes.shape)
+        self._answering(
+            stamp,
+            lambda: self.session.apply_tool(name, active_seconds=float(seconds), **parameters),
+        )
+
+    def do_superpixels(self, *, size: float, wish: str) -> None:
+        """Part the slice that is drawn on into superpixels."""
+        place = self._place()
+        if place is None:
+            return
+        found = superpixels(self._picture(place), float(size))
+        self.segments = {"wish": wish, "data": zlib.compress(packed(found, "int32"), 1)}
+
     def do_answer(self, *, kind: str, note: str = "", seconds: float = 0, stamp: str = "") -> None:
         """Take the answer, and open the next task that is not answered."""
-        self._answering(stamp, lambda: self.session.answer(kind, note))
+        self._answering(stamp, lambda: self.session.answer(kind, note, float(seconds)))
         here = self.session.editing
         task = next((task for task in self.session.queue if here and task.row == here.row), None)
         if (
@@ -141,7 +177,7 @@ class MaskEditor(View):
     def do_turn(self, *, by: int, stamp: str = "") -> None:
         """Open the next or the previous task of the queue."""
         self._look = None
-        self._answering(stamp, lambda: self.session.turn(int(by)))
+        self.session.turn(int(by))
         self._show()
 
     def do_edit(
@@ -187,12 +223,21 @@ class MaskEditor(View):
         self.session.start_round()
 
     def _answering(self, stamp: str, action: Any) -> None:
-        """Let the browser know its own stroke again when it comes back."""
+        """Let the browser know its own stroke again when it comes back.
+
+        Raises
+        ------
+        RunError
+            If the session refuses, with its reason.
+        """
         self._stamp = stamp
         try:
-            action()
+            with self.hold_sync():
+                action()
         finally:
             self._stamp = ""
+        if self.session.problem:
+            raise RunError(self.session.problem)
 
     # ------------------------------------------------------------ where
     @property
@@ -252,7 +297,9 @@ class MaskEditor(View):
             {"name": name, "color": color, "pattern": pattern}
             for name, (color, pattern) in zip(names, class_styles(len(names)), strict=True)
         ]
+        self._drawn = ()
         self._list()
+        self._show()
 
     def _follow(self) -> None:
         """Show what is drawn on; where another slice was opened, looking around has an end."""
@@ -266,9 +313,15 @@ class MaskEditor(View):
         """List the queue and the cases."""
         session = self.session
         pool = session.pool
+        ready, reason = 0, "The first round has not been run yet."
+        if session.round is not None and pool is not None:
+            ready = int((pool.labeled_in > session.round.index).sum())
+            reason = "Nothing is done yet: answer with Done what the next round should learn from."
+        if session.busy:
+            ready, reason = 0, "A step is still running."
+        self.about = {"trainable": ready, "untrainable": reason, "annotator": session.annotator}
         if pool is None or session.images is None:
             self.tasks, self.cases = [], []
-            self._show()
             return
         self.tasks = [
             {
@@ -293,7 +346,8 @@ class MaskEditor(View):
             }
             for mine in rows
         ]
-        self._show()
+        if self._place() is None:
+            self._show()
 
     def _tell(self) -> None:
         """Tell how far a round has come; a hundred steps are enough."""
@@ -311,14 +365,14 @@ class MaskEditor(View):
 
     def _show(self) -> None:
         if not self._visible or self.session.images is None or self.session.pool is None:
-            self.info = {"open": False, "key": "", "lines": self._lines(), **self._about()}
+            self.info = {"open": False, "key": "", "lines": self._lines()}
             return
         place, editing = self._place(), self.session.editing
         if place is None:
             self._drawn = ()
             with self.hold_sync():
                 self.pictures, self.ranges, self.outlines, self.mask = {}, {}, {}, b""
-                self.info = {"open": False, "key": "", "lines": self._lines(), **self._about()}
+                self.info = {"open": False, "key": "", "lines": self._lines()}
             return
         looking = self._look is not None
         source = ""
@@ -366,23 +420,10 @@ class MaskEditor(View):
     def _lines(self) -> list[str]:
         """What to say where nothing is open."""
         session = self.session
-        if session.images is None:
-            lines = NOT_OPEN
-        else:
-            lines = NOT_BEGUN if session.queue else NOT_ASKED
+        asked = NOT_BEGUN if session.queue else NOT_ASKED
+        lines = NOT_OPEN if session.images is None else asked
         n = count(sum(task.open for task in session.queue), self.noun)
         return [line.format(noun=self.noun, n=n) for line in lines]
-
-    def _about(self) -> dict[str, Any]:
-        """What is told whether a slice is open or not."""
-        session = self.session
-        ready, reason = 0, "The first round has not been run yet."
-        if session.round is not None and session.pool is not None:
-            ready = int((session.pool.labeled_in > session.round.index).sum())
-            reason = "Nothing is done yet: answer with Done what the next round should learn from."
-        if session.busy:
-            ready, reason = 0, "A step is still running."
-        return {"trainable": ready, "untrainable": reason, "annotator": session.annotator}
 
     def _describe(
         self, place: tuple[int, int], shape: tuple[int, ...], source: str
@@ -418,7 +459,6 @@ class MaskEditor(View):
             "window": self._window,
             "channels": list(images.channels),
             "beside": self._known,
-            **self._about(),
         }
         if editing is not None and not looking:
             starts = ["annotation", "empty"]

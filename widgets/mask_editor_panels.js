@@ -1,5 +1,5 @@
 // Around the stage: tools, the case's other slices, labels, what is shown, the list of keys.
-function editorPanels({ model, ask, editor, screen, choose, noun }) {
+function editorPanels({ model, ask, editor, screen, choose, options }) {
   const { element } = sw;
   const { state } = screen;
   const SIZES = [1, 3, 5, 7, 9, 13, 17, 23, 31, 41, 55, 75, 99];
@@ -16,15 +16,17 @@ function editorPanels({ model, ask, editor, screen, choose, noun }) {
 
   // ------------------------------------------------------------ tools
   const TOOLS = [["brush", "B", "Brush: paint with the chosen label"], ["eraser", "E", "Eraser: back to background"],
-    ["polygon", "P", "Polygon: click its corners, or draw around with the button down; Enter or a double click closes it"], ["fill", "F", "Fill: the connected pixels of one label get the chosen one"]];
+    ["polygon", "P", "Polygon: click its corners, or draw around with the button down; Enter or a double click closes it"], ["fill", "F", "Fill: the connected pixels of one label get the chosen one"],
+    ["smart fill", "I", "Smart fill: the connected pixels of like intensity get the chosen label"], ["superpixels", "X", "Superpixels: paint small regions of like intensity"],
+    ["scribbles", "G", "Scribbles: mark some of a structure and some of the background (0), and let them grow"]];
   const buttons = TOOLS.map(([name, key, about]) => element("button", { "aria-pressed": "false", title: `${about} (${key})`, onclick: () => choose(name) }, name[0].toUpperCase() + name.slice(1), element("kbd", { "aria-hidden": "true" }, key)));
   const size = element("output", { class: "sw-number", title: "Diameter of brush and eraser in pixels" });
   const small = (text, about, action) => element("button", { class: "sw-quiet", title: about, "aria-label": about, onclick: action }, text);
   const back = small("↶", "Undo (Z)", () => editor.redoing(false));
   const forth = small("↷", "Redo (Shift+Z)", () => editor.redoing(true));
-  const tools = element("div", { class: "sw-editor-tools", role: "toolbar", "aria-label": "Tools" }, ...buttons,
-    element("span", { class: "sw-editor-size" }, small("−", "Smaller brush ([)", () => resize(-1)), size, small("+", "Larger brush (])", () => resize(1))), back, forth,
-    element("span", { class: "sw-editor-gap" }), small("?", "All keys (?)", () => help.showModal()));
+  const tools = element("div", { class: "sw-editor-tools", role: "toolbar", "aria-label": "Tools" }, ...buttons, element("span", { class: "sw-editor-break" }),
+    element("span", { class: "sw-editor-size" }, small("−", "Smaller brush ([)", () => resize(-1)), size, small("+", "Larger brush (])", () => resize(1))), back, forth, ...options,
+    small("?", "All keys (?)", () => help.showModal()));
 
   function paintTools() {
     buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(TOOLS[i][0] === editor.tool)));
@@ -178,7 +180,7 @@ function editorPanels({ model, ask, editor, screen, choose, noun }) {
   }
 
   // ------------------------------------------------------------ keys, for a person
-  const KEYS = [["B E P F", "brush, eraser, polygon, fill"], ["1 … 9, 0", "label; 0 is background"], [", .", "label before, after"], ["[ ]", "smaller, larger brush"],
+  const KEYS = [["B E P F", "brush, eraser, polygon, fill"], ["I X G", "smart fill, superpixels, scribbles (G again: let them grow)"], ["1 … 9, 0", "label; 0 is background"], [", .", "label before, after"], ["[ ]", "smaller, larger brush"],
     ["arrow keys", "move the cursor; Shift: by 8 pixels"], ["space, Enter", "put the brush down, lift it; a corner; fill"], ["Enter twice", "close the polygon; Backspace takes a corner back"], ["Esc", "drop what is being drawn; back to the edited slice"],
     ["Z, Shift+Z", "undo, redo; also Ctrl+Z, Ctrl+Y"], ["D U S", "done, unsure, skip because …"], ["N, Shift+N", "next, previous of the queue"], ["Page Up, Page Down", "other slices of the case"],
     ["C H", "fills or contours; hide what is drawn"], ["wheel, + −", "zoom"], ["middle or space and drag", "move the picture; on a touch screen two fingers"], ["right drag, Alt+arrows", "window and level"], ["R", "show all of the slice, with its own window and level"]];

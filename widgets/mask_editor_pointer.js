@@ -15,7 +15,7 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   let lifted = true;          // the brush of the keys
 
   const pixel = ([x, y]) => [Math.floor(x), Math.floor(y)];
-  const brushing = () => ["brush", "eraser", "superpixels", "scribble"].includes(editor.tool);
+  const brushing = () => ["brush", "eraser", "superpixels", "scribbles"].includes(editor.tool);
   const value = () => (editor.tool === "eraser" ? 0 : editor.label);
   const inside = ([x, y]) => x >= 0 && y >= 0 && x < screen.state.map.width && y < screen.state.map.height;
 

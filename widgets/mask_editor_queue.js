@@ -64,7 +64,7 @@ function editorQueue({ model, ask, noun }) {
     else if (node.offsetTop < list.scrollTop) list.scrollTop = node.offsetTop - 4;
   }
   function paint() {
-    const info = model.get("info");
+    const about = model.get("about");
     const tasks = model.get("tasks");
     const done = tasks.filter((task) => task.state === "done").length;
     const answered = tasks.filter((task) => ["unsure", "skipped"].includes(task.state)).length;
@@ -76,9 +76,9 @@ function editorQueue({ model, ask, noun }) {
     bar.setAttribute("aria-valuetext", words.textContent);
     training.textContent = model.get("training");
     training.hidden = !model.get("training");
-    train.disabled = !info.trainable;
-    train.title = info.trainable ? `Start the next round with the ${plural(info.trainable)} that are done; annotation goes on meanwhile` : info.untrainable || "";
-    if (document.activeElement !== name) name.value = info.annotator ?? "";
+    train.disabled = !about.trainable;
+    train.title = about.trainable ? `Start the next round with the ${plural(about.trainable)} that are done; annotation goes on meanwhile` : about.untrainable || "";
+    if (document.activeElement !== name) name.value = about.annotator ?? "";
     paintList();
   }
 

@@ -4,8 +4,8 @@ A view watches traits of the session and calls its methods; it sets no trait of
 the session and knows no other view. What the browser sees are the view's own
 traits; what the browser asks for comes back as a message ``{"do": name, …}``
 and is handed to the method ``do_name``. After each message the browser is told
-that it is done, so that a slider can keep at most one message on its way and
-the newest value always wins.
+that it is done, or why it could not be, so that a slider can keep at most one
+message on its way and the newest value always wins.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
         if not isinstance(content, dict):
             return
         action = getattr(self, f"do_{content.get('do', '')}", None)
+        problem = "Something unexpected went wrong in the kernel."
         try:
             if action is not None:
                 wishes = {k: v for k, v in content.items() if k not in ("do", "ticket")}
@@ -124,8 +125,9 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
                     wishes["buffers"] = buffers
                 action(**wishes)
                 self.message = ""
+            problem = ""
         except WorkbenchError as error:
-            self.message = str(error)
+            self.message = problem = str(error)
         finally:
             if "ticket" in content:
-                self.send({"done": content["ticket"], "message": self.message})
+                self.send({"done": content["ticket"], "message": problem})

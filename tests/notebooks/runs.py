@@ -42,6 +42,16 @@ SMALL: dict[str, dict[str, Any]] = {
         "segmentation": SEGMENTATION,
     },
     "03_compare_strategies.ipynb": {"page": "report.html"},
+    "04_annotate.ipynb": {
+        "seed": 0,
+        "settings": {
+            "cases": 6,
+            "initial": 8,
+            "budget": 3,
+            "manifold": {"z_dim": 2, **MANIFOLD},
+            "segmentation": SEGMENTATION,
+        },
+    },
     "05_volumes.ipynb": {
         "cases": 6,
         "initial": 2,
@@ -89,7 +99,7 @@ class Run:
 def small_run(name: str) -> Run:
     """Run a notebook with its small settings, once in a test session."""
     parameters = dict(SMALL[name])
-    if name.startswith(("01", "05")):
+    if name.startswith(("01", "04", "05")):
         parameters["folder"] = str(Path(tempfile.mkdtemp(prefix="workbench-run-")) / "run")
     if name.startswith("03"):
         parameters["runs"] = [str(tiny_run(each)) for each in COMPARED]

@@ -83,6 +83,14 @@ def test_the_teaching_notebook_takes_less_than_two_minutes(fresh: Path) -> None:
     assert memory < 3
 
 
+def test_the_annotating_notebook_takes_less_than_two_minutes(fresh: Path) -> None:
+    seconds, memory = run_and_tell(
+        "04_annotate.ipynb", "from nothing", {"folder": str(fresh / "run")}
+    )
+    assert seconds < 120
+    assert memory < 3
+
+
 def test_the_notebook_on_volumes_takes_less_than_three_minutes(fresh: Path) -> None:
     seconds, memory = run_and_tell(
         "05_volumes.ipynb", "from nothing", {"folder": str(fresh / "run")}

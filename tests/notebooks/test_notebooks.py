@@ -144,6 +144,18 @@ def test_the_comparison_notebook_shows_every_section_of_the_report_and_writes_it
     assert run.seconds < 30
 
 
+def test_the_annotating_notebook_corrects_three_suggestions_and_trains_on_them() -> None:
+    run = small_run("04_annotate.ipynb")
+    assert run.said.count(": done, ") == 3
+    assert re.search(r"[1-9]\d* strokes, [\d,]+ mm drawn instead of [1-9][\d,]* mm", run.said)
+    assert "Round 1: 11 labeled slices" in run.said
+    assert re.search(r"nobody labeled: round 0 [\d.]+%, round 1 [\d.]+%", run.said)
+    through = [each for each in run.figures if "sliders" in each["layout"]]
+    assert len(through) == 1
+    assert len(through[0]["layout"]["sliders"][0]["steps"]) > 1
+    assert run.seconds < 60
+
+
 def test_the_notebook_on_volumes_leads_through_one_and_tells_both_denominators() -> None:
     run = small_run("05_volumes.ipynb")
     through = [each for each in run.figures if "sliders" in each["layout"]]

@@ -286,7 +286,10 @@ def test_the_next_round_trains_on_what_is_done_while_others_are_still_drawn(sess
     assert (labels.read([asked[1]]) == session.labels.read([asked[1]])).all(), "a snapshot"
     assert session.pool.labeled_in[asked].tolist() == [1, 2, -1]
     assert not set(asked[:2]) & set(session.suggestions.rows.tolist())
-    assert session.round.annotated["foreground_pixels"] < 10_000_000
+    assert session.round.effort["changed_pixels"] == 2
+    assert session.round.effort["strokes"] == 2
+    assert session.round.annotated["slices"] == 5
+    assert session.round.annotated["active_seconds"] == 4.0
     suggested = session.suggestions.rows.tolist()
     session.edit(asked[0])
     paint(session, (9, 9))
@@ -298,6 +301,7 @@ def test_the_next_round_trains_on_what_is_done_while_others_are_still_drawn(sess
     kept = again.round.evidence.study.data.labels
     assert kept.key == labels.key, "the labels that it was trained on, not those of now"
     assert (kept.read([asked[0]])[0] == drawn).all()
+    assert again.round.effort["changed_pixels"] == 2
     assert again.labels_now()[0].read([asked[0]])[0, 9, 9] == 1
     assert again.pool.labeled_in[asked].tolist() == [1, 2, -1]
     assert again.suggestions.rows.tolist() == suggested
@@ -331,6 +335,28 @@ def test_a_model_is_trained_anew_where_an_annotation_differs(folder, tmp_path):
         session.close()
     assert losses[0] != losses[1]
     assert losses[0] == losses[2]
+
+
+def test_what_is_done_while_a_training_runs_that_is_stopped_counts_for_the_next(session, folder):
+    asked = session.suggestions.rows.tolist()
+    session.edit(asked[0])
+    session.answer("done")
+    session.start_round()
+    session.edit(asked[1])
+    session.answer("done")
+    assert session.pool.labeled_in[asked[1]] == 2
+    session.cancel()
+    session.wait()
+    if session.round.index == 0:  # it was stopped before its end
+        session.start_round()
+        session.wait()
+        assert session.pool.labeled_in[asked[:2]].tolist() == [1, 1]
+    assert [path.name for path in sorted((folder / "rounds").iterdir())] == ["000", "001"]
+
+
+def test_the_annotator_can_be_named_when_a_session_is_made(tmp_path):
+    assert Session("phantom", tmp_path / "run", annotator=" anna ").annotator == "anna"
+    assert Session("phantom", tmp_path / "run").annotator
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\x00b", "anna\u202e", "x" * 300])

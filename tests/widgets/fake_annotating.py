@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.widgets.fake_app import FakeApp, FakeVolumes
-from workbench.session.tasks import Editing, Effort, Task
+from workbench.session.tasks import Cost, Editing, Task
 
 
 class Drawn:
@@ -72,7 +72,7 @@ class Drawn:
             started_from=self._from,
             can_undo=place > 0,
             can_redo=place + 1 < len(states),
-            effort=Effort(strokes=len(strokes), active_seconds=seconds),
+            cost=Cost(strokes=len(strokes), active_seconds=seconds),
             saved=not self.full,
             number=len(self.entries),
             words="The disk is full." if self.full else "",
@@ -99,9 +99,11 @@ class Drawn:
     def redo(self):
         self._move("redo", 1)
 
-    def answer(self, kind, note=""):
+    def answer(self, kind, note="", active_seconds=0.0):
         here = (self.editing.row, self.editing.depth)
-        self.entries.append((kind, *here, self.editing.classes, {"note": note}))
+        self.entries.append(
+            (kind, *here, self.editing.classes, {"note": note, "active_seconds": active_seconds})
+        )
         self._answers[here[0]] = kind
         self._publish_drawing(*here)
 

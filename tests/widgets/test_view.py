@@ -73,7 +73,9 @@ def test_every_message_is_answered_even_if_it_fails(session):
     view._receive(view, {"do": "refuse", "ticket": 1}, [])
     with pytest.raises(ZeroDivisionError):
         view._receive(view, {"do": "break", "ticket": 2}, [])
-    assert sent == [{"done": 1}, {"done": 2}]
+    assert sent[0] == {"done": 1, "message": "That is out of range."}
+    assert sent[1]["done"] == 2
+    assert "unexpected" in sent[1]["message"]
 
 
 def test_a_message_that_is_no_wish_is_ignored(session):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.annotation.effort import TOLERANCE, Effort, measure_effort, no_effort
+from workbench.annotation.entry import UNOPENED
 from workbench.annotation.history import Totals
 from workbench.annotation.ledger import Ledger
 from workbench.errors import LedgerError
@@ -78,7 +79,8 @@ def cost_of_round(
     Parameters
     ----------
     ledger : Ledger
-        The annotations; of a slice that several people answered the last answer counts.
+        The annotations; of a slice that several people answered the last answer counts. A slice
+        of a volume that was accepted without being opened cost nothing.
     index : int
         The round.
     classes : int
@@ -103,6 +105,8 @@ def cost_of_round(
         begun = None if first is None else ledger.read(first).classes
         if done.classes is None:
             raise LedgerError(f"Entry {number} of {ledger.path} is an answer without a label map.")
+        if done.note == UNOPENED:
+            begun = done.classes
         if begun is None:  # a mask that was drawn elsewhere: nothing is known of its beginning
             begun = np.zeros_like(done.classes)
         effort += measure_effort(

@@ -36,6 +36,8 @@ __all__ = [
 ANSWERS = ("done", "unsure", "skipped")
 #: What changes its label map.
 DRAWN = ("stroke", "undo", "redo")
+#: Note of an answer for a slice of a volume that was accepted with the others, unseen.
+UNOPENED = "never opened"
 KINDS = ("opened", *DRAWN, *ANSWERS)
 STARTS = ("prediction", "annotation", "empty", "mask")
 #: Characters that a name may have; a sample's name holds that of its case, which is a file's.

@@ -229,6 +229,11 @@ def _files(paths: Iterable[Path], store: ImageStore, cohort: Cohort) -> dict[str
     for given in paths:
         inside = sorted(given.iterdir()) if given.is_dir() else [given]
         for path in (each for each in inside if is_nifti(each) or each == given):
+            if not is_nifti(path):
+                raise CohortError(
+                    f"{path} is not a NIfTI file. Save the segmentation as a label map with the "
+                    f"ending .nii.gz, in 3D Slicer with 'Export to files'."
+                )
             name = stem_of(path)
             if name in found:
                 raise CohortError(

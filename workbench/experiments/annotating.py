@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation import Ledger, LedgerLabels
+from workbench.annotation import Ledger, LedgerLabels, images_key
 from workbench.annotation.costs import cost_of_round
 from workbench.annotation.effort import measure_effort
 from workbench.annotation.ledger import FILE_NAME
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from workbench.rounds import Round
     from workbench.study import Study
 
-__all__ = ["Annotating", "effort_correlation"]
+__all__ = ["Annotating", "effort_correlation", "with_cost"]
 
 #: Samples that are predicted before they are corrected, at most.
 TOGETHER = 64
@@ -108,22 +108,35 @@ class Annotating:
         before : mapping
             ``annotated`` of the round before; empty for the first.
         """
-        classes = study.data.labels.classes
-        names = [str(each) for each in study.data.pool.ids]
-        labeled = np.flatnonzero(round.pool.labeled).tolist()
-        spacing = {names[row]: _pixel(study, row) for row in labeled}
         with self._ledger(study) as ledger:
-            cost = cost_of_round(ledger, round.index, len(classes), spacing)
-        effort: dict[str, Any] = cost.plain(classes)
-        effort |= yield from effort_correlation(round, self.reference)
-        total = {name: before.get(name, 0) + each for name, each in cost.amounts().items()}
-        return replace(round, effort=effort, annotated={**round.annotated, **total})
+            round = with_cost(round, study, ledger, before)
+        correlation = yield from effort_correlation(round, self.reference)
+        return replace(round, effort={**round.effort, **correlation})
 
     def _ledger(self, study: Study) -> Ledger:
         data = study.data
         return Ledger(
-            self.folder / FILE_NAME, images_key=data.images.key, classes=data.labels.classes
+            self.folder / FILE_NAME, images_key=images_key(data.images), classes=data.labels.classes
         )
+
+
+def with_cost(round: Round, study: Study, ledger: Ledger, before: Mapping[str, float]) -> Round:
+    """Add to a finished round what the labels in a ledger cost that it asked for.
+
+    Parameters
+    ----------
+    round, study, before
+        As in `Annotating.told`.
+    ledger : Ledger
+        The annotations.
+    """
+    classes = study.data.labels.classes
+    names = [str(each) for each in study.data.pool.ids]
+    labeled = np.flatnonzero(round.pool.labeled).tolist()
+    spacing = {names[row]: _pixel(study, row) for row in labeled}
+    cost = cost_of_round(ledger, round.index, len(classes), spacing)
+    total = {name: before.get(name, 0) + each for name, each in cost.amounts().items()}
+    return replace(round, effort=cost.plain(classes), annotated={**round.annotated, **total})
 
 
 def effort_correlation(round: Round, reference: LabelSource) -> Work[dict[str, float]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
-from workbench.annotation.entry import ANSWERS, clean_name
+from workbench.annotation.entry import ANSWERS, UNOPENED, clean_name
 from workbench.cohort.preprocess import without_blank_ends
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
@@ -155,8 +155,7 @@ class AnnotatingSession(QueueSession):
                 classes,
                 depth,
                 self.annotator,
-                self._asking,
-                started_from,
+                started_from=started_from,
             )
             self._writer.check(entry)
             self._drawing = Drawing(entry, [classes], 0, self._read_map)
@@ -178,7 +177,6 @@ class AnnotatingSession(QueueSession):
             "opened",
             depth=depth,
             annotator=annotator,
-            round=self._asking,
             started_from=history.part.started_from,
         )
         states: list[int | NDArray[np.uint8]] = [*history.undo, history.classes]
@@ -355,14 +353,15 @@ class AnnotatingSession(QueueSession):
                 start = "empty"
             started_from, classes = self._beginning(row, depth, start)
             entry = replace(drawing.entry, kind="done", depth=depth, started_from=started_from)
-            entries.append(replace(entry, classes=classes, note="never opened"))
+            entries.append(replace(entry, classes=classes, note=UNOPENED))
         return entries
 
     def _keep(self, *entries: Entry) -> str:
         """Save entries of the canvas; return what could not be saved, or nothing."""
         drawing = self._drawing
         assert drawing is not None
-        problem = self._writer.append(*entries)
+        asking = self._asking
+        problem = self._writer.append(*(replace(each, round=asking) for each in entries))
         row = self._row_of[drawing.entry.sample]
         if problem:
             self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing

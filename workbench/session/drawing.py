@@ -103,7 +103,7 @@ class Drawing:
     Parameters
     ----------
     entry : Entry
-        What all entries of it have in common: sample, depth, annotator, round, start.
+        What all entries of it have in common: sample, depth, annotator, start.
     states : sequence of int or ndarray of uint8, shape (h, w)
         What undo goes back to, the present state, then what redo restores, in the order in
         which they were drawn: label maps, or the numbers of the entries that hold them.

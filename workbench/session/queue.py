@@ -14,8 +14,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation import Entry, LedgerLabels
-from workbench.annotation.history import SampleState, Totals
+from workbench.annotation import Entry, LedgerLabels, images_key
+from workbench.annotation.costs import RoundCost, cost_of_round
+from workbench.annotation.history import SampleState, Totals, accepted
 from workbench.annotation.ledger import FILE_NAME
 from workbench.cohort.label_source import LabelSource
 from workbench.errors import LedgerError, WorkbenchError
@@ -70,12 +71,18 @@ class QueueSession(ScoringSession):
         self._row_of = {str(each): row for row, each in enumerate(data.pool.ids)}
         self._ledger_at = read_ledger_at(self.folder)
         path = self.folder / FILE_NAME
-        self._writer = Writer(path, data.images.key, data.labels.classes)
+        self._writer = Writer(path, images_key(data.images), data.labels.classes)
         if path.exists():
             problem = self._writer.open()
             if problem:
                 self._refuse(problem)
             self.catch_up()
+
+    def close(self) -> None:
+        """Stop everything; the folder keeps what was finished, and every stroke."""
+        super().close()
+        if self.data is not None:
+            self._writer.close()
 
     # ------------------------------------------------------------ following the ledger
     def catch_up(self) -> None:
@@ -107,7 +114,7 @@ class QueueSession(ScoringSession):
             for sample, state in states.items()
             if sample in self._row_of
         }
-        self._accepted = ledger.accepted()
+        self._accepted = accepted(states.values())
         self._reasons = {
             row: _reason(ledger.entries(str(self.pool.ids[row]), maps=False))
             for row, state in self._known.items()
@@ -256,6 +263,25 @@ class QueueSession(ScoringSession):
             if part.depth == depth and part.annotator == self.annotator and part.strokes:
                 return part.number
         return self._accepted.get((str(self.pool.ids[row]), depth), 0)
+
+    def cost_so_far(self) -> RoundCost:
+        """Add up what the annotations of the present round cost, and the effort they saved.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger cannot be read, or there is none yet.
+        """
+        problem = self._writer.open()
+        if self._writer.ledger is None:
+            raise LedgerError(problem)
+        images = self.images
+        spacing = {
+            str(images.ids[row]): tuple(images.spacing[images.case_of[row]][1:].tolist())
+            for row in self._known
+        }
+        classes = len(self.labels.classes)
+        return cost_of_round(self._writer.ledger, self._asking, classes, spacing)
 
     def _cost_of(self, row: int, changed_pixels: int) -> Cost:
         """What a sample has cost this person, also what could not be saved yet."""

@@ -103,6 +103,7 @@ def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restore
                 cases=saved.cases,
                 annotated=saved.annotated,
                 head_losses=saved.head_losses,
+                effort=saved.effort,
             )
         )
     last = rounds[-1]

@@ -1,8 +1,11 @@
-"""Tools that draw in the kernel: what they see, and their strokes."""
+"""Around the canvas: what is known of other slices, and tools that draw in the kernel."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.annotation.canvas import Canvas, Neighbor
 from workbench.errors import WorkbenchError
@@ -14,6 +17,38 @@ __all__ = ["ToolSession"]
 class ToolSession(AnnotatingSession):
     """A session whose canvas takes the strokes of tools that are computed."""
 
+    def known(self, row: int, depth: int = 0) -> tuple[NDArray[np.uint8], str]:
+        """Return what there is to see of a slice without opening it.
+
+        Parameters
+        ----------
+        row : int
+            Row of the pool.
+        depth : int
+            Slice of a volume, counted in the stored volume from 0.
+
+        Returns
+        -------
+        classes : ndarray of uint8, shape (h, w)
+        source : {"annotation", "reference", "prediction", ""}
+            What this person drew on it or anybody answered "done"; else the reference, where it
+            is what the model learns from; else the prediction; "" if there is nothing yet.
+        """
+        drawn = self._unsaved.get((row, depth, self.annotator))
+        if drawn is not None:
+            return drawn.classes, "annotation"
+        number = self._number_at(row, depth)
+        if number:
+            return self._read_map(number), "annotation"
+        classes, source = None, "reference"
+        if self.pool.labeled[row] and self.labels.available[row]:
+            classes = self.labels.read([row])[0]
+        else:
+            classes, source = self._prediction(row), "prediction"
+        if classes is None:
+            return np.zeros(self.images.size[-2:], np.uint8), ""
+        return classes[depth] if classes.ndim == 3 else classes, source
+
     def apply_tool(self, name: str, **parameters: Any) -> None:
         """Draw with a tool that is computed here, such as superpixels.
 
@@ -23,23 +58,25 @@ class ToolSession(AnnotatingSession):
             A key of `workbench.annotation.tools.TOOLS`, whose values take a `Canvas` and the
             parameters, and return the label map.
         **parameters
-            Of the tool; ``active_seconds`` and ``contour_mm`` are those of `draw`.
+            Of the tool; ``active_seconds`` is that of `draw`.
         """
-        from workbench.annotation.tools import TOOLS
+        from workbench.annotation.tools import TOOLS, drawn_contour
 
-        cost = {each: parameters.pop(each, 0.0) for each in ("active_seconds", "contour_mm")}
+        seconds = float(parameters.pop("active_seconds", 0.0))
         with self._background.lock:
             if self._on_canvas() is None:
                 return
             if name not in TOOLS:
                 self._refuse(f"There is no tool {name!r}. Choose one of {', '.join(TOOLS)}.")
                 return
+            canvas = self.canvas()
             try:
-                classes = TOOLS[name](self.canvas(), **parameters)
+                classes = TOOLS[name](canvas, **parameters)
             except WorkbenchError as error:
                 self._refuse(error)
                 return
-        self.draw(classes, tool=name, **cost)
+            length = drawn_contour(canvas.classes, classes, canvas.spacing)
+            self.draw(classes, tool=name, active_seconds=seconds, contour_mm=length)
 
     def canvas(self) -> Canvas:
         """Return the slice that is drawn on with what is around it, for tools and views."""

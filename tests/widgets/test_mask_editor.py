@@ -1,0 +1,175 @@
+"""The editor's kernel side: what the browser is shown, and what its messages do."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+from tests.widgets.fake_annotating import FakeAnnotating, FakeAnnotatingVolumes
+from widgets.mask_editor import MaskEditor, outlines
+
+
+@pytest.fixture
+def session():
+    return FakeAnnotating(n=240, cases=8)
+
+
+@pytest.fixture
+def editor(session):
+    view = MaskEditor(session)
+    ask(view, "visible")
+    return view
+
+
+def ask(view, what, buffers=None, **wish):
+    """Send a message as the browser does; return what the browser is told in the end."""
+    sent = []
+    view.send = lambda content, buffers=None: sent.append(content)
+    view._receive(view, {"do": what, "ticket": "me-1", **wish}, buffers or [])
+    return sent[-1]["message"]
+
+
+def shown(view):
+    """The label map that the browser has."""
+    return np.frombuffer(zlib.decompress(view.mask), np.uint8).reshape(view.info["shape"])
+
+
+def stroke(view, classes, **changes):
+    told = {
+        "tool": "brush",
+        "contour": 12.5,
+        "seconds": 1.5,
+        "row": view.info["row"],
+        "depth": view.info["depth"],
+        "stamp": "me-1",
+    }
+    return ask(view, "stroke", [memoryview(classes.tobytes())], **{**told, **changes})
+
+
+def test_nothing_is_computed_before_the_editor_is_looked_at(session):
+    view = MaskEditor(session)
+    assert view.pictures == {}
+    assert not view.info["open"]
+    assert "12 slices to annotate" in view.info["lines"][0]
+
+
+def test_a_task_opens_with_its_pictures_and_the_prediction(session, editor):
+    ask(editor, "turn", by=1, stamp="me-1")
+    row = session.queue[0].row
+    assert editor.info["key"] == f"{row}/0/edit"
+    assert (shown(editor) == session.editing.classes).all()
+    assert shown(editor).any()
+    assert set(editor.pictures) == {"picture", "previous", "next"}
+    assert editor.info["beside"]["previous"] == "prediction"
+    assert editor.info["letters"] == ["R", "L", "A", "P"]
+
+
+def test_a_stroke_reaches_the_session_with_what_it_cost(session, editor):
+    ask(editor, "turn", by=1)
+    drawn = shown(editor).copy()
+    drawn[3:9, 4:20] = 2
+    assert stroke(editor, drawn) == ""
+    kind, row, _, saved, told = session.entries[-1]
+    assert (kind, row) == ("stroke", session.queue[0].row)
+    assert (saved == drawn).all()
+    assert told == {"tool": "brush", "active_seconds": 1.5, "contour_mm": 12.5}
+    assert editor.info["stamp"] == "me-1"  # the browser knows it as its own
+    assert (shown(editor) == drawn).all()
+
+
+def test_a_stroke_that_cannot_be_saved_is_told_with_the_reason(session, editor):
+    ask(editor, "turn", by=1)
+    session.full = True
+    assert stroke(editor, np.ones((64, 64), np.uint8)) == "The disk is full."
+    assert not editor.info["saved"]
+    session.full = False
+    assert stroke(editor, np.ones((64, 64), np.uint8)) == ""
+    assert editor.info["saved"]
+
+
+def test_a_stroke_for_another_slice_or_of_another_size_is_refused(session, editor):
+    ask(editor, "turn", by=1)
+    row = session.editing.row
+    assert "no longer open" in stroke(editor, np.ones((64, 64), np.uint8), row=row + 1)
+    assert "9 pixels" in stroke(editor, np.ones((3, 3), np.uint8))
+    assert session.entries == []
+
+
+def test_undo_brings_back_the_map_that_was_there(session, editor):
+    ask(editor, "turn", by=1)
+    first = shown(editor).copy()
+    stroke(editor, np.full((64, 64), 3, np.uint8))
+    ask(editor, "undo", stamp="me-2")
+    assert (shown(editor) == first).all()
+    assert editor.info["can_redo"]
+
+
+def test_done_opens_the_next_task_and_the_last_one_stays(session, editor):
+    ask(editor, "turn", by=1)
+    for place in range(12):
+        assert session.editing.row == session.queue[place].row
+        ask(editor, "answer", kind="done", seconds=2.0)
+    assert [task.state for task in session.queue] == ["done"] * 12
+    assert session.editing.row == session.queue[11].row
+
+
+def test_looking_around_changes_nothing_and_leads_back(session, editor):
+    ask(editor, "turn", by=1)
+    here = editor.info["key"]
+    calls = [call for call in session.calls if call[0] == "edit"]
+    ask(editor, "look", at=editor.info["at"] + 1)
+    assert editor.info["looking"]
+    assert editor.info["source"] == "prediction"
+    ask(editor, "look", row=3)
+    assert editor.info["case"] == session.pool.ids[3].case
+    ask(editor, "back")
+    assert editor.info["key"] == here
+    assert [call for call in session.calls if call[0] == "edit"] == calls
+
+
+def test_a_volume_is_leafed_through_slice_by_slice(tmp_path):
+    session = FakeAnnotatingVolumes(n=24, cases=24, m=4, labeled=8)
+    session.images.read = stacked(session.images.read)
+    view = MaskEditor(session)
+    ask(view, "visible")
+    ask(view, "turn", by=1)
+    assert view.info["name"].endswith("slice 11 of 20")
+    ask(view, "look", at=12)
+    assert session.editing.depth == 12
+    assert view.info["key"] == f"{session.editing.row}/12/edit"
+
+
+def stacked(read):
+    return lambda rows: np.repeat(read(rows)[:, :, None], 20, axis=2)
+
+
+def test_names_travel_as_they_are(session, editor):
+    evil = "<img src=x onerror=alert(1)>"
+    ask(editor, "sign", name=evil)
+    assert session.annotator == evil
+    assert editor.about["annotator"] == evil
+
+
+def test_the_still_picture_tells_area_and_strokes(session, editor):
+    ask(editor, "turn", by=1)
+    stroke(editor, np.where(np.arange(64) < 8, 2, 0).astype(np.uint8).repeat(64).reshape(64, 64))
+    figure = editor.still()[0]
+    assert "1 stroke by ada" in figure.layout.title.text
+    assert "edema: 512 mm²" in [trace.name for trace in figure.data]
+
+
+def test_a_still_picture_of_nothing_is_none(session):
+    assert MaskEditor(session).still() == []
+
+
+def test_every_class_is_outlined_by_itself():
+    classes = np.zeros((8, 8), np.uint8)
+    classes[2:4, 2:5] = 7
+    classes[6, 6] = 1
+    found = outlines(classes)
+    assert [value for value, _ in found] == [1, 7]
+    points = np.frombuffer(found[1][1], np.float32).reshape(-1, 2)
+    assert np.nanmin(points[:, 0]) == 2
+    assert np.nanmax(points[:, 0]) == 5
