@@ -157,3 +157,45 @@ def test_the_log_is_written_through_to_the_disk(ledger):
     connection = ledger._connection
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+def test_a_thousand_annotations_are_listed_without_a_look_at_their_label_maps(ledger):
+    for index in range(1000):
+        sample = f"case_{index // 50}/axial/{index % 50:04d}"
+        ledger.extend(
+            [Entry(sample, "opened", picture(), started_from="prediction")]
+            + [Entry(sample, "stroke", picture(stroke), tool="brush") for stroke in range(20)]
+            + [Entry(sample, "done" if index % 2 else "unsure", picture(19), active_seconds=2)]
+        )
+    read, asked = set(), []
+
+    def look(action, table, column, *_):
+        if action == sqlite3.SQLITE_READ and table == "entries":
+            read.add(column)
+        return sqlite3.SQLITE_OK
+
+    with again(ledger) as reopened:
+        reopened._connection.set_authorizer(look)
+        reopened._connection.set_trace_callback(asked.append)
+        states = reopened.states()
+        totals = reopened.totals(("round",))
+        reopened._connection.set_authorizer(None)
+        reopened._connection.set_trace_callback(None)
+        assert "map" not in read
+        for query in asked:
+            plan = reopened._connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+            assert any("COVERING INDEX" in step[-1] for step in plan)
+    assert len(states) == 1000
+    assert sum(state.state == "done" for state in states.values()) == 500
+    assert {part.strokes for state in states.values() for part in state.parts} == {20}
+    assert totals[0,] == Totals(20_000, 2000.0, 0.0, {"brush": 20_000}, 1000)
+
+
+def test_a_part_tells_what_it_began_from_and_when_it_was_worked_on_last(ledger):
+    ledger.append(Entry(SAMPLE, "opened", picture(), started_from="prediction", round=1))
+    last = ledger.append(Entry(SAMPLE, "stroke", picture(1), started_from="annotation", round=3))
+    (part,) = ledger.states()[SAMPLE].parts
+    assert (part.started_from, part.round, part.number) == ("prediction", 3, 2)
+    assert part.time == pytest.approx(last.time)
+    assert ledger.states(until=1)[SAMPLE].parts[0].strokes == 0
+    assert ledger.accepted(until=1) == {}

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.annotation.made import CLASSES, noise, picture
+from tests.annotation.test_failed_writes import files_of_at_most
 from workbench.annotation import Entry, Ledger
 from workbench.annotation.recovery import recover
 from workbench.cli import app
@@ -168,6 +169,21 @@ def test_what_is_no_ledger_is_not_recovered_and_left_alone(tmp_path):
             recover(path)
         assert path.read_bytes() == content
         assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.99])
+def test_a_recovery_without_room_changes_nothing_and_works_when_there_is(path, share):
+    path.write_bytes(path.read_bytes()[:-4096])
+    log = path.with_name(path.name + "-wal")
+    log.write_bytes(bytes(50_000))
+    before = {each: each.read_bytes() for each in path.parent.iterdir()}
+    with (
+        files_of_at_most(int(share * path.stat().st_size)),
+        pytest.raises(LedgerError, match="disk is full"),
+    ):
+        recover(path)
+    assert {each: each.read_bytes() for each in path.parent.iterdir()} == before
+    assert recover(path).recovered > 0.9 * ENTRIES
 
 
 def test_who_has_the_damaged_ledger_open_is_told(tmp_path):

@@ -107,7 +107,7 @@ def test_predicted_effort_is_judged_by_the_held_references(tmp_path):
 def test_whole_volumes_are_annotated_too(tmp_path):
     config = tiny_config(
         strategy={"name": "random"}, unit="volumes", initial=1, budget=1, rounds=1,
-        recipe={"spacing": 12}, annotator={},
+        recipe={"spacing": 5.0, "size": [32, 32, 32]}, annotator={},
         segmentation={
             "features": [2, 2, 2, 2, 2, 2], "epochs": 1, "min_steps": 2, "batch_size": 1,
         },

@@ -20,13 +20,13 @@ RESULTS = Path(__file__).parents[2] / "notebooks" / "results" / "effort"
 SMALL = {"features": [4, 8, 8, 8, 8, 4], "epochs": 2, "min_steps": 4, "batch_size": 4}
 
 
-def effort(name="effort", **given):
+def effort(**given):
     """The protocol on the phantom, with next to no training."""
     small = {
         "source": "phantom", "cases": 8, "test_fraction": 0.25, "validation_fraction": 0.13,
         "threads": 1, "precision": "float32", "strategy": {"name": "margin"}, "segmentation": SMALL,
     }  # fmt: skip
-    settings, _ = protocol(name, {**small, **given})
+    settings, _ = protocol("effort", {**small, **given})
     return RunConfig.from_json(settings)
 
 
@@ -49,7 +49,7 @@ def test_settings_of_the_network_can_be_changed_one_by_one():
 @pytest.mark.parametrize("file", ["malc.toml", "ibsr18.toml"])
 def test_the_committed_sweeps_can_be_run(file):
     runs = read_sweep(RESULTS / file).runs
-    assert {run.config.strategy["name"] for run in runs} == {"margin", "random"}
+    assert {run.config.strategy["name"] for run in runs} >= {"margin", "random"}
     assert {run.config.continue_weights for run in runs} == {True, False}
     assert {run.config.segmentation_config().architecture for run in runs} == {"u-shape", "unet"}
 
@@ -65,9 +65,7 @@ def test_a_run_tells_the_effort_saved_of_every_iteration_and_class(tmp_path):
 
 def test_from_an_empty_labeled_set_the_other_sites_network_asks_first(tmp_path):
     transfer = {"pretrain": "CBICA", "pool": "TCIA"}
-    config = effort(
-        "effort-transfer", rounds=2, transfer=transfer, cases=12, validation_fraction=0.2
-    )
+    config = effort(rounds=2, initial=0, transfer=transfer, cases=12, validation_fraction=0.2)
     run = finish(simulate(config, tmp_path / "run"))
     first, second = run.rounds[:2]
     assert first.labeled == ()

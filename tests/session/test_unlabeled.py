@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -12,6 +13,8 @@ from tests.experiments.tiny import tiny_config
 from tests.session.test_session import a_session
 from workbench.cohort.phantom import make_phantom
 from workbench.errors import CohortError, SettingError, WorkbenchError
+from workbench.experiments.export import export_masks
+from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run_data
 from workbench.jobs import finish
 from workbench.session import Session
@@ -98,6 +101,22 @@ def test_images_without_labels_are_annotated_trained_on_and_suggested(images_onl
     assert third.round.index == 1
     assert third.suggestions.rows.tolist() == again.suggestions.rows.tolist()
     third.close()
+    masks = tmp_path / "masks"
+    assert finish(export_masks(Run.load(tmp_path / "run"), masks)) >= 1
+    written = next(masks.glob("*.nii.gz"))
+    assert set(np.unique(np.asarray(nibabel.load(written).dataobj))) <= {0, 1, 2}
+
+
+def test_a_copy_of_the_images_keeps_its_annotations(images_only, tmp_path):
+    session = opened(images_only, tmp_path / "run", labels={"1": "bright"})
+    annotate(session, 3)
+    session.close()
+    for path in (images_only / "images").iterdir():
+        path.touch()  # as a copy on another disk has times of its own
+    again = opened(images_only, tmp_path / "run", labels={"1": "bright"})
+    assert again.pool.labeled_in[3] == 0
+    assert [(task.row, task.state) for task in again.queue] == [(3, "done")]
+    again.close()
 
 
 def test_a_simulated_run_refuses_images_without_labels(images_only):

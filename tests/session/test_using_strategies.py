@@ -11,7 +11,7 @@ from workbench.models.variants import Ensemble
 from workbench.session import Session
 from workbench.strategies import get_strategy, strategies
 
-TRAINED_DIFFERENTLY = ("mc-dropout", "bald", "power-bald", "dal", "learning-loss")
+TRAINED_DIFFERENTLY = ("cost-aware", "mc-dropout", "bald", "power-bald", "dal", "learning-loss")
 
 
 @pytest.fixture(scope="module")

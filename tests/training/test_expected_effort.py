@@ -63,6 +63,8 @@ def test_passes_that_share_no_contour_cost_the_whole_of_it():
 
 def test_a_pool_is_predicted_batch_by_batch_as_by_definition(compute):
     images, model = ToyImages(), network(dropout=0.5)
+    with torch.no_grad():  # undecided between the classes, so that passes differ
+        model.final_conv.bias.zero_()
     rows = np.array([3, 0, 7, 11, 5])
     found = finish(expected_effort(model, images, rows, compute, 3, (1, 2), batch=2))
     expected = []
@@ -75,7 +77,7 @@ def test_a_pool_is_predicted_batch_by_batch_as_by_definition(compute):
                 passes.append(model(x).argmax(dim=1).to(torch.uint8).numpy())
         expected += [by_definition(each, 3) for each in np.stack(passes, axis=1)]
     assert found == pytest.approx(expected)
-    assert len(set(found)) > 1
+    assert found.max() > 0
 
 
 def test_a_network_without_dropout_cannot_tell(compute):

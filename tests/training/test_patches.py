@@ -43,3 +43,12 @@ def test_a_patch_is_never_larger_than_the_image() -> None:
     images, labels = make(1)
     x, _ = cut_patches(images, labels, (32, 8, 32), [0], seed=0, round=0, epoch=0)
     assert x.shape == (1, 1, 16, 8, 20)
+
+
+def test_images_without_anything_marked_are_cut_where_chance_says() -> None:
+    images, labels = make(8)
+    for value in (0, 1):
+        labels[:] = value
+        x, y = cut_patches(images, labels, (8, 8, 8), range(8), seed=0, round=0, epoch=0)
+        assert (y == value).all()
+        assert len(torch.unique(x[:, 0, 0, 0, 0])) > 4

@@ -12,7 +12,7 @@
 from workbench.annotation.agreement import Agreement, Conflict
 from workbench.annotation.entry import Entry
 from workbench.annotation.history import History, Part, SampleState, Totals
-from workbench.annotation.label_source import LedgerLabels
+from workbench.annotation.label_source import LedgerLabels, images_key
 from workbench.annotation.ledger import Ledger
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "Part",
     "SampleState",
     "Totals",
+    "images_key",
 ]

@@ -1,7 +1,7 @@
 """What the entries of a ledger add up to: undo stacks, states, totals.
 
-Pure functions over rows without label maps. Whether two maps are equal is told
-by their checksums, so a history of thousands of strokes is rebuilt in milliseconds.
+No label map is read for them. Whether two maps are equal is told by their
+checksums, so a history of thousands of strokes is rebuilt in milliseconds.
 """
 
 from __future__ import annotations
@@ -13,23 +13,28 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation.entry import ANSWERS, DRAWN
+from workbench.cohort.cohort import IGNORED
+from workbench.errors import LedgerError
 
-__all__ = ["History", "Line", "Part", "SampleState", "Stacks", "Totals", "parts_of", "replay"]
+__all__ = [
+    "History",
+    "Part",
+    "SampleState",
+    "Stacks",
+    "Step",
+    "Totals",
+    "accepted",
+    "by_sample",
+    "replay",
+    "stacked",
+]
 
 
-class Line(NamedTuple):
-    """What the index of a ledger holds of an entry; `map_check` is None without a label map."""
+class Step(NamedTuple):
+    """One entry of a history; `map_check` is None without a label map."""
 
-    sample: str
-    depth: int
-    annotator: str
     number: int
     kind: str
-    round: int
-    time: float
-    active_seconds: float
-    started_from: str
     map_check: int | None
 
 
@@ -71,13 +76,12 @@ class Part:
     ----------
     sample, depth, annotator
         Which, and who.
-    state : {"in progress", "done", "unsure", "skipped"}
-        In progress if it was drawn on since the last answer, or there is none.
     answer : {"", "done", "unsure", "skipped"}
         The last answer.
-    done : int
-        Number of the entry that training uses: that of the answer, if it is "done"; else 0.
-    number, time, round
+    answered, drawn, number : int
+        Numbers of the last answer, the last entry that changed the label map and the last entry
+        of all; 0 where there is none.
+    time, round
         Of the last entry.
     strokes : int
         Strokes drawn, also those undone later.
@@ -90,15 +94,25 @@ class Part:
     sample: str
     depth: int
     annotator: str
-    state: str
     answer: str
-    done: int
+    answered: int
+    drawn: int
     number: int
     time: float
     round: int
     strokes: int
     active_seconds: float
     started_from: str
+
+    @property
+    def state(self) -> str:
+        """The answer, or "in progress" if there is none, or it was drawn on since."""
+        return self.answer if self.answered > self.drawn else "in progress"
+
+    @property
+    def done(self) -> int:
+        """Number of the entry that training uses: the answer's, if it is "done"; else 0."""
+        return self.answered if self.answer == "done" else 0
 
 
 @dataclass(frozen=True)
@@ -109,12 +123,16 @@ class SampleState:
     ----------
     parts : tuple of Part
         One for each person and depth, in the order of their last entries.
-    state : {"in progress", "done", "unsure", "skipped"}
-        What happened last; opening a sample that has an answer does not count.
     """
 
     parts: tuple[Part, ...]
-    state: str
+
+    @property
+    def state(self) -> str:
+        """What happened last: the last answer, or "in progress" if it was drawn on since."""
+        last = max(self.parts, key=lambda part: part.answered)
+        drawn = max(part.drawn for part in self.parts)
+        return last.answer if last.answered > drawn else "in progress"
 
     @property
     def annotators(self) -> tuple[str, ...]:
@@ -153,72 +171,70 @@ class Totals:
     opened: int = 0
 
 
-def replay(lines: Iterable[Line]) -> Stacks:
+def replay(steps: Iterable[Step]) -> Stacks:
     """Rebuild what undo and redo restore, from one person's entries on one slice, in order.
 
     A change is a stroke, or any entry with another label map than the one before: also starting
     over and an imported mask can be undone.
     """
-    undo: list[tuple[int, int]] = []
-    redo: list[tuple[int, int]] = []
-    now: tuple[int, int] | None = None
-    for line in lines:
-        if line.map_check is None:
+    undo: list[Step] = []
+    redo: list[Step] = []
+    now: Step | None = None
+    for step in steps:
+        if step.map_check is None:
             continue
-        one = (line.number, line.map_check)
         if now is None:
-            now = one
-        elif line.kind == "undo" and undo and undo[-1][1] == line.map_check:
+            now = step
+        elif step.kind == "undo" and undo and undo[-1].map_check == step.map_check:
             redo.append(now)
             now = undo.pop()
-        elif line.kind == "redo" and redo and redo[-1][1] == line.map_check:
+        elif step.kind == "redo" and redo and redo[-1].map_check == step.map_check:
             undo.append(now)
             now = redo.pop()
-        elif line.kind == "stroke" or line.map_check != now[1]:
+        elif step.kind == "stroke" or step.map_check != now.map_check:
             undo.append(now)
             redo.clear()
-            now = one
+            now = step
     return Stacks(
-        now[0] if now else 0, tuple(number for number, _ in undo), tuple(n for n, _ in redo)
+        now.number if now else 0,
+        tuple(step.number for step in undo),
+        tuple(step.number for step in redo),
     )
 
 
-def parts_of(lines: Iterable[Line]) -> Mapping[str, SampleState]:
-    """Sum up entries of any samples, given in the order of their numbers for each sample."""
-    parts: dict[str, dict[tuple[int, str], Part]] = {}
-    states: dict[str, str] = {}
-    for line in lines:
-        of_sample = parts.setdefault(line.sample, {})
-        before = of_sample.pop((line.depth, line.annotator), None)
-        of_sample[line.depth, line.annotator] = _next_part(before, line)
-        if line.kind in ANSWERS:
-            states[line.sample] = line.kind
-        elif line.kind in DRAWN or line.sample not in states:
-            states[line.sample] = "in progress"
-    return {
-        sample: SampleState(tuple(of_sample.values()), states[sample])
-        for sample, of_sample in parts.items()
-    }
+def by_sample(parts: Iterable[Part]) -> Mapping[str, SampleState]:
+    """Put together what was done on each sample."""
+    of: dict[str, list[Part]] = {}
+    for part in sorted(parts, key=lambda part: part.number):
+        of.setdefault(part.sample, []).append(part)
+    return {sample: SampleState(tuple(several)) for sample, several in of.items()}
 
 
-def _next_part(before: Part | None, line: Line) -> Part:
-    answered = line.kind in ANSWERS
-    drawn = line.kind in DRAWN
-    return Part(
-        sample=line.sample,
-        depth=line.depth,
-        annotator=line.annotator,
-        state=line.kind
-        if answered
-        else ("in progress" if drawn or before is None else before.state),
-        answer=line.kind if answered else (before.answer if before else ""),
-        done=(line.number if line.kind == "done" else 0)
-        if answered
-        else (before.done if before else 0),
-        number=line.number,
-        time=line.time,
-        round=line.round,
-        strokes=(before.strokes if before else 0) + (line.kind == "stroke"),
-        active_seconds=(before.active_seconds if before else 0.0) + line.active_seconds,
-        started_from=before.started_from if before else line.started_from,
-    )
+def accepted(states: Iterable[SampleState]) -> Mapping[tuple[str, int], int]:
+    """Return the entries that training uses: (sample, depth) to number of the last "done"."""
+    found: dict[tuple[str, int], int] = {}
+    for state in states:
+        for part in state.parts:
+            if part.done:
+                place = part.sample, part.depth
+                found[place] = max(part.done, found.get(place, 0))
+    return found
+
+
+def stacked(
+    sample: str, maps: Mapping[int, NDArray[np.uint8]], slices: int | None
+) -> NDArray[np.uint8] | None:
+    """Put label maps by depth together: one slice as it is, those of a volume in a stack."""
+    if not maps:
+        return None
+    if slices is None:
+        return maps[0]
+    if max(maps) >= slices:
+        raise LedgerError(
+            f"Slice {max(maps)} of {sample} is annotated, but it has {slices}. The ledger belongs "
+            f"to another cohort."
+        )
+    stack = np.full((slices, *next(iter(maps.values())).shape), IGNORED, np.uint8)
+    for depth, classes in maps.items():
+        stack[depth] = classes
+    return stack

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.annotation.entry import pack, unpack
-from workbench.annotation.ledger import stacked
+from workbench.annotation.history import stacked
 from workbench.cohort.label_source import LabelSource
 from workbench.errors import LedgerError
 from workbench.files import content_key
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from workbench.annotation.ledger import Ledger
     from workbench.cohort.label_maps import Samples
 
-__all__ = ["LedgerLabels"]
+__all__ = ["LedgerLabels", "images_key"]
+
+
+def images_key(store: Samples) -> str:
+    """Name the images that a ledger belongs to: their samples, size and pixel spacing.
+
+    Not the files: a data set that was copied to another disk keeps its annotations.
+    """
+    names = [str(each) for each in store.ids]
+    return content_key("annotated", names, store.size, np.round(store.spacing, 4).tolist())
 
 
 class LedgerLabels:

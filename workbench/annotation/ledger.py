@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType, TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +36,14 @@ from workbench.annotation.entry import (
 )
 from workbench.annotation.history import (
     History,
-    Line,
     SampleState,
     Totals,
-    parts_of,
+    accepted,
+    by_sample,
     replay,
+    stacked,
 )
+from workbench.annotation.queries import Group, find_parts, find_steps, find_totals, where
 from workbench.annotation.schema import (
     COLUMNS,
     INSERT,
@@ -54,7 +56,6 @@ from workbench.annotation.schema import (
     told,
     transaction,
 )
-from workbench.cohort.cohort import IGNORED
 from workbench.errors import LedgerError
 
 __all__ = ["FILE_NAME", "Ledger"]
@@ -62,9 +63,7 @@ __all__ = ["FILE_NAME", "Ledger"]
 #: What the ledger of a run is called.
 FILE_NAME = "annotations.sqlite"
 
-_LINES = f"SELECT {', '.join(Line._fields)} FROM entries"
-#: Types of the values of undamaged rows, with a label map and without.
-_LINE_TYPES = {(str, int, str, int, str, int, float, float, str, of) for of in (int, NoneType)}
+#: Types of the values of rows that are not damaged, with a label map and without.
 _ENTRY_TYPES = {
     (int, float, str, int, str, str, int, str, str, float, float, str, of, of, of)
     for of in (int, NoneType)
@@ -79,7 +78,7 @@ class Ledger:
     path : Path
         The file, such as ``runs/NAME/annotations.sqlite``.
     images_key : str
-        Names the images that are annotated, such as `ImageStore.key`. Not given: a ledger of any
+        Names the images that are annotated: `images_key` of their store. Not given: a ledger of any
         images is opened.
     classes : sequence of str
         Names of the classes, background first. Label maps with other classes are refused.
@@ -146,7 +145,9 @@ class Ledger:
         if images_key and images_key != self.images_key:
             raise LedgerError(
                 f"{self.path} holds annotations of other images than those that are open. Open the "
-                f"cohort that it was begun with, or move it away to begin a new one."
+                f"cohort that it was begun with, as it was then. Or take them into a new run: "
+                f"write masks with 'workbench export --format nifti', read them with 'workbench "
+                f"import-masks'."
             )
         if classes and classes != self.classes:
             raise LedgerError(
@@ -251,22 +252,19 @@ class Ledger:
         maps : bool
             Whether label maps are read; else `Entry.classes` is None.
         """
-        where, values = _where(sample, depth, annotator)
-        return self._select(f"WHERE {where} AND number > ?", (*values, after), maps)
+        condition, values = _of(sample, depth, annotator)
+        return self._select(f"WHERE {condition} AND number > ?", (*values, after), maps)
 
     def history(self, sample: str, depth: int = 0, annotator: str = "") -> History:
         """Return one person's work on a slice as it was left, with what undo and redo restore."""
-        where, values = _where(sample, depth, annotator)
-        lines = self._lines(f"WHERE {where} ORDER BY number", values)
-        if not lines:
+        with self._reading() as connection:
+            steps = find_steps(connection, *_of(sample, depth, annotator))
+            parts = find_parts(connection, *_of(sample, depth, annotator))
+        if not steps:
             return History()
-        stacks = replay(lines)
-        return History(
-            self.read(stacks.now).classes if stacks.now else None,
-            stacks.undo,
-            stacks.redo,
-            parts_of(lines)[sample].parts[0],
-        )
+        stacks = replay(steps)
+        now = self.read(stacks.now).classes if stacks.now else None
+        return History(now, stacks.undo, stacks.redo, parts[0])
 
     def states(self, until: int | None = None) -> Mapping[str, SampleState]:
         """Return what was done on every sample that was ever opened; reads no label map.
@@ -276,15 +274,16 @@ class Ledger:
         until : int, optional
             Number of the last entry that counts: what was known at an earlier time.
         """
-        lines = self._lines() if until is None else self._lines("WHERE number <= ?", (until,))
-        return parts_of(sorted(lines, key=lambda line: line.number))
+        condition = ("1", ()) if until is None else ("number <= ?", (until,))
+        with self._reading() as connection:
+            return by_sample(find_parts(connection, *condition))
 
     def accepted(self, until: int | None = None) -> Mapping[tuple[str, int], int]:
         """Return the entries that training uses: (sample, depth) to number.
 
         Of several people's answers "done" the last one counts; `until` is that of `states`.
         """
-        return _accepted(self.states(until).values())
+        return accepted(self.states(until).values())
 
     def latest(self, sample: str, slices: int | None = None) -> NDArray[np.uint8] | None:
         """Return the label map that training uses; None if nobody answered "done".
@@ -301,16 +300,17 @@ class Ledger:
         ndarray of uint8, shape (h, w) or (d, h, w)
             Slices of a volume without an answer "done" are `IGNORED`.
         """
-        lines = self._lines("WHERE sample = ? ORDER BY number", (sample,))
+        with self._reading() as connection:
+            states = by_sample(find_parts(connection, *where(sample=sample)))
         maps = {
             depth: self.read(number).classes
-            for (_, depth), number in _accepted(parts_of(lines).values()).items()
+            for (_, depth), number in accepted(states.values()).items()
         }
         return stacked(sample, maps, slices)  # type: ignore[arg-type]
 
     def totals(
         self,
-        by: Sequence[Literal["sample", "round", "annotator"]] = (),
+        by: Sequence[Group] = (),
         *,
         sample: str | None = None,
         annotator: str | None = None,
@@ -325,26 +325,9 @@ class Ledger:
         sample, annotator : str, optional
             Only those of.
         """
-        where, values = _where(sample, None, annotator)
-        groups: dict[tuple[Any, ...], Totals] = {}
-        opened: dict[tuple[Any, ...], set[tuple[str, int, str]]] = {}
-        for entry in self._select(f"WHERE {where}", values, maps=False):
-            key = tuple(getattr(entry, name) for name in by)
-            seen = opened.setdefault(key, set())
-            if entry.kind == "opened":
-                seen.add((entry.sample, entry.depth, entry.annotator))
-            before = groups.get(key, Totals())
-            tools = dict(before.tools)
-            if entry.kind == "stroke":
-                tools[entry.tool] = tools.get(entry.tool, 0) + 1
-            groups[key] = Totals(
-                before.strokes + (entry.kind == "stroke"),
-                before.active_seconds + entry.active_seconds,
-                before.contour_mm + entry.contour_mm,
-                tools,
-                len(seen),
-            )
-        return groups or ({} if by else {(): Totals()})
+        with self._reading() as connection:
+            found = find_totals(connection, by, *_of(sample, None, annotator))
+        return found or ({} if by else {(): Totals()})
 
     def agreement(self) -> tuple[Agreement, ...]:
         """Return how far each pair of annotators agrees on what both answered "done"."""
@@ -377,25 +360,15 @@ class Ledger:
         with self._lock, told(self.path):
             yield self._connection
 
-    def _lines(self, rest: str = "", values: tuple[Any, ...] = ()) -> list[Line]:
-        with self._reading() as connection:
-            rows = connection.execute(f"{_LINES} {rest}", values).fetchall()
-        self._check_types(rows, _LINE_TYPES)
-        return [Line(*row) for row in rows]
-
-    def _check_types(self, rows: Sequence[tuple[Any, ...]], allowed: Any) -> None:
-        """Refuse rows that were not written so; whether they are whole, their checksums tell."""
-        for row in rows:
-            if tuple(map(type, row)) not in allowed:
-                raise damaged(self.path, f"an entry of {row[0]} cannot be read")
-
     def _select(self, where: str, values: tuple[Any, ...], maps: bool) -> tuple[Entry, ...]:
         further = ", row_check, map" if maps else ""
         asked = f"SELECT {', '.join(COLUMNS)}{further} FROM entries {where} ORDER BY number"
         with self._reading() as connection:
             rows = connection.execute(asked, values).fetchall()
         if not maps:
-            self._check_types(rows, _ENTRY_TYPES)
+            for row in rows:
+                if tuple(map(type, row)) not in _ENTRY_TYPES:
+                    raise damaged(self.path, f"entry {row[0]} cannot be read")
             return tuple(_entry(row) for row in rows)
         for row in rows:
             if not is_whole(row):
@@ -409,46 +382,15 @@ def _entry(values: tuple[Any, ...], packed: bytes | None = None) -> Entry:
     return Entry(classes=None if packed is None else unpack(height, width, check, packed), **named)
 
 
-def stacked(
-    sample: str, maps: Mapping[int, NDArray[np.uint8]], slices: int | None
-) -> NDArray[np.uint8] | None:
-    """Put label maps by depth together: one slice as it is, those of a volume in a stack."""
-    if not maps:
-        return None
-    if slices is None:
-        return maps[0]
-    if max(maps) >= slices:
-        raise LedgerError(
-            f"Slice {max(maps)} of {sample} is annotated, but it has {slices}. The ledger belongs "
-            f"to another cohort."
-        )
-    stack = np.full((slices, *next(iter(maps.values())).shape), IGNORED, np.uint8)
-    for depth, classes in maps.items():
-        stack[depth] = classes
-    return stack
-
-
-def _accepted(states: Iterable[SampleState]) -> dict[tuple[str, int], int]:
-    found: dict[tuple[str, int], int] = {}
-    for state in states:
-        for part in state.parts:
-            if part.done:
-                place = part.sample, part.depth
-                found[place] = max(part.done, found.get(place, 0))
-    return found
-
-
 def _values(entry: Entry, map_check: int | None) -> tuple[Any, ...]:
     shape = (None, None) if entry.classes is None else entry.classes.shape
     named = {"height": shape[0], "width": shape[1], "map_check": map_check}
     return tuple(named[name] if name in named else getattr(entry, name) for name in COLUMNS)
 
 
-def _where(sample: str | None, depth: int | None, annotator: str | None) -> tuple[str, Any]:
-    annotator = None if annotator is None else clean_name(annotator)
-    given = {"sample": sample, "depth": depth, "annotator": annotator}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return " AND ".join(["1", *(f"{name} = ?" for name in chosen)]), tuple(chosen.values())
+def _of(sample: str | None, depth: int | None, annotator: str | None) -> tuple[str, Any]:
+    who = None if annotator is None else clean_name(annotator)
+    return where(sample=sample, depth=depth, annotator=who)
 
 
 def _may_write(path: Path) -> bool:

@@ -34,7 +34,7 @@ __all__ = ["Recovery", "recover"]
 #: Columns that SQLite stores as whole numbers where they are.
 _REAL = tuple(COLUMNS.index(name) for name in ("time", "active_seconds", "contour_mm"))
 #: Values in a row of entries, in its index, and in the row that names images and classes.
-_ENTRY, _INDEX, _BEGINNING = len(COLUMNS) + 2, 11, 2
+_ENTRY, _INDEX, _BEGINNING = len(COLUMNS) + 2, 13, 2
 #: No version will ever be as high: it is damage.
 _NEWEST = 1000
 #: Missing entries that are named one by one.
@@ -180,16 +180,21 @@ def _write(
 
 def _put_in_place(path: Path, made: Path, aside: Path) -> None:
     """Copy the damaged ledger aside, then replace it; killed in between, nothing is lost."""
-    shutil.copy2(path, aside)
-    if _log(path).exists():
-        shutil.copy2(_log(path), _log(aside))
-    for each in (aside, _log(aside)):
-        if each.exists():
-            with each.open("rb+") as file:
-                os.fsync(file.fileno())
-    _log(path).unlink(missing_ok=True)  # else it would be taken for the log of the new one
+    try:
+        for source, copy in ((path, aside), (_log(path), _log(aside))):
+            if source.exists():
+                shutil.copy2(source, copy)
+                with copy.open("rb+") as file:
+                    os.fsync(file.fileno())
+        _log(path).unlink(missing_ok=True)  # else it would be taken for the log of the new one
+        os.replace(made, path)
+    except BaseException:
+        if _log(aside).exists() and not _log(path).exists():
+            os.replace(_log(aside), _log(path))
+        for each in (aside, _log(aside)):
+            each.unlink(missing_ok=True)
+        raise
     _log(path, "-shm").unlink(missing_ok=True)
-    os.replace(made, path)
 
 
 def _log(path: Path, ending: str = "-wal") -> Path:

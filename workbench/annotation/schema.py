@@ -8,6 +8,7 @@ always says what it is, also where the log beside it is lost.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -47,6 +48,9 @@ PATIENCE = 30.0
 #: Pages of log after which it is put into the file: a file copied without its log lacks little.
 LOG_PAGES = 100
 
+#: What the operating system says of places that may not be written, and of full ones.
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 #: First bytes of every SQLite file.
 MAGIC = b"SQLite format 3\x00"
 HOW_TO_RECOVER = (
@@ -67,10 +71,10 @@ TABLES = (
         round INTEGER NOT NULL, started_from TEXT NOT NULL, tool TEXT NOT NULL,
         active_seconds REAL NOT NULL, contour_mm REAL NOT NULL, note TEXT NOT NULL,
         height INTEGER, width INTEGER, map_check INTEGER, row_check INTEGER NOT NULL, map BLOB)""",
-    # covers all that states and histories ask for, so that no label map is read for them
+    # covers all that `queries` asks for, so that no label map is read for it
     """CREATE INDEX by_sample ON entries
         (sample, depth, annotator, number, kind, round, time, active_seconds, started_from,
-         map_check)""",
+         map_check, tool, contour_mm)""",
 )
 TRIGGERS = (
     """CREATE TRIGGER in_order BEFORE INSERT ON entries
@@ -221,19 +225,22 @@ def damaged(path: Path, what: object) -> LedgerError:
 
 def _sentence(path: Path, error: Exception) -> str:
     name = str(getattr(error, "sqlite_errorname", ""))
-    if isinstance(error, UnicodeDecodeError) or name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+    closed = isinstance(error, sqlite3.ProgrammingError)
+    unreadable = not name and not closed and not isinstance(error, OSError)  # noticed in Python
+    if unreadable or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return str(damaged(path, error))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return (
             f"{path} has been written by another process for {PATIENCE:.0f} seconds, so nothing "
             f"could be saved. Close the other program, then save again."
         )
-    if name.startswith("SQLITE_READONLY") or name == "SQLITE_CANTOPEN":
+    code = error.errno if isinstance(error, OSError) else None
+    if name.startswith("SQLITE_READONLY") or name == "SQLITE_CANTOPEN" or code in _READ_ONLY:
         return (
             f"{path} cannot be written ({error}): the file or its folder is read-only, or gone. "
             f"What was saved before is unchanged. Allow writing there, then save again."
         )
-    if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):
+    if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR") or code in _FULL:
         return (
             f"{path} could not be saved: the disk is full or fails ({error}). What was saved "
             f"before is unchanged. Free some space, then save again."

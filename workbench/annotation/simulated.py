@@ -148,7 +148,8 @@ def strokes(
     aim = _aim(reference, how.noise_mm, rng, spacing)
     wrong = (classes != aim) & (aim != IGNORED)
     # Places that have to become different classes are told apart; 0 is what is right.
-    places = label(np.where(wrong, aim.astype(np.int64) + 1, 0), connectivity=1)
+    wanted = np.where(wrong, aim.astype(np.int64) + 1, 0)
+    places = label(wanted, connectivity=1)  # type: ignore[no-untyped-call]
     sizes = np.bincount(places.ravel())
     now = np.array(classes)
     for place in 1 + np.argsort(-sizes[1:], kind="stable"):

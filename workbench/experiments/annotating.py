@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation import Ledger, LedgerLabels
+from workbench.annotation import Ledger, LedgerLabels, images_key
 from workbench.annotation.costs import cost_of_round
 from workbench.annotation.effort import measure_effort
 from workbench.annotation.ledger import FILE_NAME
@@ -116,7 +116,7 @@ class Annotating:
     def _ledger(self, study: Study) -> Ledger:
         data = study.data
         return Ledger(
-            self.folder / FILE_NAME, images_key=data.images.key, classes=data.labels.classes
+            self.folder / FILE_NAME, images_key=images_key(data.images), classes=data.labels.classes
         )
 
 
@@ -179,8 +179,8 @@ def effort_correlation(round: Round, reference: LabelSource) -> Work[dict[str, f
     predicted = np.asarray(evidence[needs[0]])[free]
     if len(np.unique(predicted)) < 2 or len(np.unique(measured)) < 2:
         return {}
-    found = float(spearmanr(predicted, measured).statistic)
-    return {"spearman": found, "spearman_rows": len(free)}
+    correlation = float(spearmanr(predicted, measured).statistic)
+    return {"spearman": correlation, "spearman_rows": len(free)}
 
 
 def _pixel(study: Study, row: int) -> tuple[float, float]:

@@ -130,7 +130,7 @@ def _refuse_unless_same(
 
 def _said(value: Any, values: Mapping[str, Any]) -> str:
     """Write a value; of settings those that are not the same in all values."""
-    if not isinstance(value, dict):
+    if not all(isinstance(each, dict) for each in values.values()):
         return _short(value)
     return ", ".join(f"{key}={_short(value.get(key))}" for key in _differing(values.values()))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation import Ledger, LedgerLabels
+from workbench.annotation import Ledger, LedgerLabels, images_key
 from workbench.annotation.ledger import FILE_NAME
 from workbench.annotation.masks import Imported, read_masks, write_masks
 from workbench.cohort.cohort import IGNORED, Case
@@ -47,7 +47,7 @@ def export_nnunet(
     Parameters
     ----------
     run : Run
-        With at least one round.
+        With a round, or with annotations.
     folder : Path
         Where ``dataset.json``, ``imagesTr/`` and ``labelsTr/`` are made, such as
         ``nnUNet_raw/Dataset101_Chosen``.
@@ -64,20 +64,23 @@ def export_nnunet(
     Raises
     ------
     RunError
-        If the run has no round yet.
+        If nothing was labeled in the run yet.
     CohortError
         If the cohort is gone, or the folder holds other files.
     """
-    if not run.rounds:
-        raise RunError(
-            f"{run.folder} has no finished round: nothing was labeled that could be exported. Run "
-            f"it first."
-        )
-    data = yield from open_run_data(run.config)
+    nothing = RunError(
+        f"{run.folder} has no finished round and no annotation: nothing was labeled that could be "
+        f"exported. Run it, or annotate, first."
+    )
+    if not run.rounds and not (run.folder / FILE_NAME).is_file():
+        raise nothing
+    data = yield from open_run_data(run.config, by_people=True)
     cohort, pool = data.cohort, run.pool_after(data.pool)
     drawn = _annotations(run, data)
     marked = pool.labeled if drawn is None else pool.labeled | drawn.annotated
     labeled = np.flatnonzero(marked)
+    if not len(labeled):
+        raise nothing
     names = [str(pool.ids[row]) for row in labeled]
     key = data.labels.key if drawn is None else drawn.key
     begin_conversion(folder, ["nnU-Net", data.images.key, key, files, names], files, overwrite)
@@ -146,7 +149,7 @@ def export_masks(run: Run, folder: Path, overwrite: bool = False) -> Work[int]:
             f"{run.folder} has no annotations. Annotate in the application, or read masks that "
             f"were drawn elsewhere with 'workbench import-masks'."
         )
-    data = yield from open_run_data(run.config)
+    data = yield from open_run_data(run.config, by_people=True)
     with Ledger(path) as ledger:
         return (yield from write_masks(ledger, data.images, data.cohort, folder, overwrite))
 
@@ -169,9 +172,9 @@ def import_masks(run: Run, paths: Sequence[Path], annotator: str) -> Work[Import
     LedgerError
         If the entries cannot be saved.
     """
-    data = yield from open_run_data(run.config)
+    data = yield from open_run_data(run.config, by_people=True)
     path, classes = run.folder / FILE_NAME, data.labels.classes
-    with Ledger(path, images_key=data.images.key, classes=classes) as ledger:
+    with Ledger(path, images_key=images_key(data.images), classes=classes) as ledger:
         return (
             yield from read_masks(
                 ledger, data.images, data.cohort, paths, annotator, len(run.rounds)

@@ -79,7 +79,8 @@ PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
     },
     # Effort paper §3.1, IBSR18: 10 volumes for the pool (one of them tells when to stop training)
     # and 8 for testing; 2 at random, then 1 a round, each round from the weights of the last.
-    # "margin" is its strategy; a criterion to stop the run by is given with `stop`.
+    # "margin" is its strategy; a criterion to stop the run by is given with `stop`. From nothing
+    # labeled, as on MRBrainS18 (§3.2): initial = 0, and `transfer` names the site to come from.
     "effort": {
         "unit": "cases",
         "test_fraction": 0.44,
@@ -87,18 +88,6 @@ PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
         "initial": 2,
         "budget": 1,
         "rounds": 4,
-        "continue_weights": True,
-        "annotator": {},
-        "segmentation": EFFORT_NETWORK,
-    },
-    # Effort paper §3.2, MRBrainS18: nothing is labeled at first; a network of another site
-    # (`transfer`) chooses and pre-annotates the first volume.
-    "effort-transfer": {
-        "unit": "cases",
-        "initial": 0,
-        "budget": 1,
-        "rounds": 3,
-        "validation_fraction": 0.1,
         "continue_weights": True,
         "annotator": {},
         "segmentation": EFFORT_NETWORK,

@@ -29,11 +29,15 @@ from workbench.experiments.comparable import (
 )
 from workbench.experiments.runs import Run
 
-__all__ = ["COSTS", "LeftOut", "Results", "read_results"]
+__all__ = ["COSTS", "EFFORTS", "LeftOut", "Results", "read_results"]
 
 #: What a round may have cost: slices annotated; slices shown (each suggested one with its two
 #: neighbors); cases with an annotated slice; all pixels of the annotated slices.
 COSTS = ("slices", "shown", "cases", "pixels")
+#: What else it may have cost where an annotator drew the labels (`workbench.annotation.costs`).
+EFFORTS = (
+    "contour_pixels", "changed_pixels", "contour_mm", "strokes", "active_seconds", "opened",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Results:
         One value in a row: ``run, label, seed, manifold_seed, round, slices, shown, cases,
         pixels, foreground_pixels, pool_cases, all_cases, seconds_training, seconds_suggesting,
         case, region, metric, value``. Costs are those up to the round; ``cases`` counts, also
-        those of the pool and of the whole cohort; ``case`` is the id of a test case; the region
+        those of the pool and of the whole cohort; where every run has them, `EFFORTS` follow
+        ``all_cases``; ``case`` is the id of a test case; the region
         ``"mean"`` is the mean over the others.
     rounds : DataFrame
         One round in a row: the columns up to ``seconds_suggesting``.
@@ -89,6 +94,11 @@ class Results:
     def labels(self) -> tuple[str, ...]:
         """Strategies with the parameters in which they differ, in the order they were found."""
         return tuple(self.members)
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """What curves of these runs can be drawn against."""
+        return (*COSTS, *(each for each in EFFORTS if each in self.scores))
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -137,7 +147,8 @@ def read_results(folders: Iterable[str | Path]) -> Results:
     check_together(runs)
     labels, said = labels_of(runs)
     kept, repeated = without_doubles(runs, labels)
-    scores = {name: _scores(name, labels[name], runs[name]) for name in kept}
+    drawn = all(set(EFFORTS) <= set(s.annotated) for name in kept for s in runs[name].rounds)
+    scores = {name: _scores(name, labels[name], runs[name], drawn) for name in kept}
     compared = [name for name in kept if not labels_everything(runs[name])]
     tables = pd.concat([scores[name] for name in compared], ignore_index=True)
     everything = [name for name in kept if name not in compared]
@@ -202,7 +213,7 @@ def _nothing(count: int, left_out: Sequence[LeftOut]) -> str:
 
 
 # ------------------------------------------------------------------------ tables
-def _scores(name: str, label: str, run: Run) -> pd.DataFrame:
+def _scores(name: str, label: str, run: Run, drawn: bool) -> pd.DataFrame:
     """All scores of a run, one in a row."""
     cases, regions, metrics = shape(run.rounds[0])
     places = [*regions, "mean"]
@@ -213,7 +224,7 @@ def _scores(name: str, label: str, run: Run) -> pd.DataFrame:
         "manifold_seed": run.config.manifold_seed,
     }
     parts = []
-    for saved, costs in zip(run.rounds, _costs(run), strict=True):
+    for saved, costs in zip(run.rounds, _costs(run, drawn), strict=True):
         values = np.array(
             [[[saved.cases[c][r][m] for m in metrics] for r in regions] for c in cases], float
         )
@@ -232,8 +243,8 @@ def _scores(name: str, label: str, run: Run) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _costs(run: Run) -> list[dict[str, float]]:
-    """What each round had cost."""
+def _costs(run: Run, drawn: bool) -> list[dict[str, float]]:
+    """What each round had cost, `EFFORTS` only if labels were drawn."""
     first = run.rounds[0].annotated["slices"]
     costs = []
     for saved in run.rounds:
@@ -249,6 +260,7 @@ def _costs(run: Run) -> list[dict[str, float]]:
                 "foreground_pixels": saved.annotated["foreground_pixels"],
                 "pool_cases": saved.pool.get("cases", float("nan")),
                 "all_cases": saved.pool.get("all_cases", float("nan")),
+                **({each: saved.annotated[each] for each in EFFORTS} if drawn else {}),
                 "seconds_training": saved.seconds.get("training", float("nan")),
                 "seconds_suggesting": saved.seconds.get("suggesting", float("nan")),
             }

@@ -15,7 +15,7 @@ import pandas as pd
 
 from workbench.errors import SettingError, did_you_mean
 from workbench.experiments.comparison import LESS_IS_BETTER
-from workbench.experiments.results import COSTS, Results
+from workbench.experiments.results import Results
 from workbench.experiments.statistics import area, bootstrap_interval, budget_needed, mean_sd
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "learning_curves",
     "penalties",
     "repetitions",
+    "saved_effort",
     "scores_of",
     "seconds",
 ]
@@ -35,6 +36,8 @@ __all__ = [
 #: Columns that tell one run from another.
 RUN = ["label", "seed", "manifold_seed"]
 _SCORE = ["metric", "region"]
+#: What `workbench.annotation.costs.RoundCost.plain` tells of each class.
+_CONTOURS = ("shared", "reference", "shared_mm", "reference_mm")
 
 
 def learning_curves(results: Results) -> pd.DataFrame:
@@ -43,10 +46,10 @@ def learning_curves(results: Results) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``label, round, metric, region, mean, sd, low, high, n, slices, shown, cases, pixels``:
-        mean, sd and 95 % bootstrap interval over n runs; costs are means over these runs.
+        ``label, round, metric, region, mean, sd, low, high, n``, and `Results.costs`: mean, sd
+        and 95 % bootstrap interval over n runs; costs are means over these runs.
     """
-    return _over_runs(results.scores, ["label", "round", *_SCORE], COSTS)
+    return _over_runs(results.scores, ["label", "round", *_SCORE], results.costs)
 
 
 def ceilings(results: Results) -> pd.DataFrame:
@@ -55,10 +58,10 @@ def ceilings(results: Results) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``metric, region, mean, sd, low, high, n, slices, shown, cases, pixels``; empty if no
+        ``metric, region, mean, sd, low, high, n``, and the costs; empty if no
         full-data reference was among the runs.
     """
-    return _over_runs(results.ceiling, _SCORE, COSTS)
+    return _over_runs(results.ceiling, _SCORE, results.costs)
 
 
 def areas(results: Results, cost: str = "slices") -> pd.DataFrame:
@@ -69,14 +72,14 @@ def areas(results: Results, cost: str = "slices") -> pd.DataFrame:
     results : Results
         The runs.
     cost : str
-        Axis of the curves, one of `COSTS`.
+        Axis of the curves, one of `Results.costs`.
 
     Returns
     -------
     DataFrame
         ``label, metric, region, mean, sd, low, high, n``, over runs.
     """
-    check_known("cost", cost, COSTS)
+    check_known("cost", cost, results.costs)
     runs = _mean_over_cases(results.scores, [cost])
     found = [
         dict(zip([*RUN, *_SCORE], key, strict=True))
@@ -127,7 +130,7 @@ def budgets_needed(
     metric, region : str
         What is reached; a metric of which more is better.
     cost : str
-        What is counted, one of `COSTS`.
+        What is counted, one of `Results.costs`.
 
     Returns
     -------
@@ -164,7 +167,7 @@ def annotated(results: Results) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``label, round, slices, shown, cases, pixels, foreground_pixels``, means over runs;
+        ``label, round``, the costs, ``foreground_pixels``, means over runs;
         ``foreground``, ``foreground_sd``: foreground share of all annotated pixels;
         ``foreground_suggested``: of those that were suggested, the initial set left out (NaN
         in round 0); ``of_pool``, ``of_all``: share of the pool's cases, and of all cases of the
@@ -180,9 +183,50 @@ def annotated(results: Results) -> pd.DataFrame:
     rounds["foreground_suggested"] = added["foreground_pixels"] / added["pixels"].replace(0, np.nan)
     groups = rounds.groupby(["label", "round"], sort=False)
     shares = ["foreground", "foreground_suggested", "of_pool", "of_all"]
-    means = groups[[*COSTS, "foreground_pixels", *shares]].mean()
-    means.insert(6, "foreground_sd", groups["foreground"].std())
+    means = groups[[*results.costs, "foreground_pixels", *shares]].mean()
+    means.insert(len(results.costs) + 2, "foreground_sd", groups["foreground"].std())
     return means.assign(n=groups.size()).reset_index()
+
+
+def saved_effort(results: Results) -> pd.DataFrame:
+    """Share of the reference's contour that pre-annotations saved (effort paper, eq. 3).
+
+    Returns
+    -------
+    DataFrame
+        ``label, round, class, saved, sd, n, saved_mm, contour_pixels, spearman``: mean and sd over
+        n runs of C / L of what each round asked for; the same of sub-pixel contours, in mm; the
+        mean of L; ``spearman``: rank correlation
+        of predicted with measured effort, NaN where none was predicted. The first round is there
+        only if it began from predictions. Empty if nobody drew the labels.
+    """
+    columns = ["label", "round", "class", "saved", "sd", "n", "saved_mm"]
+    columns += ["contour_pixels", "spearman"]
+    rows = []
+    for label, runs in results.members.items():
+        for run in runs:
+            for saved in run.rounds:
+                effort = saved.effort
+                told = zip(*(effort.get(key, ()) for key in ("classes", *_CONTOURS)), strict=True)
+                for name, c, length, c_mm, length_mm in told:
+                    begun = length and (saved.index or c)  # else it is drawn from nothing
+                    shares = (c / length, c_mm / length_mm) if begun else (np.nan, np.nan)
+                    rho = effort.get("spearman", np.nan)
+                    rows.append((label, saved.index, name, *shares, length, rho))
+    if not rows:
+        return pd.DataFrame(columns=columns)
+    names = ["label", "round", "class", "saved", "saved_mm", "length", "spearman"]
+    flat = pd.DataFrame(rows, columns=names)
+    groups = flat.groupby(["label", "round", "class"], sort=False)
+    found = groups.agg(
+        saved=("saved", "mean"),
+        sd=("saved", "std"),
+        n=("saved", "count"),
+        saved_mm=("saved_mm", "mean"),
+        contour_pixels=("length", "mean"),
+        spearman=("spearman", "mean"),
+    )
+    return found[found["n"] > 0].reset_index()[columns]
 
 
 def seconds(results: Results) -> pd.DataFrame:
@@ -240,7 +284,7 @@ def scores_of(results: Results, metric: str, region: str, cost: str) -> pd.DataF
     SettingError
         If the runs have none, or there is no such cost.
     """
-    check_known("cost", cost, COSTS)
+    check_known("cost", cost, results.costs)
     check_known("metric", metric, results.scores["metric"].unique())
     check_known("region", region, results.regions)
     return _chosen(results.scores, metric, region)

@@ -146,9 +146,9 @@ def _u_shape(network: nn.Module, dims: int, channels: int, features: Sequence[in
             features[level - 1],
             out,
             ACTIVATION,
-            None,
+            None,  # type: ignore[arg-type]
             True,
-            halves=False,  # type: ignore[arg-type]
+            halves=False,
         )
         setattr(network, f"upcat_{level}", made)
     for layer in network.modules():

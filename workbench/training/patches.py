@@ -53,15 +53,18 @@ def cut_patches(
     parts = []
     for place, sample in enumerate(samples):
         marked = labels[place].numpy().ravel() != 0
-        share = FOREGROUND_SHARE if marked.any() and not marked.all() else float(marked.all())
+        if marked.all() or not marked.any():  # all alike: either list is every pixel
+            inside = outside = np.arange(len(marked))
+        else:
+            inside, outside = np.flatnonzero(marked), np.flatnonzero(~marked)
         drawn = np.random.SeedSequence((seed, round, epoch, int(sample))).generate_state(1)
         (middle,) = generate_pos_neg_label_crop_centers(
             sides,
             1,
-            share,
+            FOREGROUND_SHARE,
             shape,
-            np.flatnonzero(marked),
-            np.flatnonzero(~marked),
+            inside,
+            outside,
             np.random.RandomState(drawn),
         )
         image, label = images[place], labels[place]

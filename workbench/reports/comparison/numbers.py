@@ -14,7 +14,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.experiments import pairs, summaries
 from workbench.experiments.comparison import Comparison, Measure
-from workbench.experiments.results import COSTS, Results
+from workbench.experiments.results import Results
 from workbench.strategies.needs import Need, ReferenceDice, ReferenceForeground
 
 __all__ = ["REFERENCE", "TARGET", "Numbers", "needs_of", "summarize"]
@@ -147,7 +147,8 @@ def _needed(results: Results, cost: str) -> pd.DataFrame:
 def _by_cost(function: Callable[..., pd.DataFrame], results: Results) -> pd.DataFrame:
     """One table of what a function gives for each cost."""
     return pd.concat(
-        [function(results, cost=cost).assign(cost=cost) for cost in COSTS], ignore_index=True
+        [function(results, cost=cost).assign(cost=cost) for cost in results.costs],
+        ignore_index=True,
     )
 
 

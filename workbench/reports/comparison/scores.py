@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.experiments.comparison import NEEDED_CASES, NEEDED_SEEDS, Comparison
 from workbench.experiments.pairs import comparison_table
-from workbench.experiments.results import COSTS, Results
+from workbench.experiments.results import Results
 from workbench.experiments.summaries import repetitions
 from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, needs_of
 from workbench.reports.comparison.tables import Table, number, p_value, plus_minus, seeds_told
@@ -148,7 +148,7 @@ def area_table(numbers: Numbers) -> Table:
     rows = []
     for label in numbers.ranked:
         own = chosen[chosen["label"] == label].set_index("cost")
-        cells = {f"against {brief_cost(cost)}": _spread(own.loc[cost], 3) for cost in COSTS}
+        cells = {f"against {brief_cost(cost)}": _spread(own.loc[cost], 3) for cost in own.index}
         rows.append({"strategy": label, **cells})
     return Table(
         "area",
@@ -173,7 +173,7 @@ def needed_table(numbers: Numbers) -> Table | None:
             ): f"{number(own.loc[cost, 'budget'], 0)} ({100 * own.loc[cost, 'of_all']:.1f} %)"
             if math.isfinite(own.loc[cost, "budget"])
             else "not reached"
-            for cost in COSTS
+            for cost in own.index
         }
         reached, n = (int(own[key].iloc[0]) for key in ("reached", "n"))
         rows.append({"strategy": label, **cells, "runs that reach it": f"{reached} of {n}"})
@@ -291,7 +291,10 @@ def annotated_table(numbers: Numbers) -> Table:
     text = pd.DataFrame(
         {
             "strategy": at_last.index,
-            **{brief_cost(cost): [number(each, 0) for each in at_last[cost]] for cost in COSTS},
+            **{
+                brief_cost(cost): [number(each, 0) for each in at_last[cost]]
+                for cost in numbers.results.costs
+            },
             "cases of the pool": [_share(each, 0) for each in at_last["of_pool"]],
             "of all cases": [_share(each, 0) for each in at_last["of_all"]],
             "foreground, initial set": [_share(each) for each in first["foreground"]],

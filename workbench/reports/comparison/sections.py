@@ -15,6 +15,7 @@ from workbench.errors import SettingError
 from workbench.experiments.results import read_results
 from workbench.jobs import Work
 from workbench.reports.comparison import scores, settings
+from workbench.reports.comparison.effort import effort_tables
 from workbench.reports.comparison.numbers import REFERENCE, TARGET, Numbers, summarize
 from workbench.reports.comparison.parts import Part, Section, Text
 from workbench.reports.comparison.picks import picks_table, read_picks
@@ -190,6 +191,7 @@ class Report:
         parts: tuple[Part, ...] = (scores.annotated_table(self.numbers),)
         if self.picks is not None and len(self.picks):
             parts += (picks_table(self.picks, tuple(self.numbers.ranked)),)
+        parts += effort_tables(self.numbers.results)
         return Section("annotated", "What was annotated", parts)
 
     def training(self) -> Section:

@@ -15,6 +15,12 @@ COSTS: Mapping[str, str] = {
     "shown": "slices shown (three for each suggested one)",
     "cases": "cases (with at least one annotated slice)",
     "pixels": "pixels (of the annotated slices)",
+    "contour_pixels": "contour corrected (pixels that were not saved)",
+    "changed_pixels": "pixels changed",
+    "contour_mm": "contour drawn in mm",
+    "strokes": "strokes",
+    "active_seconds": "seconds of work",
+    "opened": "slices opened",
 }
 
 #: What each metric measures, with its unit, in the order in which they are told.

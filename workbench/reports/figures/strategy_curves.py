@@ -37,7 +37,7 @@ def strategy_curves_figure(
     curves : DataFrame
         A row for each strategy, round, metric and region: ``label, round, metric,
         region, mean, sd, n`` (over seeds; sd NaN where n is 1) and the columns of
-        `COSTS`, means over seeds too.
+        `COSTS` that were counted, means over seeds too.
     styles : mapping of str to LineStyle
         By label, the most important first; those in grey are drawn thin, without band.
     ceiling : DataFrame, optional
@@ -62,7 +62,7 @@ def strategy_curves_figure(
         traces.append(_ceiling_line(_seeds(ceiling["n"])))
     figure = go.Figure(traces)
     drawn = [(trace.meta["label"], trace.meta["part"]) for trace in traces]
-    across = {cost: _across(curves, drawn, cost) for cost in COSTS}
+    across = {cost: _across(curves, drawn, cost) for cost in COSTS if cost in curves}
     upward = {view: _upward(curves, ceiling, drawn, view) for view in views}
     _apply(figure, x=across["slices"], **upward[views[0]])
     dress(figure, height=560)
