@@ -27,9 +27,9 @@ function render({ model, el }) {
     const ticket = `${me}-${tickets}`;
     if (["stroke", "answer", "tool"].includes(what)) wish.seconds = spent();
     if (what === "stroke") { mine.add(ticket); unsaved = ticket; }
-    else if (!["train", "sign", "planes"].includes(what)) waiting = ticket;
+    else if (!["train", "sign"].includes(what)) waiting = ticket;
     if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
-    if (wish.name === "scribbles") grown = ticket;
+    if (what === "tool" && wish.name === "scribbles") grown = ticket;
     clearTimeout(late);
     if (unsaved || waiting) late = setTimeout(() => { waiting = ""; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
     if (what === "stroke") status("saving", "saving …");
@@ -96,6 +96,7 @@ function render({ model, el }) {
     tool: "brush", label: 1, size: 0, active, say, choose, inflated,
     smartFill: (at) => computed.smartFill(at),
     open: () => loaded.open && !loaded.looking,
+    follow: (at) => panels.follow(at),
     nameOf: (value) => model.get("classes")[value]?.name ?? `label ${value}`,
     ready() {
       if (!loaded.open) say("Nothing is open");
@@ -245,11 +246,10 @@ function render({ model, el }) {
     z: () => redoing(false), y: () => redoing(true),
     n: (event) => ask("turn", { by: event.shiftKey ? -1 : 1 }),
     d: () => queue.answers.done.click(), u: () => queue.answers.unsure.click(), s: () => queue.answers.skip.click(),
-    c: () => panels.toggle("fills"), h: () => panels.toggle("hidden"), r: () => panels.reset(),
+    c: () => panels.toggle("fills"), h: () => panels.toggle("hidden"), o: () => panels.showPlanes(), r: () => panels.reset(),
     "+": () => screen.zoom(1.25), "=": () => screen.zoom(1.25), "-": () => screen.zoom(0.8),
     "?": () => panels.help.showModal(), PageUp: () => panels.leaf(1), PageDown: () => panels.leaf(-1),
     Escape: () => { if (loaded.looking && loaded.back) ask("back"); },
-    ...panels.keys,
   };
   function redoing(on) {
     if (hands.drawing) { hands.drop(); return; }

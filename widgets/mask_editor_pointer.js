@@ -20,6 +20,7 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   const inside = ([x, y]) => x >= 0 && y >= 0 && x < screen.state.map.width && y < screen.state.map.height;
 
   function paint() {
+    editor.follow(at && inside(at) ? at : null);
     screen.paintMarks({ at: at && inside(at) ? at : null, brush: brushing() ? editor.size : 0, keyed, points });
   }
 

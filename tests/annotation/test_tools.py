@@ -81,7 +81,7 @@ def test_labels_that_are_not_scribbled_stay():
     classes[45:55, 45:55] = 3
     scribbles = np.full((SIDE, SIDE), UNMARKED, np.uint8)
     scribbles[20, 16:24] = 1
-    scribbles[2, 2:50] = 0
+    scribbles[2, 2:50] = scribbles[40, 2:40] = 0
     found = grow(canvas(classes=classes), scribbles=scribbles)
     assert (found[45:55, 45:55] == 3).all()
     assert (found[disk(20, 20, 8)] == 1).all()
@@ -97,7 +97,7 @@ def test_scribbles_on_a_large_slice_are_grown_at_full_size():
     )
     scribbles = np.full(large.classes.shape, UNMARKED, np.uint8)
     scribbles[181, 150:200] = 2  # one pixel thin
-    scribbles[20, 20:400] = 0
+    scribbles[20, 20:400] = scribbles[330, 20:400] = 0
     found = grow(large, scribbles=scribbles)
     assert found.shape == large.classes.shape
     assert (found[disk(20, 20, 8).repeat(9, 0).repeat(9, 1)] == 2).all()
