@@ -105,7 +105,9 @@ class LearningCurves(View):
 
     def _show_buttons(self) -> None:
         session = self.session
-        waiting = 0 if session.suggestions is None else len(session.suggestions.rows)
+        waiting = 0
+        if session.suggestions is not None and session.labels is not None:
+            waiting = int(session.labels.available[session.suggestions.rows].sum())
         self.label_button = (
             f"Label these {waiting} (from the reference)"
             if waiting

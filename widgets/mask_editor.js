@@ -9,6 +9,7 @@ function render({ model, el }) {
   const mine = new Set();    // tickets of my strokes: this browser knows their label maps
   let tickets = 0;
   let waiting = "";          // ticket of a wish that replaces the label map
+  let grown = "";            // ticket of the scribbles that grow
   let unsaved = "";          // ticket of the stroke that is being saved
   let late = 0;
   let stamp = 0;
@@ -26,8 +27,9 @@ function render({ model, el }) {
     const ticket = `${me}-${tickets}`;
     if (["stroke", "answer", "tool"].includes(what)) wish.seconds = spent();
     if (what === "stroke") { mine.add(ticket); unsaved = ticket; }
-    else if (!["train", "sign", "planes"].includes(what)) waiting = ticket;
+    else if (!["train", "sign"].includes(what)) waiting = ticket;
     if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
+    if (what === "tool" && wish.name === "scribbles") grown = ticket;
     clearTimeout(late);
     if (unsaved || waiting) late = setTimeout(() => { waiting = ""; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
     if (what === "stroke") status("saving", "saving …");
@@ -46,6 +48,7 @@ function render({ model, el }) {
     if (!message?.done) return;
     const { done, message: problem } = message;
     if (done === waiting) waiting = "";
+    if (done === grown) { grown = ""; computed.answered(problem); }
     if (done === unsaved) {
       unsaved = "";
       if (problem) status("failed", `not saved: ${problem}`);
@@ -90,7 +93,10 @@ function render({ model, el }) {
   const screen = editorScreen({ lower, upper, marks, aspectOf });
   const { state } = screen;
   const editor = {
-    tool: "brush", label: 1, size: 0, active, say, 
+    tool: "brush", label: 1, size: 0, active, say, choose, inflated,
+    smartFill: (at) => computed.smartFill(at),
+    open: () => loaded.open && !loaded.looking,
+    follow: (at) => panels.follow(at),
     nameOf: (value) => model.get("classes")[value]?.name ?? `label ${value}`,
     ready() {
       if (!loaded.open) say("Nothing is open");
@@ -102,9 +108,14 @@ function render({ model, el }) {
       if (!editor.ready()) return false;
       before = state.map.data.slice();
       changed = null;
+      if (editor.tool === "scribbles") computed.beginScribble();
       return true;
     },
-    brush: (from, to, size, value) => painting.sweep(state.map, from, to, size, aspectOf(), value),
+    brush(from, to, size, value) {
+      if (editor.tool === "superpixels") return computed.paintRegions(from, to, size, value);
+      if (editor.tool === "scribbles") return computed.scribble(from, to, size, value);
+      return painting.sweep(state.map, from, to, size, aspectOf(), value);
+    },
     touched(box) {
       if (!box) return;
       changed = painting.join(changed, box);
@@ -117,23 +128,24 @@ function render({ model, el }) {
       before = null;
       root.dispatchEvent(new CustomEvent("sw-stroke", { detail: { data: state.map.data, moved: Boolean(moved) } }));
       if (moved) send(tool, contour);
+      else if (tool === "scribbles") say("scribbled");
       else say("Nothing changed");
     },
     cancel() {
       if (!before) return;
       state.map.data.set(before);
       before = null;
+      if (editor.tool === "scribbles") computed.undoScribble();
       if (changed) screen.paintMask(changed);
     },
-    choose,
   };
   function send(tool, contour) {
     loaded.tool = tool;
     ask("stroke", { tool, contour, row: loaded.row, depth: loaded.depth }, [state.map.data.slice().buffer]);
   }
-  const panels = editorPanels({ model, ask, editor, screen, choose, noun });
+  const computed = editorComputed({ model, ask, editor, screen, aspectOf });
+  const panels = editorPanels({ model, ask, editor, screen, choose, options: [computed.options, element("span", { class: "sw-editor-gap" }), computed.beside, begin] });
   const hands = editorHands({ stage: upper, screen, editor, aspectOf });
-  panels.tools.insertBefore(begin, panels.tools.lastChild);
   const root = sw.shield(element("section", { class: "sw sw-editor", "aria-label": "Annotate" },
     queue.panel,
     element("div", { class: "sw-editor-middle" }, head, panels.tools, stage, panels.through, words),
@@ -153,6 +165,7 @@ function render({ model, el }) {
     hands?.drop();
     editor.tool = tool;
     panels.paintTools();
+    computed.chosen(tool);
     say(tool);
   }
 
@@ -181,10 +194,10 @@ function render({ model, el }) {
     else if (data && data.length === width * height) state.map = { data, width, height };
     const fresh = state.picture !== found.picture;
     state.picture = found.picture ?? null;
-    state.predicted = panels.outlines("prediction");
     if (String(info.window) !== String(state.opened)) { state.opened = info.window; state.window = [...(info.window ?? [0, 1])]; }
     if (!editor.size && height) editor.size = Math.max(3, 2 * Math.floor(Math.min(height, width) / 80) + 1);
     if (resized) { screen.forget(); screen.fit(); }
+    if (other || fresh) computed.opened();
     if (fresh || other) screen.shade();
     describe(found);
     screen.resize();
@@ -200,7 +213,7 @@ function render({ model, el }) {
     title.title = info.reason || info.name || "";
     facts.textContent = info.open && !info.looking ? [`from ${info.started_from === "empty" ? "nothing" : `the ${info.started_from}`}`, sw.count(info.strokes, "stroke", "strokes"), queue.minutes(info.seconds)].filter(Boolean).join(" · ") : "";
     const starts = info.starts ?? [];
-    begin.hidden = !info.open || info.looking;
+    computed.beside.hidden = begin.hidden = !info.open || info.looking;
     begin.replaceChildren(element("option", { value: "", selected: true }, "start over …"), ...starts.map((name) => element("option", { value: name }, name === "empty" ? "from nothing" : `from the ${name === "annotation" ? "last annotation" : name}`)));
     if (info.open && !info.looking && !unsaved) {
       if (!info.saved) status("failed", "not saved");
@@ -227,19 +240,20 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------ keys
   const keys = { // beside those of the stage; see editorHands
-    b: () => choose("brush"), e: () => choose("eraser"), p: () => choose("polygon"), f: () => choose("fill"),
+    b: () => choose("brush"), e: () => choose("eraser"), p: () => choose("polygon"), f: () => choose("fill"), i: () => choose("smart fill"), x: () => choose("superpixels"),
+    g: () => { if (editor.tool === "scribbles" && computed.scribbled) computed.grow(); else choose("scribbles"); },
     "[": () => panels.resize(-1), "]": () => panels.resize(1), ",": () => panels.nextLabel(-1), ".": () => panels.nextLabel(1),
     z: () => redoing(false), y: () => redoing(true),
     n: (event) => ask("turn", { by: event.shiftKey ? -1 : 1 }),
     d: () => queue.answers.done.click(), u: () => queue.answers.unsure.click(), s: () => queue.answers.skip.click(),
-    c: () => panels.toggle("fills"), h: () => panels.toggle("hidden"), r: () => panels.reset(),
+    c: () => panels.toggle("fills"), h: () => panels.toggle("hidden"), o: () => panels.showPlanes(), r: () => panels.reset(),
     "+": () => screen.zoom(1.25), "=": () => screen.zoom(1.25), "-": () => screen.zoom(0.8),
     "?": () => panels.help.showModal(), PageUp: () => panels.leaf(1), PageDown: () => panels.leaf(-1),
     Escape: () => { if (loaded.looking && loaded.back) ask("back"); },
-    ...panels.keys,
   };
   function redoing(on) {
     if (hands.drawing) { hands.drop(); return; }
+    if (!on && computed.undoScribble()) return;
     if (editor.ready() && (on ? loaded.can_redo || unsaved : loaded.can_undo || unsaved)) ask(on ? "redo" : "undo");
     else say(on ? "Nothing to redo" : "Nothing to undo");
   }
@@ -247,7 +261,7 @@ function render({ model, el }) {
   root.addEventListener("keydown", (event) => {
     active();
     const { target } = event;
-    if (target.closest("dialog") || target.matches("select, input[type=text]")) return;
+    if (target.closest("dialog") || target.matches("select, input[type=text], input[type=number]")) return;
     if (target === upper && loaded.looking && event.key === "Enter") { ask("edit", { row: loaded.row, depth: loaded.depth }); return; }
     if (target === upper && hands.stageKey(event)) { event.preventDefault(); return; }
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -293,6 +307,7 @@ function render({ model, el }) {
     clearInterval(others);
     clearTimeout(late);
     panels.stop();
+    computed.stop();
     sized.disconnect();
     seen.disconnect();
     for (const each of undo) each();

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from traitlets import Bytes, Dict, Int, List, Unicode
+from traitlets import Bytes, Dict, List, Unicode
 
-from widgets.pictures import LETTERS, contours, deep_png, on_black, outside, telling, window
-from widgets.view import View, packed
+from widgets.pictures import LETTERS, telling
+from widgets.slice_view import SliceView
+from widgets.task_list import listed_cases, listed_tasks
+from widgets.view import packed
 from widgets.wording import count
+from workbench.annotation.tools import superpixels
 from workbench.errors import RunError
 from workbench.reports.palette import class_styles
 from workbench.session import Session
@@ -26,7 +28,7 @@ from workbench.session import Session
 __all__ = ["MaskEditor"]
 
 HERE = Path(__file__)
-SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "")
+SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "_computed", "")
 
 NOT_OPEN = (
     "The cohort is not open yet.",
@@ -45,30 +47,27 @@ NOT_BEGUN = (
 )
 
 
-class MaskEditor(View):
+class MaskEditor(SliceView):
     """Draw on the label map of a slice, answer it, and go to the next."""
 
     _esm = tuple(HERE.with_name(f"mask_editor{part}.js") for part in SCRIPTS)
     _css = HERE.with_suffix(".css")
-    pictures = Dict(help="name → PNG bytes with 16 bits a pixel").tag(sync=True)
-    ranges = Dict(help="name → [value of 0, value of 65,535]").tag(sync=True)
     mask = Bytes(help="label map, row by row, deflated").tag(sync=True)
-    outlines = Dict(help="name → [[class, outline as float32 column, row], …]").tag(sync=True)
     info = Dict(help="what is on the stage; see _describe").tag(sync=True)
     classes = List(Dict(), help="{name, color, pattern}, background first").tag(sync=True)
     tasks = List(Dict(), help="the queue: {row, name, case, place, state, …}").tag(sync=True)
     cases = List(Dict(), help="{case, row, count, done}").tag(sync=True)
+    segments = Dict(help="{wish, data}: number of every pixel's superpixel, deflated int32").tag(
+        sync=True
+    )
     about = Dict(help="{trainable, untrainable, annotator}").tag(sync=True)
     training = Unicode(help="how far a round has come that trains meanwhile").tag(sync=True)
-    channel = Int(0, help="channel that is shown").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
         self._visible = False
-        self._look: tuple[int, int] | None = None  # row and depth that are only looked at
         self._stamp = ""  # the message that is answered
+        self._edited: tuple[int, int] | None = None  # row and depth that are drawn on
         self._drawn: tuple[Any, ...] = ()  # what the pictures show
-        self._windows: dict[tuple[str, int], list[float]] = {}
-        self._volume: tuple[int, NDArray[np.float32]] | None = None
         super().__init__(session, **traits)
         self.watch(("images", "labels"), self._opened)
         self.watch("editing", self._follow)
@@ -129,6 +128,35 @@ class MaskEditor(View):
         """Draw again what was taken back."""
         self._answering(stamp, self.session.redo)
 
+    def do_tool(
+        self,
+        *,
+        name: str,
+        seconds: float = 0.0,
+        stamp: str = "",
+        buffers: list[Any] | None = None,
+        **parameters: Any,
+    ) -> None:
+        """Draw with a tool that is computed here."""
+        editing = self.session.editing
+        if name in ("smart fill", "scribbles"):
+            parameters["channel"] = self.channel
+        if name == "scribbles" and editing is not None and buffers:
+            scribbles = np.frombuffer(bytes(buffers[0]), np.uint8)
+            parameters["scribbles"] = scribbles.reshape(editing.classes.shape)
+        self._answering(
+            stamp,
+            lambda: self.session.apply_tool(name, active_seconds=float(seconds), **parameters),
+        )
+
+    def do_superpixels(self, *, size: float, wish: str) -> None:
+        """Part the slice that is drawn on into superpixels."""
+        place = self._place()
+        if place is None:
+            return
+        found = superpixels(self._picture(place), float(size))
+        self.segments = {"wish": wish, "data": zlib.compress(packed(found, "int32"), 1)}
+
     def do_answer(self, *, kind: str, note: str = "", seconds: float = 0, stamp: str = "") -> None:
         """Take the answer, and open the next task that is not answered."""
         self._answering(stamp, lambda: self.session.answer(kind, note, float(seconds)))
@@ -180,7 +208,7 @@ class MaskEditor(View):
         self.channel = int(index)
         self._show()
 
-    def do_sign(self, *, name: str, stamp: str = "", seconds: float = 0) -> None:
+    def do_sign(self, *, name: str, stamp: str = "") -> None:
         """Say who draws."""
         self.session.annotator = name
         self._list()
@@ -206,58 +234,13 @@ class MaskEditor(View):
         if self.session.problem:
             raise RunError(self.session.problem)
 
-    # ------------------------------------------------------------ where
-    @property
-    def _of_volumes(self) -> bool:
-        return bool(self.noun == "volume")
-
-    def _place(self) -> tuple[int, int] | None:
-        """Row and depth of what is shown."""
-        editing = self.session.editing
-        if self._look is not None:
-            return self._look
-        return None if editing is None else (editing.row, editing.depth)
-
-    def _rows(self) -> list[int]:
-        """Rows of the case that is shown."""
-        place = self._place()
-        pool = self.session.pool
-        if place is None or pool is None:
-            return []
-        return [int(row) for row in np.flatnonzero(pool.case_of == pool.case_of[place[0]])]
-
-    def _depths(self, row: int) -> int:
-        return int(self._channel(row).shape[0]) if self._of_volumes else 0
-
-    def _channel(self, row: int) -> NDArray[np.float32]:
-        """The shown channel of a row, shape (h, w) or (d, h, w); of volumes the last is kept."""
-        if not self._of_volumes:
-            return np.asarray(self.session.images.read([row])[0, self.channel], np.float32)
-        if self._volume is None or self._volume[0] != row:
-            self._volume = (row, self.session.images.read([row])[0])
-        return np.asarray(self._volume[1][self.channel], np.float32)
-
-    def _picture(self, place: tuple[int, int]) -> NDArray[np.float32]:
-        row, depth = place
-        image = self._channel(row)
-        return image[depth] if self._of_volumes else image
-
-    def _beside(self, place: tuple[int, int], step: int) -> tuple[int, int] | None:
-        """The slice before (-1) or after (1) in the same case."""
-        row, depth = place
-        if self._of_volumes:
-            return (row, depth + step) if 0 <= depth + step < self._depths(row) else None
-        rows = self._rows()
-        return (row + step, 0) if row + step in rows else None
-
     # ------------------------------------------------------------ shown
     def _opened(self) -> None:
         """Begin with the channel that tells most, and the classes of the labels."""
         images, labels = self.session.images, self.session.labels
         if images is None:
             return
-        self._volume = None
-        self._windows.clear()
+        self._forget()
         self.channel = telling(images.channels)
         names = ("background", "foreground") if labels is None else labels.classes
         self.classes = [
@@ -271,9 +254,9 @@ class MaskEditor(View):
     def _follow(self) -> None:
         """Show what is drawn on; where another slice was opened, looking around has an end."""
         editing = self.session.editing
-        before = self._drawn[:2]
-        if editing is not None and self._look is not None and before != self._look:
-            self._look = None
+        now = None if editing is None else (editing.row, editing.depth)
+        if now != self._edited:
+            self._edited, self._look = now, None
         self._show()
 
     def _list(self) -> None:
@@ -290,29 +273,8 @@ class MaskEditor(View):
         if pool is None or session.images is None:
             self.tasks, self.cases = [], []
             return
-        self.tasks = [
-            {
-                "row": task.row,
-                "name": self._name(task.row),
-                "case": pool.ids[task.row].case,
-                "place": pool.ids[task.row].place,
-                "state": task.state,
-                "annotators": list(task.annotators),
-                "seconds": float(task.seconds),
-                "note": task.note,
-            }
-            for task in session.queue
-        ]
-        rows = [np.flatnonzero(pool.case_of == i) for i in range(int(pool.case_of.max()) + 1)]
-        self.cases = [
-            {
-                "case": pool.ids[int(mine[0])].case,
-                "row": int(mine[len(mine) // 2]),
-                "count": len(mine),
-                "done": int(pool.labeled[mine].sum()),
-            }
-            for mine in rows
-        ]
+        self.tasks = listed_tasks(session.queue, pool)
+        self.cases = listed_cases(pool)
         if self._place() is None:
             self._show()
 
@@ -325,10 +287,6 @@ class MaskEditor(View):
             self.training = "the next round is starting"
         else:
             self.training = f"{progress.stage}: {int(100 * progress.fraction)} %"
-
-    def _name(self, row: int) -> str:
-        each = self.session.pool.ids[row]
-        return f"{each.case} · {each.place}"
 
     def _show(self) -> None:
         if not self._visible or self.session.images is None or self.session.pool is None:
@@ -357,32 +315,6 @@ class MaskEditor(View):
                 self._send_pictures(place)
             self.mask = zlib.compress(packed(classes, "uint8"), 1)
             self.info = self._describe(place, classes.shape, source)
-
-    def _send_pictures(self, place: tuple[int, int]) -> None:
-        """Send the slice and its neighbors, these with what is known of them."""
-        places = {"picture": place}
-        for name, step in (("previous", -1), ("next", 1)):
-            other = self._beside(place, step)
-            if other is not None:
-                places[name] = other
-        encoded, self._known = {}, {}
-        lines: dict[str, list[Any]] = {}
-        for name, each in places.items():
-            image = self._picture(each)
-            body = outside(image)
-            if name == "picture":
-                case = self.session.pool.ids[place[0]].case
-                self._window = self._windows.setdefault(
-                    (case, self.channel), list(window(image[~body]))
-                )
-            encoded[name] = deep_png(on_black(image, body))
-            if name != "picture":
-                found, source = self.session.known(*each)
-                self._known[name] = source
-                lines[name] = outlines(found) if source else []
-        self.pictures = {name: each[0] for name, each in encoded.items()}
-        self.ranges = {name: [each[1], each[2]] for name, each in encoded.items()}
-        self.outlines = lines
 
     def _lines(self) -> list[str]:
         """What to say where nothing is open."""
@@ -460,9 +392,3 @@ class MaskEditor(View):
         return [
             annotation_figure(self._picture(place), classes, names, spacing[1:], axis, title=title)
         ]
-
-
-def outlines(classes: NDArray[np.uint8]) -> list[list[Any]]:
-    """Outline every class of a label map: ``[class, float32 column, row …]``; see `contours`."""
-    found = [int(each) for each in np.unique(classes) if each]
-    return [[each, packed(contours(classes, [(each,)]), "float32")] for each in found]

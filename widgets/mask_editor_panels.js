@@ -1,5 +1,5 @@
 // Around the stage: tools, the case's other slices, labels, what is shown, the list of keys.
-function editorPanels({ model, ask, editor, screen, choose, noun }) {
+function editorPanels({ model, ask, editor, screen, choose, options }) {
   const { element } = sw;
   const { state } = screen;
   const SIZES = [1, 3, 5, 7, 9, 13, 17, 23, 31, 41, 55, 75, 99];
@@ -16,15 +16,17 @@ function editorPanels({ model, ask, editor, screen, choose, noun }) {
 
   // ------------------------------------------------------------ tools
   const TOOLS = [["brush", "B", "Brush: paint with the chosen label"], ["eraser", "E", "Eraser: back to background"],
-    ["polygon", "P", "Polygon: click its corners, or draw around with the button down; Enter or a double click closes it"], ["fill", "F", "Fill: the connected pixels of one label get the chosen one"]];
+    ["polygon", "P", "Polygon: click its corners, or draw around with the button down; Enter or a double click closes it"], ["fill", "F", "Fill: the connected pixels of one label get the chosen one"],
+    ["smart fill", "I", "Smart fill: the connected pixels of like intensity get the chosen label"], ["superpixels", "X", "Superpixels: paint small regions of like intensity"],
+    ["scribbles", "G", "Scribbles: mark some of a structure and some of the background (0), and let them grow"]];
   const buttons = TOOLS.map(([name, key, about]) => element("button", { "aria-pressed": "false", title: `${about} (${key})`, onclick: () => choose(name) }, name[0].toUpperCase() + name.slice(1), element("kbd", { "aria-hidden": "true" }, key)));
   const size = element("output", { class: "sw-number", title: "Diameter of brush and eraser in pixels" });
   const small = (text, about, action) => element("button", { class: "sw-quiet", title: about, "aria-label": about, onclick: action }, text);
   const back = small("↶", "Undo (Z)", () => editor.redoing(false));
   const forth = small("↷", "Redo (Shift+Z)", () => editor.redoing(true));
-  const tools = element("div", { class: "sw-editor-tools", role: "toolbar", "aria-label": "Tools" }, ...buttons,
-    element("span", { class: "sw-editor-size" }, small("−", "Smaller brush ([)", () => resize(-1)), size, small("+", "Larger brush (])", () => resize(1))), back, forth,
-    element("span", { class: "sw-editor-gap" }), small("?", "All keys (?)", () => help.showModal()));
+  const tools = element("div", { class: "sw-editor-tools", role: "toolbar", "aria-label": "Tools" }, ...buttons, element("span", { class: "sw-editor-break" }),
+    element("span", { class: "sw-editor-size" }, small("−", "Smaller brush ([)", () => resize(-1)), size, small("+", "Larger brush (])", () => resize(1))), back, forth, ...options,
+    small("?", "All keys (?)", () => help.showModal()));
 
   function paintTools() {
     buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(TOOLS[i][0] === editor.tool)));
@@ -79,6 +81,8 @@ function editorPanels({ model, ask, editor, screen, choose, noun }) {
   const opacity = element("input", { type: "range", min: "0.05", max: "1", step: "0.05", value: String(state.opacity), "aria-label": "Opacity of the fills", title: "Opacity of the fills", oninput: () => { state.opacity = Number(opacity.value); screen.paintMask(); } });
   const hidden = element("button", { "aria-pressed": "false", title: "Hide everything that is drawn (H)", onclick: () => toggle("hidden") }, "Hide");
   const display = element("div", { class: "sw-editor-display", role: "group", "aria-label": "What is shown" }, element("div", {}, fills, opacity), element("div", {}, channel, hidden, small("⟲", "Show all of the slice, with its own window and level (R)", () => reset())));
+  const across = element("button", { "aria-pressed": "false", title: "The two other planes, through the cursor (O)", onclick: () => showPlanes() }, "3 planes");
+  hidden.after(across);
   function toggle(name) {
     state[name] = !state[name];
     fills.setAttribute("aria-pressed", String(state.fills));
@@ -93,6 +97,7 @@ function editorPanels({ model, ask, editor, screen, choose, noun }) {
     screen.shade();
     screen.paintAll();
     tiles.forEach(paintTile);
+    cuts.forEach(paintCut);
   }
 
   // ------------------------------------------------------------ other slices
@@ -103,13 +108,22 @@ function editorPanels({ model, ask, editor, screen, choose, noun }) {
     return { key, step: i ? 1 : -1, canvas, caption, button, cell: element("div", {}, button, caption), picture: null };
   });
   const neighbors = element("div", { class: "sw-editor-neighbors", role: "group", "aria-label": "Neighbors" }, ...tiles.map((tile) => tile.cell));
-  const planes = element("div", { class: "sw-editor-planes", hidden: true });
+  const cuts = [0, 1].map(() => {
+    const canvas = element("canvas");
+    const caption = element("span", { class: "sw-editor-caption" });
+    return { canvas, caption, cell: element("div", {}, canvas, caption), key: "", picture: null, plane: null };
+  });
+  const planes = element("div", { class: "sw-editor-planes", hidden: true, role: "group", "aria-label": "The two other planes" }, ...cuts.map((cut) => cut.cell));
+  const crossing = sw.latest(model, "planes");
+  let through3 = false; // whether the other planes are shown
+  let pixel = null;
   const slider = element("input", { type: "range", min: "1", step: "1", "aria-label": "Slice of the case", title: "Slices of the case (Page Up, Page Down)", oninput: () => go(Number(slider.value) - 1) });
   const where = element("output", { class: "sw-number sw-soft" });
   const through = element("div", { class: "sw-editor-through" }, slider, where);
   const turns = sw.latest(model, "look");
   let info = {};
   let wanted = 0;
+  let shownKey = "";
 
   function go(to) {
     if (!info.count) return;
@@ -138,6 +152,55 @@ function editorPanels({ model, ask, editor, screen, choose, noun }) {
     const dash = info.beside?.[key] === "prediction" ? [4, 3] : [];
     for (const [value, points] of outlines(key)) sw.outline(context, points, { kx: canvas.width / shown.width, ky: canvas.height / shown.height, ratio, color: state.colors[value], dash });
   }
+  // The other planes follow the cursor; the kernel cuts them from the case.
+  function follow(at) {
+    if (!through3 || !at || (pixel && at[0] === pixel[0] && at[1] === pixel[1])) return;
+    pixel = [...at];
+    crossing.send({ on: true, row: pixel[1], column: pixel[0] });
+  }
+  function showPlanes() {
+    through3 = !through3;
+    across.setAttribute("aria-pressed", String(through3));
+    planes.hidden = !through3;
+    const center = [state.map.width >> 1, state.map.height >> 1];
+    if (through3) { const from = pixel ?? center; pixel = null; follow(from); }
+    else crossing.send({ on: false });
+  }
+  async function loadPlanes() {
+    const found = model.get("planes");
+    const pictures = await Promise.all(found.map((plane) => sw.picture(plane.picture, plane.range)));
+    if (found !== model.get("planes")) return;
+    cuts.forEach((cut, i) => { cut.plane = found[i] ?? null; cut.picture = pictures[i] ?? null; paintCut(cut); });
+  }
+  function paintCut({ canvas, caption, picture: shown, plane }) {
+    canvas.hidden = !shown;
+    if (!shown) return;
+    fitted(canvas, shown.width * plane.aspect / shown.height, 120);
+    caption.textContent = `${plane.letters[0]} ${plane.name} ${plane.letters[1]}`;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!width) return;
+    const ratio = window.devicePixelRatio || 1;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(shaded(shown), 0, 0, canvas.width, canvas.height);
+    const [y, x] = plane.cross.map((at, i) => Math.round((at + 0.5) * (i ? canvas.width / shown.width : canvas.height / shown.height)) + 0.5);
+    context.strokeStyle = "rgba(86, 180, 233, 0.8)";
+    context.beginPath();
+    context.moveTo(0, y);
+    context.lineTo(canvas.width, y);
+    context.moveTo(x, 0);
+    context.lineTo(x, canvas.height);
+    context.stroke();
+  }
+  model.on("change:planes", loadPlanes);
+
+  // As wide as its place, but not higher than so many pixels.
+  function fitted(node, aspect, most) {
+    node.style.aspectRatio = String(aspect);
+    node.style.maxWidth = `${most * aspect}px`;
+  }
   function shaded({ values, width, height }) {
     const context = new OffscreenCanvas(width, height).getContext("2d");
     const image = context.createImageData(width, height);
@@ -161,9 +224,11 @@ function editorPanels({ model, ask, editor, screen, choose, noun }) {
       tile.caption.textContent = `${tile.step > 0 ? "+1" : "−1"}${of ? ` · ${of}` : ""}`;
       tile.button.setAttribute("aria-label", `Look at the slice ${tile.step > 0 ? "after" : "before"} it`);
       tile.button.title = `${tile.button.getAttribute("aria-label")}${of ? `, shown with its ${of}` : ""}`;
-      tile.button.style.aspectRatio = String(tile.picture.width * column / (tile.picture.height * row));
+      fitted(tile.button, tile.picture.width * column / (tile.picture.height * row), 150);
       paintTile(tile);
     }
+    if (through3 && info.key !== shownKey) { const from = pixel; pixel = null; follow(from); }
+    shownKey = info.key;
     if (turns.idle) wanted = info.at ?? 0;
     paintThrough();
     const channels = info.channels ?? [];
@@ -178,14 +243,14 @@ function editorPanels({ model, ask, editor, screen, choose, noun }) {
   }
 
   // ------------------------------------------------------------ keys, for a person
-  const KEYS = [["B E P F", "brush, eraser, polygon, fill"], ["1 … 9, 0", "label; 0 is background"], [", .", "label before, after"], ["[ ]", "smaller, larger brush"],
+  const KEYS = [["B E P F", "brush, eraser, polygon, fill"], ["I X G", "smart fill, superpixels, scribbles (G again: let them grow)"], ["1 … 9, 0", "label; 0 is background"], [", .", "label before, after"], ["[ ]", "smaller, larger brush"],
     ["arrow keys", "move the cursor; Shift: by 8 pixels"], ["space, Enter", "put the brush down, lift it; a corner; fill"], ["Enter twice", "close the polygon; Backspace takes a corner back"], ["Esc", "drop what is being drawn; back to the edited slice"],
     ["Z, Shift+Z", "undo, redo; also Ctrl+Z, Ctrl+Y"], ["D U S", "done, unsure, skip because …"], ["N, Shift+N", "next, previous of the queue"], ["Page Up, Page Down", "other slices of the case"],
-    ["C H", "fills or contours; hide what is drawn"], ["wheel, + −", "zoom"], ["middle or space and drag", "move the picture; on a touch screen two fingers"], ["right drag, Alt+arrows", "window and level"], ["R", "show all of the slice, with its own window and level"]];
+    ["C H O", "fills or contours; hide what is drawn; the other planes"], ["wheel, + −", "zoom"], ["middle or space and drag", "move the picture; on a touch screen two fingers"], ["right drag, Alt+arrows", "window and level"], ["R", "show all of the slice, with its own window and level"]];
   const help = element("dialog", { class: "sw-editor-help", "aria-label": "Keys" });
   help.append(element("h3", {}, "Keys"), element("dl", {}, ...KEYS.flatMap(([key, text]) => [element("dt", {}, key), element("dd", {}, text)])), element("button", { onclick: () => help.close() }, "Close"));
   help.addEventListener("click", (event) => { if (event.target === help) help.close(); });
 
   paintLabels();
-  return { tools, through, neighbors, planes, labels, display, help, picture, outlines, paint, paintTools, paintLabels, resize, setLabel, nextLabel, toggle, reset, leaf, keys: {}, stop: turns.stop };
+  return { tools, through, neighbors, planes, labels, display, help, picture, outlines, paint, paintTools, paintLabels, resize, setLabel, nextLabel, toggle, reset, leaf, follow, showPlanes, stop() { turns.stop(); crossing.stop(); model.off("change:planes", loadPlanes); } };
 }

@@ -15,11 +15,12 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   let lifted = true;          // the brush of the keys
 
   const pixel = ([x, y]) => [Math.floor(x), Math.floor(y)];
-  const brushing = () => ["brush", "eraser", "superpixels", "scribble"].includes(editor.tool);
+  const brushing = () => ["brush", "eraser", "superpixels", "scribbles"].includes(editor.tool);
   const value = () => (editor.tool === "eraser" ? 0 : editor.label);
   const inside = ([x, y]) => x >= 0 && y >= 0 && x < screen.state.map.width && y < screen.state.map.height;
 
   function paint() {
+    editor.follow(at && inside(at) ? at : null);
     screen.paintMarks({ at: at && inside(at) ? at : null, brush: brushing() ? editor.size : 0, keyed, points });
   }
 

@@ -45,8 +45,8 @@ function editorQueue({ model, ask, noun }) {
     listed = now;
     const scrolled = list.scrollTop;
     const rows = shown === 0 ? model.get("tasks").map((task) => {
-      const about = [task.state, ...(task.annotators ?? []), minutes(task.seconds)].filter(Boolean).join(" · ");
-      return element("button", { class: "sw-editor-task", "data-state": task.state, "aria-current": task.row === info.row ? "true" : null, title: `${task.name}: ${about}`, onclick: () => ask("edit", { row: task.row }) },
+      const about = [task.state, ...task.annotators, minutes(task.seconds)].filter(Boolean).join(" · ");
+      return element("button", { class: "sw-editor-task", "data-state": task.state, "aria-current": task.row === info.row ? "true" : null, title: [`${task.case} · ${task.place}`, about, task.note].filter(Boolean).join("\n"), onclick: () => ask("edit", { row: task.row }) },
         element("span", { class: "sw-editor-sign-of", "aria-hidden": "true" }, SIGNS[task.state] ?? "○"),
         element("span", {}, element("b", {}, task.case), element("small", {}, task.place), element("small", { class: "sw-soft" }, about)));
     }) : model.get("cases").map((each) => element("button", { class: "sw-editor-task", "aria-current": each.case === info.case ? "true" : null, title: `Look through ${each.case}`, onclick: () => ask("look", { row: each.row }) },

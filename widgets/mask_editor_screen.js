@@ -7,13 +7,15 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
   const state = {
     picture: null,          // {values, width, height}
     map: { data: new Uint8Array(0), width: 0, height: 0 },
-    predicted: [],          // [class, outline] that are drawn dashed on the picture
+    scribbles: null,        // a map with 255 where nothing is scribbled
+    regions: null,          // superpixels, as a map of their numbers
     window: [0, 1], colors: [], opacity: 0.45, fills: true, hidden: false,
     scale: 1, x: 0, y: 0,   // CSS pixels for a unit, and where the corner of the picture lies
     untouched: true,
   };
   let grey = null;          // the picture with its window, at its own size
   let layer = null;         // the mask's colors, at its own size
+  let scribbled = null;     // those of the scribbles
   let inks = [];
   let ratio = 1;
 
@@ -95,28 +97,48 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     context.imageSmoothingEnabled = state.scale <= SMOOTH;
     context.imageSmoothingQuality = "high";
     context.drawImage(grey, state.x * ratio, state.y * ratio, grey.width * kx * ratio, grey.height * ky * ratio);
-    if (state.hidden) return;
-    for (const [value, points] of state.predicted) sw.outline(context, points, { x: state.x * ratio, y: state.y * ratio, kx: kx * ratio, ky: ky * ratio, ratio, color: state.colors[value], dash: [5, 4] });
+    if (state.regions && !state.hidden) borders(context);
+  }
+
+  function borders(context) { // of superpixels, thin: what lies below is judged
+    const { data, width, height } = state.regions;
+    const [kx, ky] = step();
+    context.save();
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.beginPath();
+    for (let y = 0; y < height; y += 1) {
+      for (let x = 0; x < width; x += 1) {
+        const at = y * width + x;
+        if (x && data[at] !== data[at - 1]) { context.moveTo(state.x + x * kx, state.y + y * ky); context.lineTo(state.x + x * kx, state.y + (y + 1) * ky); }
+        if (y && data[at] !== data[at - width]) { context.moveTo(state.x + x * kx, state.y + y * ky); context.lineTo(state.x + (x + 1) * kx, state.y + y * ky); }
+      }
+    }
+    context.lineWidth = 1;
+    context.strokeStyle = "rgba(255, 255, 255, 0.35)";
+    context.stroke();
+    context.restore();
   }
 
   // ------------------------------------------------------------ the mask
-  function colorLayer(box) {
-    const { data, width, height } = state.map;
-    if (!layer || layer.canvas.width !== width || layer.canvas.height !== height) {
-      if (!width) { layer = null; return; }
+  // Bring the colors of a map up to date in a box; returns its layer, made anew for another size.
+  function colored(before, { data, width, height }, box, none) {
+    let into = before;
+    let [left, top, right, bottom] = box;
+    if (!into || into.canvas.width !== width || into.canvas.height !== height) {
       const canvas = new OffscreenCanvas(width, height);
-      layer = { canvas, context: canvas.getContext("2d"), image: new ImageData(width, height) };
-      layer.pixels = new Uint32Array(layer.image.data.buffer);
-      box = painting.whole(state.map);
+      into = { canvas, context: canvas.getContext("2d"), image: new ImageData(width, height) };
+      into.pixels = new Uint32Array(into.image.data.buffer);
+      [left, top, right, bottom] = [0, 0, width, height];
     }
-    for (let y = box[1]; y < box[3]; y += 1) {
-      for (let x = box[0]; x < box[2]; x += 1) {
+    for (let y = top; y < bottom; y += 1) {
+      for (let x = left; x < right; x += 1) {
         const value = data[y * width + x];
         const ink = inks[value];
-        layer.pixels[y * width + x] = value && ink && ink.hatch(x, y) ? ink.rgba : 0;
+        into.pixels[y * width + x] = value !== none && ink && ink.hatch(x, y) ? ink.rgba : 0;
       }
     }
-    layer.context.putImageData(layer.image, 0, 0, box[0], box[1], box[2] - box[0], box[3] - box[1]);
+    into.context.putImageData(into.image, 0, 0, left, top, right - left, bottom - top);
+    return into;
   }
   // Draw the part of the mask in a box, of pixels of the picture, anew.
   function paintMask(changed = null) {
@@ -126,7 +148,8 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     const box = changed ? painting.clip([changed[0] - 1, changed[1] - 1, changed[2] + 1, changed[3] + 1], map) : map.width ? painting.whole(map) : null;
     if (!changed) context.clearRect(0, 0, upper.width, upper.height);
     if (!box) return;
-    colorLayer(box);
+    layer = colored(layer, map, box, 0);
+    if (state.scribbles) scribbled = colored(scribbled, state.scribbles, box, 255);
     const [left, top] = toScreen(box[0], box[1]).map((v) => Math.floor(v * ratio) - 1);
     const [right, bottom] = toScreen(box[2], box[3]).map((v) => Math.ceil(v * ratio) + 1);
     context.save();
@@ -134,17 +157,20 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     context.rect(left, top, right - left, bottom - top);
     context.clip();
     if (changed) context.clearRect(left, top, right - left, bottom - top);
-    if (!state.hidden && layer) {
+    if (!state.hidden) {
       const seen = painting.clip([box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2], map);
-      if (state.fills) {
-        const [kx, ky] = step();
-        const [sx, sy] = toScreen(seen[0], seen[1]);
-        const [w, h] = [seen[2] - seen[0], seen[3] - seen[1]];
-        context.globalAlpha = state.opacity;
-        context.imageSmoothingEnabled = false;
-        context.drawImage(layer.canvas, seen[0], seen[1], w, h, sx * ratio, sy * ratio, w * kx * ratio, h * ky * ratio);
+      const [kx, ky] = step();
+      const [sx, sy] = toScreen(seen[0], seen[1]);
+      const [w, h] = [seen[2] - seen[0], seen[3] - seen[1]];
+      const lay = ({ canvas }, opacity) => {
+        context.globalAlpha = opacity;
+        context.drawImage(canvas, seen[0], seen[1], w, h, sx * ratio, sy * ratio, w * kx * ratio, h * ky * ratio);
         context.globalAlpha = 1;
-      } else contours(context, map, seen);
+      };
+      context.imageSmoothingEnabled = false;
+      if (state.fills) lay(layer, state.opacity);
+      else contours(context, map, seen);
+      if (state.scribbles) lay(scribbled, 0.9);
     }
     context.restore();
   }
@@ -209,7 +235,7 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
       const [r, g, b] = sw.rgb(color);
       return { rgba: (0xff000000 | (b << 16) | (g << 8) | r) >>> 0, hatch: HATCH[pattern % HATCH.length] };
     });
-    layer = null;
+    layer = scribbled = null;
   }
-  return { state, fit, resize, place, toScreen, zoom, pan, reveal, shade, paintPicture, paintMask, paintMarks, paintAll, setColors, forget() { layer = null; } };
+  return { state, fit, resize, place, toScreen, zoom, pan, reveal, shade, paintPicture, paintMask, paintMarks, paintAll, setColors, forget() { layer = scribbled = null; } };
 }

@@ -152,6 +152,32 @@ def test_what_was_edited_comes_back_as_the_slices_that_changed(oriented, tmp_pat
     np.testing.assert_array_equal(again, voxels)
 
 
+def test_a_new_run_takes_all_that_was_annotated_also_where_nothing_was_drawn(oriented, tmp_path):
+    for name in ("axial", "volumes"):
+        store, _, ledger = opened(oriented, RECIPES[name], tmp_path / f"{name}.sqlite")
+        annotate(ledger, store, lambda row: np.zeros(store.size, np.uint8))  # noqa: B023
+        finish(write_masks(ledger, store, oriented, tmp_path / name))
+        _, _, other = opened(oriented, RECIPES[name], tmp_path / f"new {name}.sqlite")
+        finish(read_masks(other, store, oriented, [tmp_path / name], "Bob"))
+        assert set(other.accepted()) == set(ledger.accepted())
+        (tmp_path / name / "annotations.json").write_text('{"cases": [1]}')
+        _, _, third = opened(oriented, RECIPES[name], tmp_path / f"third {name}.sqlite")
+        assert finish(read_masks(third, store, oriented, [tmp_path / name], "Bob")).entries == ()
+
+
+def test_another_program_may_turn_the_axes_and_write_decimal_numbers(oriented, tmp_path):
+    store, reference, ledger = opened(oriented, RECIPES["sagittal"], tmp_path / "a.sqlite")
+    annotate(ledger, store, lambda row: reference.read([row])[0])
+    finish(write_masks(ledger, store, oriented, tmp_path / "out"))
+    (tmp_path / "turned").mkdir()
+    for path in (tmp_path / "out").glob("*.nii.gz"):
+        image = nib.as_closest_canonical(nib.load(path))
+        whole = np.asanyarray(image.dataobj).astype(np.float32)
+        nib.save(nib.Nifti1Image(whole, image.affine), tmp_path / "turned" / path.name)
+    found = finish(read_masks(ledger, store, oriented, [tmp_path / "turned"], "Bob"))
+    assert (found.files, found.entries) == (len(oriented.cases), ())
+
+
 def test_a_slice_of_a_volume_that_changed_answers_the_whole_volume(oriented, tmp_path):
     store, _, ledger = opened(oriented, RECIPES["coarser volumes"], tmp_path / "a.sqlite")
     case = oriented.cases[0]
@@ -204,6 +230,9 @@ def test_masks_that_do_not_fit_are_refused_and_nothing_is_taken_over(oriented, t
     other = made(oriented, tmp_path / "named", "orient_AIL_imag.nii.gz")
     with pytest.raises(CohortError, match="no case. Did you mean 'orient_AIL_image'"):
         finish(read_masks(ledger, store, oriented, [other], "Bob"))
+    (tmp_path / "a.seg.nrrd").write_bytes(b"NRRD")
+    with pytest.raises(CohortError, match=r"is not a NIfTI file. Save the segmentation"):
+        finish(read_masks(ledger, store, oriented, [tmp_path / "a.seg.nrrd"], "Bob"))
     twice = made(oriented, tmp_path / "twice", name)
     with pytest.raises(CohortError, match="both named like the case"):
         finish(read_masks(ledger, store, oriented, [twice, twice.parent], "Bob"))

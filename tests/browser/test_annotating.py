@@ -53,6 +53,15 @@ def canvas(page: Page) -> np.ndarray:
     return np.array(kernel(page, "app.session.editing.classes.tolist()"), np.uint8)
 
 
+def wait_for_canvas(page: Page, expected: np.ndarray) -> None:
+    """Wait until the kernel has a label map."""
+    for _ in range(40):
+        if (canvas(page) == expected).all():
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError("the label map in the kernel did not become the expected one")
+
+
 def ledger(page: Page) -> tuple[str, str, np.ndarray]:
     """Kind, tool and label map of the newest entry, read from the file by another connection."""
     page.evaluate("() => 0")
@@ -106,8 +115,8 @@ def test_a_stroke_of_the_mouse_is_pixel_by_pixel_in_kernel_and_ledger(page):
     kind, tool, saved = ledger(page)
     assert (kind, tool) == ("stroke", "brush")
     assert (saved == expected).all()
-    effort = "[app.session.editing.effort.contour_mm, app.session.editing.effort.active_seconds]"
-    millimeters, seconds = kernel(page, effort)
+    cost = "[app.session.editing.cost.contour_mm, app.session.editing.cost.active_seconds]"
+    millimeters, seconds = kernel(page, cost)
     assert millimeters > 60
     assert 0 < seconds < 60
     assert page.locator(".sw-editor-saved").inner_text() == "saved"
@@ -185,6 +194,9 @@ def test_a_slice_is_annotated_with_the_keyboard_alone(page):
     expected[y : y + 10, x + 2] = 1
     assert (canvas(page) == expected).all()
     assert ledger(page)[1] == "brush"
+
+
+def test_done_labels_the_slice_and_opens_the_next(page):
     row = kernel(page, "int(app.session.editing.row)")
     page.keyboard.press("d")
     second = kernel(page, "int(app.session.queue[1].row)")
@@ -192,6 +204,67 @@ def test_a_slice_is_annotated_with_the_keyboard_alone(page):
     assert kernel(page, "app.session.queue[0].state") == "done"
     assert kernel(page, f"int(app.session.pool.labeled_in[{row}])") == 1
     assert "1 of 3 done" in page.locator(".sw-editor-progress").inner_text()
+
+
+def test_a_finger_draws_and_two_fingers_zoom_without_a_trace(page):
+    before = canvas(page)
+    saved = page.evaluate("() => window.saved")
+    browser = page.context.new_cdp_session(page)
+
+    def touch(kind, *pixels):
+        points = [
+            {"x": x, "y": y, "id": i}
+            for i, (x, y) in enumerate(place(page, *pixel) for pixel in pixels)
+        ]
+        browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(60)
+
+    page.keyboard.press("2")
+    touch("touchStart", (30, 30))
+    touch("touchMove", (36, 30))
+    touch("touchEnd")
+    wait_until_saved(page, saved + 1)
+    drawn_on = canvas(page)
+    assert (drawn_on == brushed(before, (30, 30), (36, 30), 1, (1, 1), 2)).all()
+    touch("touchStart", (20, 30))
+    touch("touchMove", (22, 30))
+    touch("touchStart", (22, 30), (40, 30))
+    touch("touchMove", (12, 30), (50, 30))
+    touch("touchEnd", (50, 30))
+    touch("touchEnd")
+    page.keyboard.press("r")
+    page.wait_for_timeout(300)
+    assert (canvas(page) == drawn_on).all()
+
+
+def test_what_the_kernel_computes_is_drawn_and_saved(page):
+    saved = page.evaluate("() => window.saved")
+    number = kernel(page, "app.session.editing.number")
+    page.keyboard.press("i")
+    page.keyboard.press("3")
+    page.mouse.click(*place(page, 0, 0))  # all of the dark surroundings
+    page.wait_for_timeout(800)
+    assert kernel(page, "app.session.editing.number") == number + 1
+    assert ledger(page)[1] == "smart fill"
+    assert canvas(page)[0, 0] == canvas(page)[-1, -1] == 3
+    page.keyboard.press("x")
+    page.keyboard.press("1")
+    page.wait_for_function(
+        "() => document.querySelector('.sw-editor [aria-live]').textContent.includes('superpixels')"
+        " && document.querySelector('.sw-editor [aria-live]').textContent !== 'superpixels'",
+        timeout=20_000,
+    )
+    before = canvas(page)
+    page.mouse.click(*place(page, 30, 30))
+    wait_until_saved(page, saved + 1)
+    regions = (
+        "__import__('numpy').frombuffer(__import__('zlib').decompress("
+        "app.editor.segments['data']), 'int32').tolist()"
+    )
+    region = np.array(kernel(page, regions)).reshape(before.shape)
+    assert (canvas(page) == np.where(region == region[30, 30], 1, before)).all()
+    assert ledger(page)[1] == "superpixels"
+    page.keyboard.press("b")
 
 
 def test_other_slices_are_looked_at_and_left_as_they_are(page):
@@ -235,15 +308,18 @@ def test_reload_and_restart_bring_back_the_slice_the_queue_and_the_undo(page):
     wait_until_open(page, row)
     assert "2 strokes" in page.locator(".sw-editor-head").inner_text()
     page.get_by_role("button", name="Undo (Z)").click()
-    page.wait_for_timeout(500)
-    assert (canvas(page)[10:21, 20] == start[10:21, 20]).all()
+    half = whole.copy()
+    half[9:22, 19:22] = start[9:22, 19:22]
+    wait_for_canvas(page, half)
 
+    page.evaluate("() => { document.querySelector('.sw-editor').dataset.old = ''; }")
     page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
     )
     page.wait_for_timeout(1500)
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.get_by_role("tab", name="Annotate").click(timeout=60_000)
+    page.wait_for_selector(".sw-editor:not([data-old])", state="attached", timeout=90_000)
+    page.get_by_role("tab", name="Annotate").click()
     task = page.locator(".sw-editor-task[data-state='in progress']")
     task.wait_for(timeout=90_000)
     assert page.locator(".sw-editor-task[data-state='done']").count() == 1
@@ -251,10 +327,62 @@ def test_reload_and_restart_bring_back_the_slice_the_queue_and_the_undo(page):
     task.click()
     wait_until_open(page, row)
     page.get_by_role("button", name="Redo (Shift+Z)").click()
-    page.wait_for_timeout(500)
-    assert (canvas(page) == whole).all()
+    wait_for_canvas(page, whole)
+    page.wait_for_timeout(300)
     page.keyboard.press("z")
-    page.wait_for_timeout(400)
+    wait_for_canvas(page, half)
+    page.wait_for_timeout(300)
     page.keyboard.press("z")
-    page.wait_for_timeout(400)
-    assert (canvas(page) == start).all()
+    wait_for_canvas(page, start)
+
+
+def test_two_browsers_on_one_kernel_see_each_others_strokes(page):
+    row = kernel(page, "int(app.session.editing.row)")
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_timeout(1500)
+    context = page.context.browser.new_context(viewport={"width": 1366, "height": 1100})
+    other = context.new_page()
+    other.set_default_timeout(60_000)
+    other.goto(page.url.split("?")[0], wait_until="domcontentloaded")
+    other.get_by_role("tab", name="Annotate").click()
+    wait_until_open(other, row)
+    for each in (page, other):
+        each.evaluate(LISTEN)
+        each.locator(".sw-editor-mask").focus()
+        each.keyboard.press("1")
+    before = canvas(page)
+    drag(page, (10, 40), (10, 50))
+    wait_until_saved(page, 1)
+    other.wait_for_function(
+        "() => document.querySelector('.sw-editor-head').textContent.includes('3 strokes')"
+    )
+    drag(other, (30, 40), (30, 50))
+    wait_until_saved(other, 1)
+    both = brushed(before, (10, 40), (10, 50), 3, (1, 1), 1)
+    both = brushed(both, (30, 40), (30, 50), 3, (1, 1), 1)
+    assert (drawn(other) == both).all()
+    page.wait_for_function(
+        "() => document.querySelector('.sw-editor-head').textContent.includes('4 strokes')"
+    )
+    drag(page, (20, 40), (20, 50))
+    wait_until_saved(page, 2)
+    assert (drawn(page) == brushed(both, (20, 40), (20, 50), 3, (1, 1), 1)).all()
+    assert (ledger(page)[2] == drawn(page)).all()
+    context.close()
+
+
+def test_annotation_goes_on_while_the_next_round_trains(page):
+    row = kernel(page, "int(app.session.editing.row)")
+    page.get_by_role("button", name="Train with these").click()
+    drag(page, (40, 40), (50, 40))
+    wait_until_saved(page, 3)
+    last = drawn(page)
+    assert (ledger(page)[2] == last).all()
+    for _ in range(240):
+        if kernel(page, "len(app.session.rounds)") == 2:
+            break
+        page.wait_for_timeout(500)
+    assert kernel(page, "len(app.session.rounds)") == 2
+    assert (canvas(page) == last).all()
+    assert kernel(page, "int(app.session.editing.row)") == row
+    shoot(page, "annotate-2-next-round")

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.experiments.tiny import tiny_config
-from workbench.annotation import Entry, Ledger
+from workbench.annotation import Entry, Ledger, images_key
 from workbench.annotation.ledger import FILE_NAME
+from workbench.cli import app
 from workbench.cohort.cohort import IGNORED
 from workbench.cohort.label_maps import read_classes
 from workbench.cohort.layouts import recognize
+from workbench.cohort.phantom import make_phantom
 from workbench.cohort.preprocess import as_slices, fit
 from workbench.cohort.volumes import read_header, read_image, read_label
 from workbench.errors import CohortError, RunError
@@ -21,6 +25,7 @@ from workbench.experiments.export import export_masks, export_nnunet, import_mas
 from workbench.experiments.runs import Run, SavedRound
 from workbench.experiments.simulate import open_run_data
 from workbench.jobs import finish
+from workbench.models.compute import Compute
 
 
 def check_the_rules_of_nnunet(folder: Path) -> dict:
@@ -126,7 +131,9 @@ def annotated_run(folder, labeled="some slices"):
     pool = run.pool_after(data.pool)
     rows = np.flatnonzero(pool.labeled)[::2].tolist() + np.flatnonzero(~pool.labeled)[:2].tolist()
     maps = {}
-    with Ledger(folder / FILE_NAME, images_key=data.images.key, classes=data.labels.classes) as a:
+    with Ledger(
+        folder / FILE_NAME, images_key=images_key(data.images), classes=data.labels.classes
+    ) as a:
         for row in rows:
             maps[row] = np.random.default_rng(row).integers(0, 4, data.images.size).astype(np.uint8)
             a.append(Entry(str(pool.ids[row]), "done", maps[row], annotator="Ada"))
@@ -175,3 +182,42 @@ def test_a_run_that_nobody_annotated_has_no_masks(tmp_path):
     run, _ = made_run(tmp_path / "run", LABELED["some slices"])
     with pytest.raises(RunError, match="no annotations.*import-masks"):
         finish(export_masks(run, tmp_path / "masks"))
+
+
+def test_a_cohort_without_labels_is_exported_as_it_was_annotated(tmp_path):
+    (tmp_path / "scans/images").mkdir(parents=True)
+    for path in sorted(finish(make_phantom(cases=3)).rglob("*flair*.nii*")):
+        shutil.copy(path, tmp_path / "scans/images" / path.name)
+    config = tiny_config(source=str(tmp_path / "scans"), cases=None, labels={"3": "bright"})
+    run = Run.create(tmp_path / "run", config, Compute(threads=1))
+    with pytest.raises(RunError, match="no finished round and no annotation"):
+        finish(export_nnunet(run, tmp_path / "Dataset102"))
+    case = recognize(tmp_path / "scans").cases[1]
+    scan = nib.load(case.images["image"])
+    voxels = np.zeros(scan.shape, np.uint8)
+    voxels[20:40, 30:50, scan.shape[2] // 2] = 3
+    nib.save(nib.Nifti1Image(voxels, scan.affine), tmp_path / f"{case.id}.nii.gz")
+    said = CliRunner().invoke(
+        app,
+        [
+            "import-masks",
+            str(run.folder),
+            str(tmp_path / f"{case.id}.nii.gz"),
+            "--annotator",
+            "Bob",
+        ],
+    )
+    assert "1 slice of 1 mask changed and is in the ledger" in said.output
+    said = CliRunner().invoke(
+        app, ["export", str(run.folder), str(tmp_path / "masks"), "--format", "nifti"]
+    )
+    assert "1 mask is in" in said.output
+    back = nib.load(tmp_path / f"masks/{case.id}.nii.gz")
+    np.testing.assert_array_equal(np.asanyarray(back.dataobj), voxels)
+    assert finish(export_nnunet(run, tmp_path / "Dataset102")) == 1
+    declared = check_the_rules_of_nnunet(tmp_path / "Dataset102")
+    assert declared["labels"] == {"background": 0, "bright": 1, "ignore": 2}
+    label = np.asanyarray(nib.load(tmp_path / f"Dataset102/labelsTr/{case.id}.nii.gz").dataobj)
+    middle = label[:, :, scan.shape[2] // 2]
+    np.testing.assert_array_equal(middle, voxels[:, :, scan.shape[2] // 2] == 3)
+    assert (np.delete(label, scan.shape[2] // 2, axis=2) == 2).all()

@@ -36,6 +36,7 @@ def drawn(tmp_path_factory):
                 annotated["strokes"] = STROKES[name][index]
                 shared = [0, 0] if index == 0 else [30 + 10 * seed, 0]
                 effort = {"classes": ["CSF", "GM"], "shared": shared, "reference": [100, 0]}
+                effort |= {"shared_mm": [5.0, 0.0], "reference_mm": [20.0, 0.0]}
                 if name == "entropy":
                     effort["spearman"] = 0.5 + 0.2 * seed
                 change_round(run, index, annotated=annotated, effort=effort)
@@ -83,6 +84,7 @@ def test_the_saved_effort_is_told_by_iteration_and_class(drawn):
     line = row(found, label="random", round=1, **{"class": "CSF"})
     assert line["saved"] == pytest.approx(0.35)
     assert line["n"] == 2
+    assert line["saved_mm"] == 0.25
     assert line["contour_pixels"] == 100
     assert found["round"].min() == 1, "the first set began from nothing"
     assert "GM" not in set(found["class"]), "no contour, no value"

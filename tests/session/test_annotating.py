@@ -337,6 +337,28 @@ def test_a_model_is_trained_anew_where_an_annotation_differs(folder, tmp_path):
     assert losses[0] == losses[2]
 
 
+def test_what_is_done_while_a_training_runs_that_is_stopped_counts_for_the_next(session, folder):
+    asked = session.suggestions.rows.tolist()
+    session.edit(asked[0])
+    session.answer("done")
+    session.start_round()
+    session.edit(asked[1])
+    session.answer("done")
+    assert session.pool.labeled_in[asked[1]] == 2
+    session.cancel()
+    session.wait()
+    if session.round.index == 0:  # it was stopped before its end
+        session.start_round()
+        session.wait()
+        assert session.pool.labeled_in[asked[:2]].tolist() == [1, 1]
+    assert [path.name for path in sorted((folder / "rounds").iterdir())] == ["000", "001"]
+
+
+def test_the_annotator_can_be_named_when_a_session_is_made(tmp_path):
+    assert Session("phantom", tmp_path / "run", annotator=" anna ").annotator == "anna"
+    assert Session("phantom", tmp_path / "run").annotator
+
+
 @pytest.mark.parametrize("name", ["", "  ", "a\x00b", "anna\u202e", "x" * 300])
 def test_a_name_that_cannot_be_kept_is_refused_and_the_old_one_stays(session, name):
     session.annotator = name

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tests.widgets.fake_app import FakeApp, FakeVolumes
-from workbench.session.tasks import Editing, Effort, Task
+from workbench.annotation.canvas import Canvas
+from workbench.annotation.tools import TOOLS
+from workbench.errors import SettingError
+from workbench.session.tasks import Cost, Editing, Task
 
 
 class Drawn:
@@ -72,7 +75,7 @@ class Drawn:
             started_from=self._from,
             can_undo=place > 0,
             can_redo=place + 1 < len(states),
-            effort=Effort(strokes=len(strokes), active_seconds=seconds),
+            cost=Cost(strokes=len(strokes), active_seconds=seconds),
             saved=not self.full,
             number=len(self.entries),
             words="The disk is full." if self.full else "",
@@ -118,8 +121,17 @@ class Drawn:
         if found:
             self.edit(found[0])
 
-    def apply_tool(self, name, **parameters):
+    def apply_tool(self, name, *, active_seconds=0.0, **parameters):
         self.calls.append(("apply_tool", name, parameters))
+        row = self.editing.row
+        canvas = Canvas(self.images.read([row])[0], self.editing.classes, 4, (1.0, 1.0))
+        try:
+            drawn = TOOLS[name](canvas, **parameters)
+        except SettingError as error:
+            self.problem = str(error)
+            return
+        self.problem = ""
+        self.draw(drawn, tool=name, active_seconds=active_seconds, contour_mm=1.0)
 
 
 class FakeAnnotating(Drawn, FakeApp):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.widgets.fake_annotating import FakeAnnotating, FakeAnnotatingVolumes
-from widgets.mask_editor import MaskEditor, outlines
+from widgets.mask_editor import MaskEditor
+from widgets.slice_view import outlines
 
 
 @pytest.fixture
@@ -173,3 +174,43 @@ def test_every_class_is_outlined_by_itself():
     points = np.frombuffer(found[1][1], np.float32).reshape(-1, 2)
     assert np.nanmin(points[:, 0]) == 2
     assert np.nanmax(points[:, 0]) == 5
+
+
+def test_the_other_planes_go_through_the_pixel_and_follow_it(session, editor):
+    ask(editor, "turn", by=1)
+    ask(editor, "planes", on=True, row=5, column=9)
+    at = editor.info["at"]
+    assert [plane["name"] for plane in editor.planes] == ["coronal", "sagittal"]
+    turned = editor.info["count"] - 1 - at
+    assert [plane["cross"] for plane in editor.planes] == [[turned, 9], [turned, 5]]
+    ask(editor, "planes", on=False)
+    assert editor.planes == []
+
+
+def test_a_tool_of_the_kernel_draws_in_the_channel_that_is_shown(session, editor):
+    ask(editor, "turn", by=1)
+    ask(editor, "channel", index=0)
+    before = shown(editor).copy()
+    told = {"row": 32, "column": 32, "label": 2, "tolerance": 0.2}
+    assert ask(editor, "tool", name="smart fill", seconds=2.0, **told) == ""
+    assert session.calls[-1] == ("apply_tool", "smart fill", {**told, "channel": 0})
+    assert session.entries[-1][4]["tool"] == "smart fill"
+    assert not (shown(editor) == before).all()
+
+
+def test_scribbles_of_one_label_only_are_refused_and_nothing_is_drawn(session, editor):
+    ask(editor, "turn", by=1)
+    scribbles = np.full((64, 64), 255, np.uint8)
+    scribbles[10, 10:20] = 1
+    refused = ask(editor, "tool", [memoryview(scribbles.tobytes())], name="scribbles")
+    assert "at least two" in refused
+    assert session.entries == []
+
+
+def test_superpixels_are_sent_for_the_slice_that_is_shown(session, editor):
+    ask(editor, "turn", by=1)
+    ask(editor, "superpixels", size=8, wish="w1")
+    assert editor.segments["wish"] == "w1"
+    regions = np.frombuffer(zlib.decompress(editor.segments["data"]), np.int32)
+    assert regions.shape == (64 * 64,)
+    assert 30 < regions.max() < 130

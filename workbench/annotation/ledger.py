@@ -78,7 +78,7 @@ class Ledger:
     path : Path
         The file, such as ``runs/NAME/annotations.sqlite``.
     images_key : str
-        Names the images that are annotated, such as `ImageStore.key`. Not given: a ledger of any
+        Names the images that are annotated: `images_key` of their store. Not given: a ledger of any
         images is opened.
     classes : sequence of str
         Names of the classes, background first. Label maps with other classes are refused.
@@ -145,7 +145,9 @@ class Ledger:
         if images_key and images_key != self.images_key:
             raise LedgerError(
                 f"{self.path} holds annotations of other images than those that are open. Open the "
-                f"cohort that it was begun with, or move it away to begin a new one."
+                f"cohort that it was begun with, as it was then. Or take them into a new run: "
+                f"write masks with 'workbench export --format nifti', read them with 'workbench "
+                f"import-masks'."
             )
         if classes and classes != self.classes:
             raise LedgerError(

@@ -4,13 +4,13 @@ ITK-SNAP, 3D Slicer and the like read a mask beside its scan and save what was
 changed. A mask has the label values of the data set, and 0 where nothing was
 drawn: in background and in slices that nobody annotated alike, because a value
 of its own would cover the scan in those programs. Which slices were annotated is
-told in ``annotations.json`` beside the masks, and is known from the ledger when
-they come back: only slices that differ from it become entries.
+told in ``annotations.json`` beside the masks. When they come back, only slices that
+differ from the ledger become entries; in a new run, all that were annotated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from workbench.cohort.pool import SampleId, SliceId
 from workbench.cohort.store import ImageStore
 from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, stem_of
 from workbench.errors import CohortError, VolumeError, did_you_mean
-from workbench.files import write_json
+from workbench.files import read_json, write_json
 from workbench.jobs import Progress, Work
 from workbench.words import count
 
@@ -137,9 +137,9 @@ def read_masks(
 ) -> Work[Imported]:
     """Take over masks that were drawn or edited in another program.
 
-    Slices that differ from what the ledger holds are answered "done". A slice that nobody
-    annotated and on which nothing is drawn stays as it is; of a volume, all slices are answered
-    where one differs. Every file is checked before anything is written.
+    Slices that differ from what the ledger holds are answered "done". A slice on which nothing is
+    drawn is answered only if ``annotations.json`` beside the mask says that it was annotated; of a
+    volume, all slices are answered where one is. Every file is checked before anything is written.
 
     Parameters
     ----------
@@ -171,39 +171,60 @@ def read_masks(
     notes: list[str] = []
     for number, (name, path) in enumerate(files.items()):
         yield Progress("reading masks", number, len(files))
-        rows = store.rows_of(name)
-        classes = _read(path, by_id[name], cohort)
-        drawn = _as_samples(classes, by_id[name], store)
-        held = _as_samples(_on_scan(labels.read(rows), by_id[name], store), by_id[name], store)
+        case = by_id[name]
+        drawn, lost = _drawn(path, case, cohort, store)
+        held = _as_samples(_on_scan(labels.read(store.rows_of(name)), case, store), case, store)
         if not cohort.ignored:
             held[held == IGNORED] = 0  # as it was written
-        ids, spacing = _place(by_id[name], store)
-        whole = (
-            lay_out(classes, ids, read_header(_scan(by_id[name])), spacing)
-            if store.of_volumes
-            else classes
-        )
-        lost = int(np.count_nonzero(foreground(whole)) - np.count_nonzero(foreground(drawn)))
+        note = f"from {path.name if path.name.isprintable() else ascii(path.name)}"
+        entries += [
+            Entry(sample, "done", classes, depth, annotator, round, "mask", note=note)
+            for sample, depth, classes in _changed(
+                store, name, drawn, held, accepted, _listed(path, name)
+            )
+        ]
         if lost:
             notes.append(
                 f"{path.name}: {count(lost, 'labeled voxel')} outside of the images as they are "
                 f"annotated (in blank end slices, or beyond {'×'.join(map(str, store.size))}) "
                 f"could not be taken over."
             )
-        note = f"from {path.name if path.name.isprintable() else ascii(path.name)}"
-        for each, new, old in zip(ids, drawn, held, strict=True):
-            if np.array_equal(new, old):
-                continue
-            slices = zip(new, old, strict=True) if store.of_volumes else [(new, old)]
-            for depth, (one, before) in enumerate(slices):
-                if (str(each), depth) in accepted and np.array_equal(one, before):
-                    continue
-                entries.append(
-                    Entry(str(each), "done", one, depth, annotator, round, "mask", note=note)
-                )
     written = ledger.extend(entries) if entries else ()
     yield Progress("reading masks", len(files), len(files))
     return Imported(len(files), written, tuple(notes))
+
+
+def _drawn(
+    path: Path, case: Case, cohort: Cohort, store: ImageStore
+) -> tuple[NDArray[np.uint8], int]:
+    """Read a mask as label maps of the samples of its case, and count the voxels beyond them."""
+    classes = _read(path, case, cohort)
+    maps = _as_samples(classes, case, store)
+    if store.of_volumes:
+        ids, spacing = _place(case, store)
+        classes = lay_out(classes, ids, read_header(_scan(case)), spacing)
+    return maps, int(np.count_nonzero(foreground(classes)) - np.count_nonzero(foreground(maps)))
+
+
+def _changed(
+    store: ImageStore,
+    case: str,
+    drawn: NDArray[np.uint8],
+    held: NDArray[np.uint8],
+    accepted: Mapping[tuple[str, int], int],
+    listed: Container[int],
+) -> Iterator[tuple[str, int, NDArray[np.uint8]]]:
+    """Sample, depth and label map of the slices of a mask that are answered with it."""
+    for row, new, old in zip(store.rows_of(case), drawn, held, strict=True):
+        each = store.ids[row]
+        pairs = list(zip(new, old, strict=True)) if store.of_volumes else [(new, old)]
+        unanswered = [depth for depth in range(len(pairs)) if (str(each), depth) not in accepted]
+        told = any((each.index if isinstance(each, SliceId) else n) in listed for n in unanswered)
+        if np.array_equal(new, old) and not told:
+            continue
+        for depth, (one, before) in enumerate(pairs):
+            if depth in unanswered or not np.array_equal(one, before):
+                yield str(each), depth, one
 
 
 def _about(
@@ -222,6 +243,14 @@ def _about(
     }
 
 
+def _listed(path: Path, case: str) -> set[int]:
+    """Slices that were annotated, as it is told beside a mask; none where nothing is told."""
+    try:
+        return set(read_json(path.parent / ABOUT)["cases"][case]["annotated"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
 # ---------------------------------------------------------------------- files and names
 def _files(paths: Iterable[Path], store: ImageStore, cohort: Cohort) -> dict[str, Path]:
     """Find the file of each case among files and folders."""
@@ -229,6 +258,11 @@ def _files(paths: Iterable[Path], store: ImageStore, cohort: Cohort) -> dict[str
     for given in paths:
         inside = sorted(given.iterdir()) if given.is_dir() else [given]
         for path in (each for each in inside if is_nifti(each) or each == given):
+            if not is_nifti(path):
+                raise CohortError(
+                    f"{path} is not a NIfTI file. Save the segmentation as a label map with the "
+                    f"ending .nii.gz, in 3D Slicer with 'Export to files'."
+                )
             name = stem_of(path)
             if name in found:
                 raise CohortError(

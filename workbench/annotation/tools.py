@@ -37,8 +37,10 @@ Map = NDArray[np.uint8]
 
 #: A pixel of a map of scribbles on which nothing is scribbled.
 UNMARKED = 255
-#: Slices with more pixels are halved before scribbles are grown: solving takes a second then.
-MOST_PIXELS = 256 * 256
+#: More pixels than this are thinned out before scribbles are grown: solving takes a second then.
+MOST_PIXELS = 160 * 160
+#: Scribbles grow in the rectangle around them, wider by this share of its sides.
+MARGIN = 0.1
 #: How much a change of intensity holds the random walker up.
 BETA = 130.0
 
@@ -123,9 +125,9 @@ def superpixels(
 
 
 def grow(canvas: Canvas, *, scribbles: Map, channel: int = 0) -> Map:
-    """Spread scribbles over the slice, up to where its intensity changes.
+    """Spread scribbles over the rectangle around them, up to where the intensity changes.
 
-    Labels that are not scribbled stay as they are.
+    Labels that are not scribbled stay as they are, and so does all outside of the rectangle.
 
     Parameters
     ----------
@@ -163,9 +165,12 @@ def grow(canvas: Canvas, *, scribbles: Map, channel: int = 0) -> Map:
             "Scribble on at least two things that differ, such as a structure and the "
             "background (key 0) around it; then let the scribbles grow."
         )
-    grown = _walk(image, drawn, labels)
-    replaced = np.isin(canvas.classes, [0, *labels])
-    result = np.where(replaced, grown, canvas.classes)
+    around = _around(drawn != UNMARKED)
+    grown = _walk(image[around], drawn[around], labels)
+    result = canvas.classes.copy()
+    part = result[around]
+    replaced = np.isin(part, [0, *labels])
+    part[replaced] = grown[replaced]
     return np.where(drawn != UNMARKED, drawn, result)
 
 
@@ -263,8 +268,19 @@ def _check_label(canvas: Canvas, label: int) -> None:
         raise SettingError(f"There is no label {label}; labels are 0 to {canvas.class_count - 1}.")
 
 
+def _around(marked: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rectangle around what is marked, a little wider."""
+    slices = []
+    for axis in (0, 1):
+        where = np.flatnonzero(marked.any(axis=1 - axis))
+        first, last = int(where[0]), int(where[-1])
+        wider = 2 + round(MARGIN * (last - first))
+        slices.append(slice(max(first - wider, 0), last + wider + 1))
+    return slices[0], slices[1]
+
+
 def _walk(image: NDArray[np.float32], scribbles: Map, labels: list[int]) -> Map:
-    """Solve for the label of every pixel, on every second one of a large slice."""
+    """Solve for the label of every pixel, or of every second one where there are many."""
     from skimage.segmentation import random_walker
 
     step = 1
@@ -281,7 +297,7 @@ def _walk(image: NDArray[np.float32], scribbles: Map, labels: list[int]) -> Map:
         small = padded.reshape(h, step, w, step).max(axis=(1, 3))
     low, high = np.percentile(image, (1, 99))
     scaled = np.clip((image[::step, ::step] - low) / max(float(high - low), 1e-6), 0, 1)
-    numbers = random_walker(scaled.astype(np.float64), small, beta=BETA, mode="cg_j", tol=1e-3)
+    numbers = random_walker(scaled.astype(np.float64), small, beta=BETA, mode="bf")
     full = np.repeat(np.repeat(numbers, step, axis=0), step, axis=1)
     table = np.array([0, *labels], np.uint8)
     return np.asarray(table[np.maximum(full[:height, :width], 0)])

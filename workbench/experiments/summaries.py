@@ -36,6 +36,8 @@ __all__ = [
 #: Columns that tell one run from another.
 RUN = ["label", "seed", "manifold_seed"]
 _SCORE = ["metric", "region"]
+#: What `workbench.annotation.costs.RoundCost.plain` tells of each class.
+_CONTOURS = ("shared", "reference", "shared_mm", "reference_mm")
 
 
 def learning_curves(results: Results) -> pd.DataFrame:
@@ -192,33 +194,35 @@ def saved_effort(results: Results) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``label, round, class, saved, sd, n, contour_pixels, spearman``: mean and sd over n runs
-        of C / L of what each round asked for, and the mean of L; ``spearman``: rank correlation
+        ``label, round, class, saved, sd, n, saved_mm, contour_pixels, spearman``: mean and sd over
+        n runs of C / L of what each round asked for; the same of sub-pixel contours, in mm; the
+        mean of L; ``spearman``: rank correlation
         of predicted with measured effort, NaN where none was predicted. The first round is there
         only if it began from predictions. Empty if nobody drew the labels.
     """
-    columns = ["label", "round", "class", "saved", "sd", "n", "contour_pixels", "spearman"]
+    columns = ["label", "round", "class", "saved", "sd", "n", "saved_mm"]
+    columns += ["contour_pixels", "spearman"]
     rows = []
     for label, runs in results.members.items():
         for run in runs:
             for saved in run.rounds:
                 effort = saved.effort
-                told = zip(
-                    *(effort.get(key, ()) for key in ("classes", "shared", "reference")),
-                    strict=True,
-                )
-                for name, c, length in told:
-                    share = c / length if length and (saved.index or c) else np.nan
+                told = zip(*(effort.get(key, ()) for key in ("classes", *_CONTOURS)), strict=True)
+                for name, c, length, c_mm, length_mm in told:
+                    begun = length and (saved.index or c)  # else it is drawn from nothing
+                    shares = (c / length, c_mm / length_mm) if begun else (np.nan, np.nan)
                     rho = effort.get("spearman", np.nan)
-                    rows.append((label, saved.index, name, share, length, rho))
+                    rows.append((label, saved.index, name, *shares, length, rho))
     if not rows:
         return pd.DataFrame(columns=columns)
-    flat = pd.DataFrame(rows, columns=["label", "round", "class", "saved", "length", "spearman"])
+    names = ["label", "round", "class", "saved", "saved_mm", "length", "spearman"]
+    flat = pd.DataFrame(rows, columns=names)
     groups = flat.groupby(["label", "round", "class"], sort=False)
     found = groups.agg(
         saved=("saved", "mean"),
         sd=("saved", "std"),
         n=("saved", "count"),
+        saved_mm=("saved_mm", "mean"),
         contour_pixels=("length", "mean"),
         spearman=("spearman", "mean"),
     )

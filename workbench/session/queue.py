@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from workbench.annotation import Entry, LedgerLabels, images_key
 from workbench.annotation.costs import RoundCost, cost_of_round
-from workbench.annotation.history import SampleState, Totals
+from workbench.annotation.history import SampleState, Totals, accepted
 from workbench.annotation.ledger import FILE_NAME
 from workbench.cohort.label_source import LabelSource
 from workbench.errors import LedgerError, WorkbenchError
@@ -78,6 +78,12 @@ class QueueSession(ScoringSession):
                 self._refuse(problem)
             self.catch_up()
 
+    def close(self) -> None:
+        """Stop everything; the folder keeps what was finished, and every stroke."""
+        super().close()
+        if self.data is not None:
+            self._writer.close()
+
     # ------------------------------------------------------------ following the ledger
     def catch_up(self) -> None:
         """Take in what was written to the ledger since, by anybody; cheap if there is nothing."""
@@ -108,7 +114,7 @@ class QueueSession(ScoringSession):
             for sample, state in states.items()
             if sample in self._row_of
         }
-        self._accepted = ledger.accepted()
+        self._accepted = accepted(states.values())
         self._reasons = {
             row: _reason(ledger.entries(str(self.pool.ids[row]), maps=False))
             for row, state in self._known.items()

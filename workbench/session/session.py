@@ -60,6 +60,8 @@ class Session(ToolSession):
         default. An experiment that is there is continued.
     strategy : QueryStrategy, optional
         Gradient-guided sampling by default.
+    annotator : str, optional
+        Who draws; the name of this computer's user by default. `Session.annotator` changes it.
     **settings
         Fields of `RunConfig`, such as ``seed``, ``initial``, ``budget``, ``cases``.
 
@@ -75,11 +77,14 @@ class Session(ToolSession):
         folder: str | Path | None = None,
         *,
         strategy: QueryStrategy | None = None,
+        annotator: str | None = None,
         **settings: Any,
     ) -> None:
         chosen = strategy or from_record({"name": "gradient-guided"})
         super().__init__(RunConfig(source=str(source), strategy=record(chosen), **settings))
         short = Path(str(source)).name or "cohort"
+        if annotator is not None:
+            self.annotator = annotator
         self.folder = Path(folder) if folder is not None else Path("runs") / short
         self.name = short
         self.strategy = chosen
@@ -89,11 +94,6 @@ class Session(ToolSession):
                 "A session neither pre-trains on another site nor learns its manifold anew in "
                 "every round, and all its rounds train for the same epochs. Leave transfer, "
                 "retrain_manifold and lists of epochs to `workbench simulate`."
-            )
-        if config.annotator is not None:
-            raise SettingError(
-                "In a session people annotate, so the setting annotator, which imitates one, is "
-                "for `workbench simulate`. Who draws is session.annotator."
             )
         if config.unit == "cases":
             raise SettingError(
@@ -256,10 +256,12 @@ class Session(ToolSession):
         self.pool = self.pool.with_labeled(missing[known], 0)
         if known.all():
             return True
+        by_hand = self.pool.labeled & ~self.labels.available
+        insisted = bool(len(self._asked)) or bool(by_hand.any())
         self._asked = rows
         self.suggestions = self._unanswered(Suggestions(rows))
         self._show_queue()
-        if self.pool.labeled.any():
+        if insisted and self.pool.labeled.any():
             return True
         if self.study is None:
             self.train_manifold()

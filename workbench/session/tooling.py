@@ -58,23 +58,25 @@ class ToolSession(AnnotatingSession):
             A key of `workbench.annotation.tools.TOOLS`, whose values take a `Canvas` and the
             parameters, and return the label map.
         **parameters
-            Of the tool; ``active_seconds`` and ``contour_mm`` are those of `draw`.
+            Of the tool; ``active_seconds`` is that of `draw`.
         """
-        from workbench.annotation.tools import TOOLS
+        from workbench.annotation.tools import TOOLS, drawn_contour
 
-        cost = {each: parameters.pop(each, 0.0) for each in ("active_seconds", "contour_mm")}
+        seconds = float(parameters.pop("active_seconds", 0.0))
         with self._background.lock:
             if self._on_canvas() is None:
                 return
             if name not in TOOLS:
                 self._refuse(f"There is no tool {name!r}. Choose one of {', '.join(TOOLS)}.")
                 return
+            canvas = self.canvas()
             try:
-                classes = TOOLS[name](self.canvas(), **parameters)
+                classes = TOOLS[name](canvas, **parameters)
             except WorkbenchError as error:
                 self._refuse(error)
                 return
-        self.draw(classes, tool=name, **cost)
+            length = drawn_contour(canvas.classes, classes, canvas.spacing)
+            self.draw(classes, tool=name, active_seconds=seconds, contour_mm=length)
 
     def canvas(self) -> Canvas:
         """Return the slice that is drawn on with what is around it, for tools and views."""

@@ -142,7 +142,8 @@ class TuningSession(LookingSession):
         self.suggestions = found
         self.preview = exact_preview(self.round.evidence, self.strategy, found)
         self._mark("suggest", "ready", count(len(found.rows), "suggestion"))
-        if len(found.rows) and self.current not in found.rows:
+        drawn_on = self.editing is not None and self.editing.row == self.current
+        if len(found.rows) and self.current not in found.rows and not drawn_on:
             self.current = int(found.rows[0])
         self._offer_next()
 
