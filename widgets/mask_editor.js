@@ -9,6 +9,7 @@ function render({ model, el }) {
   const mine = new Set();    // tickets of my strokes: this browser knows their label maps
   let tickets = 0;
   let waiting = "";          // ticket of a wish that replaces the label map
+  let moving = "";           // ticket of an undo or redo
   let grown = "";            // ticket of the scribbles that grow
   let unsaved = "";          // ticket of the stroke that is being saved
   let late = 0;
@@ -18,6 +19,7 @@ function render({ model, el }) {
   let changed = null;
   let seconds = 0;           // of work since the last entry of the ledger
   let last = 0;
+  let repeats = [];          // undo (false) and redo (true) that were pressed meanwhile
   let refocus = false;       // what was pressed may be gone: keys go to the stage
   const undo = [];
 
@@ -31,7 +33,7 @@ function render({ model, el }) {
     if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
     if (what === "tool" && wish.name === "scribbles") grown = ticket;
     clearTimeout(late);
-    if (unsaved || waiting) late = setTimeout(() => { waiting = ""; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
+    if (unsaved || waiting) late = setTimeout(() => { waiting = moving = ""; repeats = []; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
     if (what === "stroke") status("saving", "saving …");
     if (!post({ do: what, ticket, stamp: ticket, ...wish }, buffers)) status("failed", `${what === "stroke" ? "not saved" : "no answer"}: the kernel has stopped`);
     return ticket;
@@ -48,6 +50,10 @@ function render({ model, el }) {
     if (!message?.done) return;
     const { done, message: problem } = message;
     if (done === waiting) waiting = "";
+    if (done === moving) {
+      moving = "";
+      if (repeats.length) setTimeout(() => redoing(repeats.shift()), 0);
+    }
     if (done === grown) { grown = ""; computed.answered(problem); }
     if (done === unsaved) {
       unsaved = "";
@@ -254,7 +260,8 @@ function render({ model, el }) {
   function redoing(on) {
     if (hands.drawing) { hands.drop(); return; }
     if (!on && computed.undoScribble()) return;
-    if (editor.ready() && (on ? loaded.can_redo || unsaved : loaded.can_undo || unsaved)) ask(on ? "redo" : "undo");
+    if (moving && repeats.length < 50) { repeats.push(on); return; }
+    if (editor.ready() && (on ? loaded.can_redo || unsaved : loaded.can_undo || unsaved)) { ask(on ? "redo" : "undo"); moving = waiting; }
     else say(on ? "Nothing to redo" : "Nothing to undo");
   }
   editor.redoing = redoing;

@@ -41,8 +41,8 @@ NOT_ASKED = (
     "then choose any {noun} under Cases.",
 )
 NOT_BEGUN = (
-    "{n} to annotate. Each begins with what the model predicts: correct it with the brush, "
-    "press Done (D), and the next one opens.",
+    "{n} to annotate. Each begins with {start}: draw with the brush, press Done (D), and the "
+    "next one opens.",
     "Every stroke is saved at once; undo goes back without limit. Press ? for all keys.",
 )
 
@@ -264,7 +264,11 @@ class MaskEditor(SliceView):
         session = self.session
         pool = session.pool
         ready, reason = 0, "The first round has not been run yet."
-        if session.round is not None and pool is not None:
+        if session.round is None and session.queue:
+            reason = "The first round trains on these: answer all of them first."
+            if pool is not None and not any(task.open for task in session.queue):
+                ready = int(pool.labeled.sum())
+        elif session.round is not None and pool is not None:
             ready = int((pool.labeled_in > session.round.index).sum())
             reason = "Nothing is done yet: answer with Done what the next round should learn from."
         if session.busy:
@@ -322,7 +326,8 @@ class MaskEditor(SliceView):
         asked = NOT_BEGUN if session.queue else NOT_ASKED
         lines = NOT_OPEN if session.images is None else asked
         n = count(sum(task.open for task in session.queue), self.noun)
-        return [line.format(noun=self.noun, n=n) for line in lines]
+        start = "an empty label map" if session.round is None else "what the model predicts"
+        return [line.format(noun=self.noun, n=n, start=start) for line in lines]
 
     def _describe(
         self, place: tuple[int, int], shape: tuple[int, ...], source: str
