@@ -47,6 +47,7 @@ function render({ model, el }) {
     }
   }
   function answered(message) {
+    if (message?.saved && message.saved === unsaved) wasSaved("");
     if (!message?.done) return;
     const { done, message: problem } = message;
     if (done === waiting) waiting = "";
@@ -55,12 +56,14 @@ function render({ model, el }) {
       if (repeats.length) setTimeout(() => redoing(repeats.shift()), 0);
     }
     if (done === grown) { grown = ""; computed.answered(problem); }
-    if (done === unsaved) {
-      unsaved = "";
-      if (problem) status("failed", `not saved: ${problem}`);
-      else { status("saved", "saved"); root.dispatchEvent(new CustomEvent("sw-saved", { detail: done })); }
-    }
+    if (done === unsaved) wasSaved(problem);
     if (!unsaved && !waiting) clearTimeout(late);
+  }
+  function wasSaved(problem) {
+    unsaved = "";
+    if (problem) { status("failed", `not saved: ${problem}`); return; }
+    status("saved", "saved");
+    root.dispatchEvent(new CustomEvent("sw-saved"));
   }
   function spent() {
     const counted = Math.round(seconds) / 1000;

@@ -20,7 +20,6 @@ from widgets.slice_view import SliceView
 from widgets.task_list import listed_cases, listed_tasks
 from widgets.view import packed
 from widgets.wording import count
-from workbench.annotation.tools import superpixels
 from workbench.errors import RunError
 from workbench.reports.palette import class_styles
 from workbench.session import Session
@@ -57,9 +56,6 @@ class MaskEditor(SliceView):
     classes = List(Dict(), help="{name, color, pattern}, background first").tag(sync=True)
     tasks = List(Dict(), help="the queue: {row, name, case, place, state, …}").tag(sync=True)
     cases = List(Dict(), help="{case, row, count, done}").tag(sync=True)
-    segments = Dict(help="{wish, data}: number of every pixel's superpixel, deflated int32").tag(
-        sync=True
-    )
     about = Dict(help="{trainable, untrainable, annotator}").tag(sync=True)
     training = Unicode(help="how far a round has come that trains meanwhile").tag(sync=True)
 
@@ -72,6 +68,7 @@ class MaskEditor(SliceView):
         self.watch(("images", "labels"), self._opened)
         self.watch("editing", self._follow)
         self.watch("round", self._show)
+        self.watch("pool", self._list_cases)
         self.watch(("queue", "pool", "round", "annotator", "busy"), self._list)
         self.watch(("busy", "progress"), self._tell)
 
@@ -110,12 +107,16 @@ class MaskEditor(SliceView):
                 f"{editing.classes.size:,}. Open the slice again."
             )
         drawn = np.frombuffer(data, np.uint8).reshape(editing.classes.shape)
-        self._answering(
-            stamp,
-            lambda: self.session.draw(
+
+        def draw() -> None:
+            self.session.draw(
                 drawn, tool=tool, active_seconds=float(seconds), contour_mm=float(contour)
-            ),
-        )
+            )
+            after = self.session.editing
+            if after is not None and after.saved and not self.session.problem:
+                self.send({"saved": stamp})  # before all that is to be shown is put together
+
+        self._answering(stamp, draw)
         after = self.session.editing
         if after is None or not after.saved:
             raise RunError("" if after is None else after.words)
@@ -148,14 +149,6 @@ class MaskEditor(SliceView):
             stamp,
             lambda: self.session.apply_tool(name, active_seconds=float(seconds), **parameters),
         )
-
-    def do_superpixels(self, *, size: float, wish: str) -> None:
-        """Part the slice that is drawn on into superpixels."""
-        place = self._place()
-        if place is None:
-            return
-        found = superpixels(self._picture(place), float(size))
-        self.segments = {"wish": wish, "data": zlib.compress(packed(found, "int32"), 1)}
 
     def do_answer(self, *, kind: str, note: str = "", seconds: float = 0, stamp: str = "") -> None:
         """Take the answer, and open the next task that is not answered."""
@@ -275,12 +268,16 @@ class MaskEditor(SliceView):
             ready, reason = 0, "A step is still running."
         self.about = {"trainable": ready, "untrainable": reason, "annotator": session.annotator}
         if pool is None or session.images is None:
-            self.tasks, self.cases = [], []
+            self.tasks = []
             return
         self.tasks = listed_tasks(session.queue, pool)
-        self.cases = listed_cases(pool)
         if self._place() is None:
             self._show()
+
+    def _list_cases(self) -> None:
+        """List the cases; a stroke changes nothing of them."""
+        pool = self.session.pool
+        self.cases = [] if pool is None else listed_cases(pool)
 
     def _tell(self) -> None:
         """Tell how far a round has come; a hundred steps are enough."""

@@ -80,6 +80,21 @@ def test_a_stroke_reaches_the_session_with_what_it_cost(session, editor):
     assert (shown(editor) == drawn).all()
 
 
+def test_the_browser_hears_that_a_stroke_is_saved_only_if_it_is(session, editor):
+    ask(editor, "turn", by=1)
+    heard = []
+    told = {"tool": "brush", "contour": 0, "seconds": 0, "row": session.editing.row, "depth": 0}
+    wish = {"do": "stroke", "ticket": "me-1", "stamp": "me-1", **told}
+    buffers = [memoryview(bytes(64 * 64))]
+    editor.send = lambda content, buffers=None: heard.append(content)
+    editor._receive(editor, wish, buffers)
+    assert heard == [{"saved": "me-1"}, {"done": "me-1", "message": ""}]
+    heard.clear()
+    session.full = True
+    editor._receive(editor, wish, buffers)
+    assert heard == [{"done": "me-1", "message": "The disk is full."}]
+
+
 def test_a_stroke_that_cannot_be_saved_is_told_with_the_reason(session, editor):
     ask(editor, "turn", by=1)
     session.full = True
