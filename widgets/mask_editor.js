@@ -61,7 +61,7 @@ function render({ model, el }) {
   }
   function wasSaved(problem) {
     unsaved = "";
-    if (problem) { status("failed", `not saved: ${problem}`); return; }
+    if (problem) { status("failed", "not saved"); return; } // why stands below
     status("saved", "saved");
     root.dispatchEvent(new CustomEvent("sw-saved"));
   }
@@ -216,6 +216,10 @@ function render({ model, el }) {
     refocus = false;
     root.dataset.ready = info.open ? info.key : "empty";
   }
+  function tell() {
+    words.textContent = [...new Set([loaded.words, model.get("message")])].filter(Boolean).join(" ");
+    words.hidden = !words.textContent;
+  }
   function describe(found) {
     const info = loaded;
     title.textContent = info.name || "Annotate";
@@ -228,8 +232,7 @@ function render({ model, el }) {
       if (!info.saved) status("failed", "not saved");
       else status("saved", info.strokes ? "saved" : "");
     } else if (!info.open || info.looking) status("", "");
-    words.textContent = [info.words, model.get("message")].filter(Boolean).join(" ");
-    words.hidden = !words.textContent;
+    tell();
     letters.forEach((node, i) => { node.textContent = info.letters?.[i] ?? ""; });
     banner.hidden = !info.looking;
     sw.put(banner, info.looking ? element("span", {}, info.source ? `Only looked at, with its ${info.source}.` : "Only looked at: nothing is drawn on it yet.") : null,
@@ -296,7 +299,7 @@ function render({ model, el }) {
     queueMicrotask(() => { due = false; load(); });
   });
   on(["change:tasks", "change:cases", "change:training", "change:about"], () => queue.paint());
-  on(["change:message"], () => { words.textContent = [loaded.words, model.get("message")].filter(Boolean).join(" "); words.hidden = !words.textContent; });
+  on(["change:message"], tell);
   on(["change:classes"], () => { screen.setColors(model.get("classes")); panels.paintLabels(); screen.paintAll(); });
   on(["msg:custom"], answered);
   screen.setColors(model.get("classes"));
