@@ -33,8 +33,9 @@ function render({ model, el }) {
     if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
     if (what === "tool" && wish.name === "scribbles") grown = ticket;
     clearTimeout(late);
-    if (unsaved || waiting) late = setTimeout(() => { waiting = moving = ""; repeats = []; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
+    if (unsaved || waiting) late = setTimeout(() => { waiting = moving = upper.style.cursor = ""; repeats = []; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
     if (what === "stroke") status("saving", "saving …");
+    if (waiting) upper.style.cursor = "progress";
     if (!post({ do: what, ticket, stamp: ticket, ...wish }, buffers)) status("failed", `${what === "stroke" ? "not saved" : "no answer"}: the kernel has stopped`);
     return ticket;
   }
@@ -50,7 +51,7 @@ function render({ model, el }) {
     if (message?.saved && message.saved === unsaved) wasSaved("");
     if (!message?.done) return;
     const { done, message: problem } = message;
-    if (done === waiting) waiting = "";
+    if (done === waiting) { waiting = ""; upper.style.cursor = ""; }
     if (done === moving) {
       moving = "";
       if (repeats.length) setTimeout(() => redoing(repeats.shift()), 0);
@@ -111,6 +112,7 @@ function render({ model, el }) {
       if (!loaded.open) say("Nothing is open");
       else if (loaded.looking) say("This slice is only looked at: press Enter on it to edit it");
       else if (!waiting && loaded.key === model.get("info").key) return true;
+      else say("One moment");
       return false;
     },
     begin() {
@@ -308,7 +310,8 @@ function render({ model, el }) {
   let visible = false;
   const seen = new IntersectionObserver((entries) => {
     const now = entries.at(-1).isIntersecting;
-    if (now && !visible) { post({ do: "visible" }); last = performance.now(); }
+    if (now !== visible) post({ do: "visible", client: me, on: now });
+    if (now) last = performance.now();
     visible = now;
   });
   seen.observe(root);

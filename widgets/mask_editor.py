@@ -60,7 +60,7 @@ class MaskEditor(SliceView):
     training = Unicode(help="how far a round has come that trains meanwhile").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
-        self._visible = False
+        self._viewers: set[str] = set()  # browsers in which it is looked at
         self._stamp = ""  # the message that is answered
         self._edited: tuple[int, int] | None = None  # row and depth that are drawn on
         self._drawn: tuple[Any, ...] = ()  # what the pictures show
@@ -73,9 +73,12 @@ class MaskEditor(SliceView):
         self.watch(("busy", "progress"), self._tell)
 
     # ------------------------------------------------------------ asked by the browser
-    def do_visible(self) -> None:
-        """The editor came into view."""
-        self._visible = True
+    def do_visible(self, *, client: str = "", on: bool = True) -> None:
+        """The editor came into view in a browser, or left it."""
+        if not on:
+            self._viewers.discard(client)
+            return
+        self._viewers.add(client)
         self.session.catch_up()
         self._show()
 
@@ -167,6 +170,8 @@ class MaskEditor(SliceView):
         self._look = None
         self.session.turn(int(by))
         self._show()
+        if by > 0 and not any(task.open for task in self.session.queue):
+            raise RunError("All of this round is answered. Train with these, or look at Cases.")
 
     def do_edit(
         self, *, row: int, depth: int | None = None, start: str | None = None, stamp: str = ""
@@ -211,13 +216,7 @@ class MaskEditor(SliceView):
         self.session.start_round()
 
     def _answering(self, stamp: str, action: Any) -> None:
-        """Let the browser know its own stroke again when it comes back.
-
-        Raises
-        ------
-        RunError
-            If the session refuses, with its reason.
-        """
+        """Let the browser know its own stroke when it comes back; raise what is refused."""
         self._stamp = stamp
         try:
             with self.hold_sync():
@@ -290,7 +289,9 @@ class MaskEditor(SliceView):
             self.training = f"{progress.stage}: {int(100 * progress.fraction)} %"
 
     def _show(self) -> None:
-        if not self._visible or self.session.images is None or self.session.pool is None:
+        if not self._viewers and self._drawn:
+            return  # what is not looked at costs nothing; it is brought up to date when it is
+        if not self._viewers or self.session.images is None or self.session.pool is None:
             self.info = {"open": False, "key": "", "lines": self._lines()}
             return
         place, editing = self._place(), self.session.editing

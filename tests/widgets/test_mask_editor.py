@@ -145,6 +145,31 @@ def test_looking_around_changes_nothing_and_leads_back(session, editor):
     assert [call for call in session.calls if call[0] == "edit"] == calls
 
 
+def test_cases_are_looked_through_without_a_model():
+    session = FakeAnnotating(n=240, cases=8, rounds=0)
+    view = MaskEditor(session)
+    ask(view, "visible")
+    assert view.tasks == []
+    assert "Nothing is suggested yet" in view.info["lines"][1]
+    ask(view, "look", row=view.cases[2]["row"])
+    assert view.info["looking"]
+    assert view.info["source"] == ""
+    assert not shown(view).any()
+    ask(view, "look", at=0)
+    assert view.info["row"] == 60
+    assert set(view.pictures) == {"picture", "next"}
+
+
+def test_what_nobody_looks_at_is_not_computed(session, editor):
+    ask(editor, "turn", by=1)
+    ask(editor, "visible", client="", on=False)
+    before = editor.info
+    session.edit(session.queue[3].row)
+    assert editor.info is before
+    ask(editor, "visible", client="", on=True)
+    assert editor.info["row"] == session.queue[3].row
+
+
 def test_a_volume_is_leafed_through_slice_by_slice(tmp_path):
     session = FakeAnnotatingVolumes(n=24, cases=24, m=4, labeled=8)
     session.images.read = stacked(session.images.read)
