@@ -130,6 +130,21 @@ def test_a_restart_restores_the_drawing_its_undo_its_cost_and_the_queue(session,
     again.close()
 
 
+def test_what_was_just_drawn_is_a_neighbor_of_the_next_slice(session):
+    row = 3
+    assert session.pool.ids[row].case == session.pool.ids[row + 1].case
+    session.edit(row)
+    paint(session, (3, 3))
+    session.edit(row + 1)
+    session.edit(row)  # it is there already: nothing is opened
+    paint(session, (4, 4))
+    drawn = session.editing.classes
+    session.edit(row + 1)
+    assert session.canvas().before.distance == 1
+    assert (session.canvas().before.classes == drawn).all()
+    assert session.known(row)[1] == "annotation"
+
+
 def test_starting_over_can_be_undone(session):
     row = int(session.suggestions.rows[0])
     session.edit(row)
@@ -174,11 +189,11 @@ def test_what_cannot_be_saved_is_told_kept_and_saved_with_the_next_stroke(sessio
     session.edit(row)
     paint(session, (1, 1))
 
-    def full(ledger: Ledger, entry: object) -> None:
+    def full(ledger: Ledger, entries: object) -> None:
         raise LedgerError("The disk is full. Free some space, then save again.")
 
-    append = Ledger.append
-    monkeypatch.setattr(Ledger, "append", full)
+    extend = Ledger.extend
+    monkeypatch.setattr(Ledger, "extend", full)
     paint(session, (2, 2), (3, 3))
     assert "The disk is full" in session.editing.words
     assert not session.editing.saved
@@ -187,7 +202,7 @@ def test_what_cannot_be_saved_is_told_kept_and_saved_with_the_next_stroke(sessio
     assert session.editing.classes[3, 3] == 1, "still there after a look at another slice"
     session.answer("done")
     assert not session.pool.labeled[row], "what is not in the ledger is not trained on"
-    monkeypatch.setattr(Ledger, "append", append)
+    monkeypatch.setattr(Ledger, "extend", extend)
     paint(session, (4, 4))
     assert session.editing.saved
     assert session.editing.words == ""

@@ -149,14 +149,9 @@ class AnnotatingSession(QueueSession):
             return problem
         started_from, classes = self._beginning(row, depth, start)
         if self._drawing is None:
-            entry = Entry(
-                str(self.pool.ids[row]),
-                "opened",
-                classes,
-                depth,
-                self.annotator,
-                started_from=started_from,
-            )
+            sample = str(self.pool.ids[row])
+            entry = Entry(sample, "opened", classes, depth, self.annotator)
+            entry = replace(entry, started_from=started_from)
             self._writer.check(entry)
             self._drawing = Drawing(entry, [classes], 0, self._read_map)
         else:

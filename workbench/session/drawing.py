@@ -54,6 +54,8 @@ class Writer:
 
     def open(self) -> str:
         """Open the ledger, or make it; return why it cannot be done, or nothing."""
+        if self.waiting and self.ledger is not None and not self.ledger.writable:
+            self.close()  # its folder may have become writable since
         try:
             if self.ledger is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,14 +82,14 @@ class Writer:
     def save(self) -> str:
         """Save what waits; return why it cannot be done, or nothing."""
         problem = self.open()
-        while self.waiting and not problem:
+        if self.waiting and not problem:
             assert self.ledger is not None
             try:
-                self.number = self.ledger.append(self.waiting[0]).number
+                self.number = self.ledger.extend(self.waiting)[-1].number
             except LedgerError as error:
                 problem = str(error)
             else:
-                self.waiting.pop(0)
+                self.waiting = []
         return problem
 
     def close(self) -> None:

@@ -181,7 +181,7 @@ class QueueSession(ScoringSession):
         others = [
             row
             for row, state in self._known.items()
-            if (row not in set(asked) and (state.state == "in progress" and _strokes(state)))
+            if (state.state == "in progress" and _strokes(state))
             or (state.state != "in progress" and state.parts[-1].round >= self._asking)
         ]
         rows = dict.fromkeys([*asked, *others])
@@ -216,10 +216,8 @@ class QueueSession(ScoringSession):
         )
 
     def _follow_stroke(self, entry: Entry) -> None:
-        """Count a stroke in the queue without reading the whole ledger again."""
+        """Count a stroke in the queue at once; the ledger is read again when there is time."""
         row = self._row_of[entry.sample]
-        if self._writer.number == self._seen + 1:
-            self._seen = self._writer.number
         tasks = list(self.queue)
         for place, task in enumerate(tasks):
             if task.row == row:
