@@ -9,6 +9,7 @@ function render({ model, el }) {
   const mine = new Set();    // tickets of my strokes: this browser knows their label maps
   let tickets = 0;
   let waiting = "";          // ticket of a wish that replaces the label map
+  let moving = "";           // ticket of an undo or redo
   let grown = "";            // ticket of the scribbles that grow
   let unsaved = "";          // ticket of the stroke that is being saved
   let late = 0;
@@ -18,6 +19,7 @@ function render({ model, el }) {
   let changed = null;
   let seconds = 0;           // of work since the last entry of the ledger
   let last = 0;
+  let repeats = [];          // undo (false) and redo (true) that were pressed meanwhile
   let refocus = false;       // what was pressed may be gone: keys go to the stage
   const undo = [];
 
@@ -31,8 +33,9 @@ function render({ model, el }) {
     if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
     if (what === "tool" && wish.name === "scribbles") grown = ticket;
     clearTimeout(late);
-    if (unsaved || waiting) late = setTimeout(() => { waiting = ""; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
+    if (unsaved || waiting) late = setTimeout(() => { waiting = moving = upper.style.cursor = ""; repeats = []; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
     if (what === "stroke") status("saving", "saving …");
+    if (waiting) upper.style.cursor = "progress";
     if (!post({ do: what, ticket, stamp: ticket, ...wish }, buffers)) status("failed", `${what === "stroke" ? "not saved" : "no answer"}: the kernel has stopped`);
     return ticket;
   }
@@ -45,16 +48,23 @@ function render({ model, el }) {
     }
   }
   function answered(message) {
+    if (message?.saved && message.saved === unsaved) wasSaved("");
     if (!message?.done) return;
     const { done, message: problem } = message;
-    if (done === waiting) waiting = "";
-    if (done === grown) { grown = ""; computed.answered(problem); }
-    if (done === unsaved) {
-      unsaved = "";
-      if (problem) status("failed", `not saved: ${problem}`);
-      else { status("saved", "saved"); root.dispatchEvent(new CustomEvent("sw-saved", { detail: done })); }
+    if (done === waiting) { waiting = ""; upper.style.cursor = ""; }
+    if (done === moving) {
+      moving = "";
+      if (repeats.length) setTimeout(() => redoing(repeats.shift()), 0);
     }
+    if (done === grown) { grown = ""; computed.answered(problem); }
+    if (done === unsaved) wasSaved(problem);
     if (!unsaved && !waiting) clearTimeout(late);
+  }
+  function wasSaved(problem) {
+    unsaved = "";
+    if (problem) { status("failed", "not saved"); return; } // why stands below
+    status("saved", "saved");
+    root.dispatchEvent(new CustomEvent("sw-saved"));
   }
   function spent() {
     const counted = Math.round(seconds) / 1000;
@@ -102,6 +112,7 @@ function render({ model, el }) {
       if (!loaded.open) say("Nothing is open");
       else if (loaded.looking) say("This slice is only looked at: press Enter on it to edit it");
       else if (!waiting && loaded.key === model.get("info").key) return true;
+      else say("One moment");
       return false;
     },
     begin() {
@@ -207,6 +218,10 @@ function render({ model, el }) {
     refocus = false;
     root.dataset.ready = info.open ? info.key : "empty";
   }
+  function tell() {
+    words.textContent = [...new Set([loaded.words, model.get("message")])].filter(Boolean).join(" ");
+    words.hidden = !words.textContent;
+  }
   function describe(found) {
     const info = loaded;
     title.textContent = info.name || "Annotate";
@@ -219,8 +234,7 @@ function render({ model, el }) {
       if (!info.saved) status("failed", "not saved");
       else status("saved", info.strokes ? "saved" : "");
     } else if (!info.open || info.looking) status("", "");
-    words.textContent = [info.words, model.get("message")].filter(Boolean).join(" ");
-    words.hidden = !words.textContent;
+    tell();
     letters.forEach((node, i) => { node.textContent = info.letters?.[i] ?? ""; });
     banner.hidden = !info.looking;
     sw.put(banner, info.looking ? element("span", {}, info.source ? `Only looked at, with its ${info.source}.` : "Only looked at: nothing is drawn on it yet.") : null,
@@ -254,7 +268,8 @@ function render({ model, el }) {
   function redoing(on) {
     if (hands.drawing) { hands.drop(); return; }
     if (!on && computed.undoScribble()) return;
-    if (editor.ready() && (on ? loaded.can_redo || unsaved : loaded.can_undo || unsaved)) ask(on ? "redo" : "undo");
+    if (moving && repeats.length < 50) { repeats.push(on); return; }
+    if (editor.ready() && (on ? loaded.can_redo || unsaved : loaded.can_undo || unsaved)) { ask(on ? "redo" : "undo"); moving = waiting; }
     else say(on ? "Nothing to redo" : "Nothing to undo");
   }
   editor.redoing = redoing;
@@ -286,7 +301,7 @@ function render({ model, el }) {
     queueMicrotask(() => { due = false; load(); });
   });
   on(["change:tasks", "change:cases", "change:training", "change:about"], () => queue.paint());
-  on(["change:message"], () => { words.textContent = [loaded.words, model.get("message")].filter(Boolean).join(" "); words.hidden = !words.textContent; });
+  on(["change:message"], tell);
   on(["change:classes"], () => { screen.setColors(model.get("classes")); panels.paintLabels(); screen.paintAll(); });
   on(["msg:custom"], answered);
   screen.setColors(model.get("classes"));
@@ -295,7 +310,8 @@ function render({ model, el }) {
   let visible = false;
   const seen = new IntersectionObserver((entries) => {
     const now = entries.at(-1).isIntersecting;
-    if (now && !visible) { post({ do: "visible" }); last = performance.now(); }
+    if (now !== visible) post({ do: "visible", client: me, on: now });
+    if (now) last = performance.now();
     visible = now;
   });
   seen.observe(root);

@@ -20,7 +20,6 @@ from widgets.slice_view import SliceView
 from widgets.task_list import listed_cases, listed_tasks
 from widgets.view import packed
 from widgets.wording import count
-from workbench.annotation.tools import superpixels
 from workbench.errors import RunError
 from workbench.reports.palette import class_styles
 from workbench.session import Session
@@ -41,8 +40,8 @@ NOT_ASKED = (
     "then choose any {noun} under Cases.",
 )
 NOT_BEGUN = (
-    "{n} to annotate. Each begins with what the model predicts: correct it with the brush, "
-    "press Done (D), and the next one opens.",
+    "{n} to annotate. Each begins with {start}: draw with the brush, press Done (D), and the "
+    "next one opens.",
     "Every stroke is saved at once; undo goes back without limit. Press ? for all keys.",
 )
 
@@ -57,14 +56,11 @@ class MaskEditor(SliceView):
     classes = List(Dict(), help="{name, color, pattern}, background first").tag(sync=True)
     tasks = List(Dict(), help="the queue: {row, name, case, place, state, …}").tag(sync=True)
     cases = List(Dict(), help="{case, row, count, done}").tag(sync=True)
-    segments = Dict(help="{wish, data}: number of every pixel's superpixel, deflated int32").tag(
-        sync=True
-    )
     about = Dict(help="{trainable, untrainable, annotator}").tag(sync=True)
     training = Unicode(help="how far a round has come that trains meanwhile").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
-        self._visible = False
+        self._viewers: set[str] = set()  # browsers in which it is looked at
         self._stamp = ""  # the message that is answered
         self._edited: tuple[int, int] | None = None  # row and depth that are drawn on
         self._drawn: tuple[Any, ...] = ()  # what the pictures show
@@ -72,13 +68,17 @@ class MaskEditor(SliceView):
         self.watch(("images", "labels"), self._opened)
         self.watch("editing", self._follow)
         self.watch("round", self._show)
+        self.watch("pool", self._list_cases)
         self.watch(("queue", "pool", "round", "annotator", "busy"), self._list)
         self.watch(("busy", "progress"), self._tell)
 
     # ------------------------------------------------------------ asked by the browser
-    def do_visible(self) -> None:
-        """The editor came into view."""
-        self._visible = True
+    def do_visible(self, *, client: str = "", on: bool = True) -> None:
+        """The editor came into view in a browser, or left it."""
+        if not on:
+            self._viewers.discard(client)
+            return
+        self._viewers.add(client)
         self.session.catch_up()
         self._show()
 
@@ -110,12 +110,16 @@ class MaskEditor(SliceView):
                 f"{editing.classes.size:,}. Open the slice again."
             )
         drawn = np.frombuffer(data, np.uint8).reshape(editing.classes.shape)
-        self._answering(
-            stamp,
-            lambda: self.session.draw(
+
+        def draw() -> None:
+            self.session.draw(
                 drawn, tool=tool, active_seconds=float(seconds), contour_mm=float(contour)
-            ),
-        )
+            )
+            after = self.session.editing
+            if after is not None and after.saved and not self.session.problem:
+                self.send({"saved": stamp})  # before all that is to be shown is put together
+
+        self._answering(stamp, draw)
         after = self.session.editing
         if after is None or not after.saved:
             raise RunError("" if after is None else after.words)
@@ -149,14 +153,6 @@ class MaskEditor(SliceView):
             lambda: self.session.apply_tool(name, active_seconds=float(seconds), **parameters),
         )
 
-    def do_superpixels(self, *, size: float, wish: str) -> None:
-        """Part the slice that is drawn on into superpixels."""
-        place = self._place()
-        if place is None:
-            return
-        found = superpixels(self._picture(place), float(size))
-        self.segments = {"wish": wish, "data": zlib.compress(packed(found, "int32"), 1)}
-
     def do_answer(self, *, kind: str, note: str = "", seconds: float = 0, stamp: str = "") -> None:
         """Take the answer, and open the next task that is not answered."""
         self._answering(stamp, lambda: self.session.answer(kind, note, float(seconds)))
@@ -174,6 +170,8 @@ class MaskEditor(SliceView):
         self._look = None
         self.session.turn(int(by))
         self._show()
+        if by > 0 and not any(task.open for task in self.session.queue):
+            raise RunError("All of this round is answered. Train with these, or look at Cases.")
 
     def do_edit(
         self, *, row: int, depth: int | None = None, start: str | None = None, stamp: str = ""
@@ -218,13 +216,7 @@ class MaskEditor(SliceView):
         self.session.start_round()
 
     def _answering(self, stamp: str, action: Any) -> None:
-        """Let the browser know its own stroke again when it comes back.
-
-        Raises
-        ------
-        RunError
-            If the session refuses, with its reason.
-        """
+        """Let the browser know its own stroke when it comes back; raise what is refused."""
         self._stamp = stamp
         try:
             with self.hold_sync():
@@ -264,19 +256,27 @@ class MaskEditor(SliceView):
         session = self.session
         pool = session.pool
         ready, reason = 0, "The first round has not been run yet."
-        if session.round is not None and pool is not None:
+        if session.round is None and session.queue:
+            reason = "The first round trains on these: answer all of them first."
+            if pool is not None and not any(task.open for task in session.queue):
+                ready = int(pool.labeled.sum())
+        elif session.round is not None and pool is not None:
             ready = int((pool.labeled_in > session.round.index).sum())
             reason = "Nothing is done yet: answer with Done what the next round should learn from."
         if session.busy:
             ready, reason = 0, "A step is still running."
         self.about = {"trainable": ready, "untrainable": reason, "annotator": session.annotator}
         if pool is None or session.images is None:
-            self.tasks, self.cases = [], []
+            self.tasks = []
             return
         self.tasks = listed_tasks(session.queue, pool)
-        self.cases = listed_cases(pool)
         if self._place() is None:
             self._show()
+
+    def _list_cases(self) -> None:
+        """List the cases; a stroke changes nothing of them."""
+        pool = self.session.pool
+        self.cases = [] if pool is None else listed_cases(pool)
 
     def _tell(self) -> None:
         """Tell how far a round has come; a hundred steps are enough."""
@@ -289,7 +289,9 @@ class MaskEditor(SliceView):
             self.training = f"{progress.stage}: {int(100 * progress.fraction)} %"
 
     def _show(self) -> None:
-        if not self._visible or self.session.images is None or self.session.pool is None:
+        if not self._viewers and self._drawn:
+            return  # what is not looked at costs nothing; it is brought up to date when it is
+        if not self._viewers or self.session.images is None or self.session.pool is None:
             self.info = {"open": False, "key": "", "lines": self._lines()}
             return
         place, editing = self._place(), self.session.editing
@@ -322,7 +324,8 @@ class MaskEditor(SliceView):
         asked = NOT_BEGUN if session.queue else NOT_ASKED
         lines = NOT_OPEN if session.images is None else asked
         n = count(sum(task.open for task in session.queue), self.noun)
-        return [line.format(noun=self.noun, n=n) for line in lines]
+        start = "an empty label map" if session.round is None else "what the model predicts"
+        return [line.format(noun=self.noun, n=n, start=start) for line in lines]
 
     def _describe(
         self, place: tuple[int, int], shape: tuple[int, ...], source: str

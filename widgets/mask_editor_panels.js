@@ -80,7 +80,7 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
   const fills = element("button", { "aria-pressed": "true", title: "Fills or contours (C)", onclick: () => toggle("fills") }, "Fills");
   const opacity = element("input", { type: "range", min: "0.05", max: "1", step: "0.05", value: String(state.opacity), "aria-label": "Opacity of the fills", title: "Opacity of the fills", oninput: () => { state.opacity = Number(opacity.value); screen.paintMask(); } });
   const hidden = element("button", { "aria-pressed": "false", title: "Hide everything that is drawn (H)", onclick: () => toggle("hidden") }, "Hide");
-  const display = element("div", { class: "sw-editor-display", role: "group", "aria-label": "What is shown" }, element("div", {}, fills, opacity), element("div", {}, channel, hidden, small("⟲", "Show all of the slice, with its own window and level (R)", () => reset())));
+  const display = element("div", { class: "sw-editor-display", role: "group", "aria-label": "What is shown" }, element("div", {}, fills, opacity, small("⟲", "Show all of the slice, with its own window and level (R)", () => reset())), element("div", {}, channel, hidden));
   const across = element("button", { "aria-pressed": "false", title: "The two other planes, through the cursor (O)", onclick: () => showPlanes() }, "3 planes");
   hidden.after(across);
   function toggle(name) {

@@ -6,6 +6,7 @@ pictures with 16 bits a pixel, so that window and level change in the browser al
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from traitlets import Dict, Int, List
 from widgets.pictures import contours, deep_png, on_black, outside, window
 from widgets.planes import planes_across
 from widgets.view import View, packed
+from workbench.annotation.tools import superpixels
 from workbench.session import Session
 
 __all__ = ["SliceView", "outlines"]
@@ -27,6 +29,9 @@ class SliceView(View):
     ranges = Dict(help="name → [value of 0, value of 65,535]").tag(sync=True)
     outlines = Dict(help="name → [[class, outline as float32 column, row], …]").tag(sync=True)
     planes = List(Dict(), help="{name, picture, range, cross, aspect, letters} across").tag(
+        sync=True
+    )
+    segments = Dict(help="{wish, data}: number of every pixel's superpixel, deflated int32").tag(
         sync=True
     )
     channel = Int(0, help="channel that is shown").tag(sync=True)
@@ -75,6 +80,14 @@ class SliceView(View):
                 }
             )
         self.planes = shown
+
+    def do_superpixels(self, *, size: float, wish: str) -> None:
+        """Part the slice that is drawn on into superpixels."""
+        place = self._place()
+        if place is None:
+            return
+        found = superpixels(self._picture(place), float(size))
+        self.segments = {"wish": wish, "data": zlib.compress(packed(found, "int32"), 1)}
 
     # ------------------------------------------------------------ where
     @property

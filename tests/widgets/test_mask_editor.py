@@ -80,6 +80,21 @@ def test_a_stroke_reaches_the_session_with_what_it_cost(session, editor):
     assert (shown(editor) == drawn).all()
 
 
+def test_the_browser_hears_that_a_stroke_is_saved_only_if_it_is(session, editor):
+    ask(editor, "turn", by=1)
+    heard = []
+    told = {"tool": "brush", "contour": 0, "seconds": 0, "row": session.editing.row, "depth": 0}
+    wish = {"do": "stroke", "ticket": "me-1", "stamp": "me-1", **told}
+    buffers = [memoryview(bytes(64 * 64))]
+    editor.send = lambda content, buffers=None: heard.append(content)
+    editor._receive(editor, wish, buffers)
+    assert heard == [{"saved": "me-1"}, {"done": "me-1", "message": ""}]
+    heard.clear()
+    session.full = True
+    editor._receive(editor, wish, buffers)
+    assert heard == [{"done": "me-1", "message": "The disk is full."}]
+
+
 def test_a_stroke_that_cannot_be_saved_is_told_with_the_reason(session, editor):
     ask(editor, "turn", by=1)
     session.full = True
@@ -128,6 +143,31 @@ def test_looking_around_changes_nothing_and_leads_back(session, editor):
     ask(editor, "back")
     assert editor.info["key"] == here
     assert [call for call in session.calls if call[0] == "edit"] == calls
+
+
+def test_cases_are_looked_through_without_a_model():
+    session = FakeAnnotating(n=240, cases=8, rounds=0)
+    view = MaskEditor(session)
+    ask(view, "visible")
+    assert view.tasks == []
+    assert "Nothing is suggested yet" in view.info["lines"][1]
+    ask(view, "look", row=view.cases[2]["row"])
+    assert view.info["looking"]
+    assert view.info["source"] == ""
+    assert not shown(view).any()
+    ask(view, "look", at=0)
+    assert view.info["row"] == 60
+    assert set(view.pictures) == {"picture", "next"}
+
+
+def test_what_nobody_looks_at_is_not_computed(session, editor):
+    ask(editor, "turn", by=1)
+    ask(editor, "visible", client="", on=False)
+    before = editor.info
+    session.edit(session.queue[3].row)
+    assert editor.info is before
+    ask(editor, "visible", client="", on=True)
+    assert editor.info["row"] == session.queue[3].row
 
 
 def test_a_volume_is_leafed_through_slice_by_slice(tmp_path):
