@@ -86,6 +86,15 @@ def test_everything_can_be_missed():
     assert drawn(shifted(disks()), disks(), Annotator(missed=1)) == []
 
 
+def test_small_places_are_let_be():
+    reference = np.zeros((30, 30), np.uint8)
+    reference[2:4, 2:4] = 1  # 4 pixels of 2 mm² each
+    reference[10:20, 10:20] = 1
+    (stroke,) = drawn(0 * reference, reference, Annotator(smallest_mm2=8.5), spacing=(2, 1))
+    assert stroke.classes.sum() == 100
+    assert len(drawn(0 * reference, reference, Annotator(smallest_mm2=8), spacing=(2, 1))) == 2
+
+
 def test_some_places_are_missed_and_which_is_decided_by_the_seed():
     grid = np.zeros((60, 60), np.uint8)
     grid[::4, ::4] = 1

@@ -36,6 +36,7 @@ def test_the_papers_numbers_are_those_of_the_protocol():
     network = config.segmentation_config()
     assert (config.initial, config.budget, config.unit) == (2, 1, "cases")
     assert (network.patience, network.patch, network.loss) == (30, (64, 64), "effort")
+    assert network.batch_dice
     assert network.u_shape
     assert network.features[:5] == (64, 128, 256, 512, 1024)
 

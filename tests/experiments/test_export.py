@@ -131,8 +131,9 @@ def annotated_run(folder, labeled="some slices"):
     pool = run.pool_after(data.pool)
     rows = np.flatnonzero(pool.labeled)[::2].tolist() + np.flatnonzero(~pool.labeled)[:2].tolist()
     maps = {}
-    key, classes = images_key(data.images), data.labels.classes
-    with Ledger(folder / FILE_NAME, images_key=key, classes=classes) as a:
+    with Ledger(
+        folder / FILE_NAME, images_key=images_key(data.images), classes=data.labels.classes
+    ) as a:
         for row in rows:
             maps[row] = np.random.default_rng(row).integers(0, 4, data.images.size).astype(np.uint8)
             a.append(Entry(str(pool.ids[row]), "done", maps[row], annotator="Ada"))

@@ -222,6 +222,7 @@ def test_unsure_and_skipped_slices_are_set_aside_and_unusable_ones_for_good(sess
     session.edit(asked[1])
     session.answer("unsure")
     assert states(session) == ["skipped", "unsure", "suggested"]
+    assert session.next_step == "Annotate the last slice"
     assert session.queue[0].note == "unusable: motion"
     assert session.suggestions.rows.tolist() == asked[2:]
     session.use("random")

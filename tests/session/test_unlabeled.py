@@ -138,6 +138,11 @@ def test_names_for_values_that_no_class_can_have_are_refused(labels):
         tiny_config(labels=labels)
 
 
+def test_candidates_that_nobody_knows_are_refused():
+    with pytest.raises(SettingError, match="referenced, all, auto"):
+        tiny_config(candidates="every")
+
+
 def test_names_for_values_that_a_cohort_names_itself_are_refused(tmp_path):
     session = a_session(tmp_path / "run", source=str(finish(make_phantom(cases=4))), cases=None,
                         labels={"1": "tumor"})  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import torch
 from workbench.errors import SettingError, StoreError, TrainingError
 from workbench.jobs import finish
 from workbench.models.unet import build_unet
+from workbench.models.variants import HeadSettings, Variant
 from workbench.models.weights import fingerprint
 from workbench.training import segmentation
+from workbench.training.loop import epoch_batches
 from workbench.training.segmentation import SegmentationConfig, train_network
 
 from .toys import ToyImages, ToyLabels
@@ -200,3 +203,25 @@ def test_a_loss_that_is_no_number_stops_the_training(compute):
 def test_settings_out_of_range_are_said(wrong):
     with pytest.raises(SettingError):
         SegmentationConfig(**wrong)
+
+
+def test_the_loss_of_a_step_can_be_that_of_all_its_images_together(compute):
+    found, images = {}, ToyImages()
+    for together in (True, False):
+        settings = {"epochs": 1, "min_steps": 1, "batch_size": 8, "augment": False}
+        config = replace(SMALL, **settings, batch_dice=together)
+        found[together] = finish(train(compute, config)).losses[0]
+    network = build_unet(2, 3, SMALL.features, seed=0).train()
+    (batch,) = epoch_batches(np.arange(8), 8, seed=0, round=0, epoch=0)
+    logits = network(torch.from_numpy(images.read(batch)))
+    target = torch.from_numpy(ToyLabels(images).read(batch))
+    below = torch.cat(list(logits), dim=1)[None], torch.cat(list(target), dim=0)[None]
+    assert found[True] == pytest.approx(SMALL.criterion(*below).item(), rel=1e-4)
+    assert found[False] == pytest.approx(SMALL.criterion(logits, target).mean().item(), rel=1e-4)
+
+
+def test_a_loss_head_cannot_learn_from_images_taken_together(compute):
+    with pytest.raises(TrainingError, match="batch_dice.*loss head"):
+        finish(
+            train(compute, replace(SMALL, batch_dice=True), variant=Variant(head=HeadSettings()))
+        )

@@ -40,6 +40,9 @@ class Annotator:
     missed : float
         Share of the wrong places of a pre-annotation (each a connected one) that are overlooked,
         0 to 1.
+    smallest_mm2 : float
+        Wrong places of less area are let be, mm²; 0: every single pixel is corrected, each
+        with a stroke of its own.
     mm_per_second : float
         Contour drawn in a second, above 0.
     seconds_per_stroke : float
@@ -55,12 +58,13 @@ class Annotator:
 
     noise_mm: float = 0.0
     missed: float = 0.0
+    smallest_mm2: float = 0.0
     mm_per_second: float = 10.0
     seconds_per_stroke: float = 1.0
     seconds_per_slice: float = 3.0
 
     def __post_init__(self) -> None:
-        for name in ("noise_mm", "seconds_per_stroke", "seconds_per_slice"):
+        for name in ("noise_mm", "smallest_mm2", "seconds_per_stroke", "seconds_per_slice"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise SettingError(
                     f"annotator.{name} is {getattr(self, name)!r}. It is a number of at least 0."
@@ -150,10 +154,10 @@ def strokes(
     # Places that have to become different classes are told apart; 0 is what is right.
     wanted = np.where(wrong, aim.astype(np.int64) + 1, 0)
     places = label(wanted, connectivity=1)  # type: ignore[no-untyped-call]
-    sizes = np.bincount(places.ravel())
+    sizes, pixel = np.bincount(places.ravel()), float(np.prod(spacing))
     now = np.array(classes)
     for place in 1 + np.argsort(-sizes[1:], kind="stable"):
-        if rng.random() < how.missed:
+        if rng.random() < how.missed or sizes[place] * pixel < how.smallest_mm2:
             continue
         inside = places == place
         value = int(aim[inside][0])

@@ -21,6 +21,7 @@ EFFORT_NETWORK: Mapping[str, Any] = {
     "features": [64, 128, 256, 512, 1024, 64],
     "patch": [64, 64],
     "loss": "effort",
+    "batch_dice": True,
     "epochs": 500,
     "min_steps": 0,
     "patience": 30,

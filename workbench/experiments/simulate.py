@@ -25,7 +25,7 @@ from workbench.rounds import build_model, run_round, train_model
 from workbench.strategies import from_record
 from workbench.strategies.base import Budget, QueryStrategy
 from workbench.strategies.needs import ON_MANIFOLD, Need
-from workbench.study import REFERENCED, Data, Study, initial_rows, learn_latent, open_data
+from workbench.study import Data, Study, initial_rows, learn_latent, open_data
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,16 +75,8 @@ def compute_for(config: RunConfig) -> Compute:
     return Compute.detect(config.threads, config.precision, volumes=volumes)
 
 
-def open_run_data(config: RunConfig, by_people: bool = False) -> Work[Data]:
+def open_run_data(config: RunConfig) -> Work[Data]:
     """Open the cohort of a run, divided into pool and test set.
-
-    Parameters
-    ----------
-    config : RunConfig
-        Its settings.
-    by_people : bool
-        Whether people may have annotated in it: then the pool need not have references, nor
-        enough samples for every round that is planned.
 
     Raises
     ------
@@ -102,10 +94,8 @@ def open_run_data(config: RunConfig, by_people: bool = False) -> Work[Data]:
         cases=config.cases,
         transfer=config.transfer,
         options=config.cohort_options(),
-        candidates=config.candidates if by_people else REFERENCED,
     )
-    if not by_people:
-        config.schedule(data.pool).check(config.rounds)
+    config.schedule(data.pool).check(config.rounds)
     return data
 
 

@@ -368,8 +368,11 @@ class Session(ToolSession):
             assert self.suggestions is not None
             by_hand = any(task.state != "suggested" for task in self.queue)
             if by_hand or not self.labels.available[self.suggestions.rows].all():
-                some = "the other" if left < len(self.queue) else "these"
-                return f"Annotate {some} {left}", lambda: self.turn(1)
+                first = left == len(self.queue)
+                which = f"these {left}" if first else f"the other {left}"
+                if left == 1:
+                    which = f"the {self.noun}" if first else f"the last {self.noun}"
+                return f"Annotate {which}", lambda: self.turn(1)
             return f"Label these {left} (from the reference)", self.label_suggestions
         if self.round is None:
             stopped = [step for step in ("manifold", "model") if self.steps[step].stopped]

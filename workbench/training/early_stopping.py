@@ -20,7 +20,7 @@ from workbench.cohort.label_source import LabelSource
 from workbench.errors import StoreError
 from workbench.models.compute import Compute
 from workbench.models.weights import load_weights, save_weights
-from workbench.training.losses import DiceLoss
+from workbench.training.losses import DiceLoss, as_one_image
 from workbench.training.metrics import Volumes
 from workbench.training.predict import predict_batches
 
@@ -48,13 +48,19 @@ class Validation:
         """Names the content."""
         return self.images.key, self.labels.key
 
-    def loss(self, network: nn.Module, criterion: DiceLoss, compute: Compute) -> float:
-        """Mean Dice loss over the images, 0 to 1; the network is in eval mode afterwards."""
+    def loss(
+        self, network: nn.Module, criterion: DiceLoss, compute: Compute, together: bool = False
+    ) -> float:
+        """Mean Dice loss of the images, or of batches of them taken together.
+
+        The network is in eval mode afterwards.
+        """
         rows = np.flatnonzero(self.labels.available)
-        losses = [
-            criterion(logits, compute.tensor(torch.from_numpy(self.labels.read(part))))
-            for part, logits in predict_batches(network, self.images, rows, compute)
-        ]
+        losses = []
+        for part, logits in predict_batches(network, self.images, rows, compute):
+            target = compute.tensor(torch.from_numpy(self.labels.read(part)))
+            pair = as_one_image(logits, target) if together else (logits, target)
+            losses.append(criterion(*pair))
         return float(torch.cat(losses).mean())
 
 
@@ -75,6 +81,8 @@ class Patience:
         Keeps the best weights beside a checkpoint; without one they are kept in memory.
     seen : sequence of (step, epoch, loss)
         What was measured before a training that goes on was interrupted.
+    together : bool
+        Whether the loss is that of batches of images, as the training's is.
     """
 
     def __init__(
@@ -85,12 +93,14 @@ class Patience:
         compute: Compute,
         file: Path | None,
         seen: Sequence[tuple[int, int, float]] = (),
+        together: bool = False,
     ) -> None:
         self.validation = validation
         self.epochs = epochs
         self.criterion = criterion
         self.compute = compute
         self.file = file
+        self.together = together
         self.seen = [(int(step), int(epoch), float(loss)) for step, epoch, loss in seen]
         self._best: dict[str, torch.Tensor] | None = None
 
@@ -108,7 +118,7 @@ class Patience:
         """
         if not last and step - (self.seen[-1][0] if self.seen else 0) < LOOK_EVERY:
             return False
-        loss = self.validation.loss(network, self.criterion, self.compute)
+        loss = self.validation.loss(network, self.criterion, self.compute, self.together)
         network.train()
         if all(loss < before for _, _, before in self.seen):
             self._best = copy.deepcopy(network.state_dict())

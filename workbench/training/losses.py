@@ -23,6 +23,7 @@ __all__ = [
     "DICE",
     "DiceForm",
     "DiceLoss",
+    "as_one_image",
     "dice_loss",
     "kl_divergence",
     "ranking_loss",
@@ -156,6 +157,14 @@ def dice_loss(
     dice = (2 * overlap + smooth) / torch.where(empty, 1.0, size + smooth)
     dice = torch.where(empty, 1.0, dice)
     return p.shape[1] - dice.sum(dim=1) if form == "effort" else 1 - dice.mean(dim=1)
+
+
+def as_one_image(logits: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lay the images of a batch side by side, so that a loss is that of all of them together.
+
+    Shapes (m, k, h, ...) and (m, h, ...) become (1, k, m h, ...) and (1, m h, ...).
+    """
+    return logits.transpose(0, 1).flatten(1, 2)[None], target.flatten(0, 1)[None]
 
 
 def vae_loss(

@@ -49,7 +49,7 @@ from workbench.training.loop import (
     cosine_rate,
     epoch_batches,
 )
-from workbench.training.losses import ranking_loss
+from workbench.training.losses import as_one_image, ranking_loss
 from workbench.training.patches import cut_patches
 from workbench.training.settings import SegmentationConfig
 
@@ -188,6 +188,11 @@ def train_network(
     )
     if initial is not None:
         continue_from(network, initial)
+    if config.batch_dice and variant.head is not None:
+        raise TrainingError(
+            "segmentation.batch_dice gives one loss for all images of a step, but a loss head "
+            "learns from one for each. Leave it out, or choose a strategy without a loss head."
+        )
     if config.patience and validation is None:
         raise TrainingError(
             f"segmentation.patience is {config.patience}, but no cases are held out to tell when a "
@@ -262,7 +267,15 @@ def _train(
     if validation is not None and config.patience:
         best = checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-best")
         seen = kept.get("validation", ())
-        patience = Patience(validation, config.patience, config.criterion, compute, best, seen)
+        patience = Patience(
+            validation,
+            config.patience,
+            config.criterion,
+            compute,
+            best,
+            seen,
+            together=config.batch_dice,
+        )
     epoch: int = kept["epoch"]
     losses: list[float] = kept["losses"]
     head_losses: list[float] = kept["head_losses"]
@@ -302,6 +315,8 @@ def _train(
             else:
                 with compute.autocast():
                     logits = network(x)
+                if config.batch_dice:
+                    logits, y = as_one_image(logits, y)
                 dice = config.criterion(logits, y).mean()
                 torch.autograd.backward(dice)
             optimizer.step()

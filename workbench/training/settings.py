@@ -105,6 +105,9 @@ class SegmentationConfig:
     patience : int
         Epochs without a better loss of the validation cases after which a round stops; the
         weights of its best epoch are kept. 0 trains to the end; more needs validation cases.
+    batch_dice : bool
+        Whether the sums of the training loss run over all images of a step together, so that
+        images without a rare class do not drive it out; not for a loss head.
     architecture : {"unet", "u-shape"}
         A plain U-Net, or that of the effort paper: no batch norm, channels that double before a
         pooling, Glorot initialization (see `build_unet`).
@@ -122,6 +125,7 @@ class SegmentationConfig:
     decay: bool = True
     patch: tuple[int, ...] | None = None
     patience: int = 0
+    batch_dice: bool = False
     architecture: Architecture = "unet"
 
     def __post_init__(self) -> None:
@@ -164,12 +168,14 @@ class SegmentationConfig:
     def record(self) -> dict[str, Any]:
         """Return what decides a trained network, as plain values.
 
-        The architecture is left out where it is the plain one: networks that were kept before
-        there was another keep their names.
+        Options that came later are left out where they are not used: networks that were kept
+        before there were any keep their names.
         """
         content = asdict(self)
         if not self.u_shape:
             del content["architecture"]
+        if not self.batch_dice:
+            del content["batch_dice"]
         return content
 
     @property
