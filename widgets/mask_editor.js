@@ -221,6 +221,7 @@ function render({ model, el }) {
   function tell() {
     words.textContent = [...new Set([loaded.words, model.get("message")])].filter(Boolean).join(" ");
     words.hidden = !words.textContent;
+    words.classList.toggle("sw-editor-bad", Boolean(model.get("message")) || loaded.saved === false);
   }
   function describe(found) {
     const info = loaded;

@@ -13,6 +13,8 @@ from playwright.sync_api import Page
 
 from tests.browser.test_painting import brushed
 from tests.browser.walking import kernel, opened, press_primary, shoot, wait_for_button
+from workbench.cohort.preprocess import as_slices, fit
+from workbench.cohort.volumes import read_label, to_ras
 
 pytestmark = pytest.mark.browser
 
@@ -265,6 +267,29 @@ def test_what_the_kernel_computes_is_drawn_and_saved(page):
     assert (canvas(page) == np.where(region == region[30, 30], 1, before)).all()
     assert ledger(page)[1] == "superpixels"
     page.keyboard.press("b")
+
+
+def test_what_was_drawn_is_pixel_by_pixel_in_the_nifti_file(page, tmp_path):
+    """The slice of the first tests, which is done: as it was drawn, on the grid of its scan."""
+    row = kernel(page, "[t.row for t in app.session.queue if t.state == 'done'][0]")
+    name = kernel(page, f"[app.session.pool.ids[{row}].case, app.session.pool.ids[{row}].index]")
+    drawn = np.array(kernel(page, f"app.session.known({row})[0].tolist()"), np.uint8)
+    values = kernel(page, "[0, *map(int, app.session.cohort.labels)]")
+    work = (
+        "__import__('workbench.experiments.export').experiments.export.export_masks("
+        "__import__('workbench.experiments.runs').experiments.runs.Run.load(app.session.folder), "
+        f"__import__('pathlib').Path({str(tmp_path)!r}))"
+    )
+    assert kernel(page, f"__import__('workbench.jobs').jobs.finish({work})") == 1
+    path = tmp_path / f"{name[0]}.nii.gz"
+    mask, _ = to_ras(path, *read_label(path))
+    slices = as_slices(mask, "axial")
+    shown = fit(slices[name[1]], drawn.shape)
+    kept = fit(np.ones_like(slices[name[1]]), drawn.shape).astype(bool)
+    assert drawn.any()
+    assert (shown[kept] == np.array(values)[drawn][kept]).all()
+    others = [at for at in range(len(slices)) if at != name[1]]
+    assert not slices[others].any()
 
 
 def test_other_slices_are_looked_at_and_left_as_they_are(page):
