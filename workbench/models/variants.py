@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -235,22 +236,9 @@ def build_network(
         Maps images to logits.
     """
     if variant.members > 1:
-        alone = replace(variant, members=1)
-        return Ensemble(
-            [
-                build_network(
-                    channels,
-                    classes,
-                    features,
-                    alone,
-                    _member_seed(seed, index),
-                    dims,
-                    window,
-                    u_shape,
-                )
-                for index in range(variant.members)
-            ]
-        )
+        member = partial(build_network, channels, classes, features, replace(variant, members=1))
+        seeds = [_member_seed(seed, index) for index in range(variant.members)]
+        return Ensemble([member(each, dims, window, u_shape) for each in seeds])
     unet = build_unet(channels, classes, features, seed, dims, window, u_shape)
     if variant.dropout > 0:
         for name in DROPPED_AFTER:
