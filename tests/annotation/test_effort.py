@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from workbench.annotation.effort import contour_mm, measure_effort, no_effort
+from workbench.annotation.effort import drawn_mm, measure_effort, no_effort
 from workbench.cohort.cohort import IGNORED
 from workbench.errors import SettingError
 from workbench.training.contours import contour
@@ -17,6 +17,11 @@ from workbench.training.contours import contour
 label_maps = arrays(
     np.uint8, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 2)
 )
+
+
+def whole_mm(mask, spacing=(1, 1)):
+    """Length of a mask's contour: all of it is new to an empty one."""
+    return drawn_mm(np.zeros_like(mask), mask, spacing)
 
 
 def square(shape=(9, 9), rows=slice(2, 6), columns=slice(2, 6), value=1):
@@ -127,14 +132,14 @@ def test_ignored_pixels_count_on_neither_side():
 def test_lengths_are_in_millimeters_of_the_spacing():
     one = square(rows=slice(4, 5), columns=slice(4, 5))
     # Around a single pixel the contour is a diamond through the middles of its four sides.
-    assert contour_mm(one == 1, (1, 1)) == pytest.approx(4 * np.hypot(0.5, 0.5))
-    assert contour_mm(one == 1, (2, 1)) == pytest.approx(4 * np.hypot(1.0, 0.5))
+    assert whole_mm(one == 1, (1, 1)) == pytest.approx(4 * np.hypot(0.5, 0.5))
+    assert whole_mm(one == 1, (2, 1)) == pytest.approx(4 * np.hypot(1.0, 0.5))
 
 
 def test_a_mask_at_the_border_has_a_closed_contour():
     whole = np.ones((4, 5), bool)
     # Sides, less what each of four cut corners of half a pixel takes.
-    assert contour_mm(whole, (1, 1)) == pytest.approx(2 * (3 + 4) + 4 * np.hypot(0.5, 0.5))
+    assert whole_mm(whole, (1, 1)) == pytest.approx(2 * (3 + 4) + 4 * np.hypot(0.5, 0.5))
 
 
 def test_without_tolerance_a_moved_contour_shares_only_what_coincides():

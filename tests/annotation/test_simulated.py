@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 from workbench.annotation import Ledger
-from workbench.annotation.effort import contour_mm, measure_effort
+from workbench.annotation.effort import drawn_mm, measure_effort
 from workbench.annotation.simulated import Annotator, LedgerDesk, annotator, correct, strokes
 from workbench.cohort.cohort import IGNORED
 from workbench.cohort.pool import SliceId, VolumeId
 from workbench.errors import SettingError
+
+
+def whole_mm(mask, spacing=(1, 1)):
+    """Length of a mask's contour: all of it is new to an empty one."""
+    return drawn_mm(np.zeros_like(mask), mask, spacing)
 
 
 def disks(shape=(40, 40)):
@@ -52,7 +57,7 @@ def test_from_nothing_the_whole_contour_is_drawn():
     square = np.zeros((20, 20), np.uint8)
     square[5:12, 4:15] = 1
     (stroke,) = drawn(np.zeros_like(square), square, spacing=(2, 1))
-    assert stroke.contour_mm == pytest.approx(contour_mm(square == 1, (2, 1)))
+    assert stroke.contour_mm == pytest.approx(whole_mm(square == 1, (2, 1)))
 
 
 def test_a_correction_draws_only_what_is_not_there_yet():
@@ -63,7 +68,7 @@ def test_a_correction_draws_only_what_is_not_there_yet():
     (stroke,) = drawn(begun, square)
     effort = measure_effort(begun, square, 2)
     assert stroke.contour_mm == pytest.approx(effort.reference_mm[0] - effort.shared_mm[0])
-    assert stroke.contour_mm < contour_mm(square == 1)
+    assert stroke.contour_mm < whole_mm(square == 1)
 
 
 def test_erasing_an_island_draws_no_contour_and_takes_a_stroke():

@@ -18,7 +18,7 @@ from workbench.cohort.cohort import IGNORED
 from workbench.errors import SettingError
 from workbench.training.contours import contour
 
-__all__ = ["Effort", "contour_mm", "drawn_mm", "measure_effort", "no_effort"]
+__all__ = ["Effort", "drawn_mm", "measure_effort", "no_effort"]
 
 #: Tolerance of sub-pixel contours in mm, if nothing else is said: none, as in the paper.
 TOLERANCE = 0.0
@@ -146,11 +146,6 @@ def measure_effort(
             length_mm[place] += found[1]
     changed = int(np.count_nonzero(p != r))
     return Effort(shared, length, shared_mm, length_mm, changed, tolerance)
-
-
-def contour_mm(mask: ArrayLike, spacing: Sequence[float] = (1.0, 1.0)) -> float:
-    """Length of the sub-pixel contours of a mask (h, w) in mm."""
-    return float(_lengths(*_segments(np.asarray(mask, dtype=bool), spacing)).sum())
 
 
 def drawn_mm(

@@ -107,7 +107,7 @@ class SegmentationConfig:
         weights of its best epoch are kept. 0 trains to the end; more needs validation cases.
     batch_dice : bool
         Whether the sums of the training loss run over all images of a step together, so that
-        images without a rare class do not drive it out; not for a loss head.
+        images without a rare class drive it out less often; not for a loss head.
     architecture : {"unet", "u-shape"}
         A plain U-Net, or that of the effort paper: no batch norm, channels that double before a
         pooling, Glorot initialization (see `build_unet`).
