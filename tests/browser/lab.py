@@ -120,6 +120,11 @@ class Lab:
                 self._process.kill()
                 self._process.wait(5)
 
+    @property
+    def pid(self) -> int | None:
+        """Process number of the server, once it was started."""
+        return None if self._process is None else self._process.pid
+
     def write(self, name: str, cells: Sequence[str]) -> None:
         """Make a notebook of code cells."""
         notebook = nbformat.v4.new_notebook(
