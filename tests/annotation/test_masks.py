@@ -19,7 +19,7 @@ from workbench.cohort.masks import write_mask
 from workbench.cohort.recipes import Recipe, VolumeRecipe
 from workbench.cohort.store import build_store
 from workbench.cohort.volumes import read_image, read_label
-from workbench.errors import CohortError, VolumeError
+from workbench.errors import CohortError, LedgerError, VolumeError
 from workbench.jobs import finish
 
 RECIPES = {
@@ -108,6 +108,8 @@ def test_masks_that_nobody_edited_come_back_without_a_change(oriented, tmp_path,
 
     annotate(ledger, store, scribbled)
     finish(write_masks(ledger, store, oriented, tmp_path / "out"))
+    with pytest.raises(LedgerError, match="The annotator has no name"):
+        finish(read_masks(ledger, store, oriented, [tmp_path / "out"], " "))
     found = finish(read_masks(ledger, store, oriented, [tmp_path / "out"], "Bob"))
     assert found.entries == ()
     assert found.files >= 1

@@ -34,7 +34,9 @@ LEDGER = (
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with opened(tmp_path_factory.mktemp("annotating"), "lab", "perCommTarget") as page:
+    cache = tmp_path_factory.getbasetemp() / "cache"  # that of the other tests
+    base = tmp_path_factory.mktemp("annotating")
+    with opened(base, "lab", "perCommTarget", cache) as page:
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         press_primary(page, "first suggestions")

@@ -11,7 +11,7 @@ from tests.browser.walking import (
     wait_for_button,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_what_was_moved_during_a_cell_counts_afterwards(tmp_path):

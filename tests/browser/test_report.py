@@ -33,7 +33,12 @@ def offline() -> Iterator[Page]:
 
 
 @pytest.mark.parametrize(
-    "name", ["01_workbench.ipynb", "02_gradient_guided.ipynb", "03_compare_strategies.ipynb"]
+    "name",
+    [
+        pytest.param("01_workbench.ipynb", marks=pytest.mark.slow),
+        "02_gradient_guided.ipynb",
+        "03_compare_strategies.ipynb",
+    ],
 )
 def test_a_report_draws_every_figure_without_a_network(
     name: str, offline: Page, tmp_path: Path

@@ -27,10 +27,10 @@ app"""
 
 
 @contextlib.contextmanager
-def opened(base: Path, name: str, subshells: str) -> Iterator[Page]:
-    """Run the application's cell in a JupyterLab of its own; the cache is common."""
-    cache = os.environ.get("WORKBENCH_TEST_CACHE", str(base / "cache"))
-    lab = Lab(base / name, {"WORKBENCH_CACHE": cache, "OMP_NUM_THREADS": "1"})
+def opened(base: Path, name: str, subshells: str, cache: Path | None = None) -> Iterator[Page]:
+    """Run the application's cell in a JupyterLab of its own, with a cold cache if none is given."""
+    kept = os.environ.get("WORKBENCH_TEST_CACHE", str(cache or base / "cache"))
+    lab = Lab(base / name, {"WORKBENCH_CACHE": kept, "OMP_NUM_THREADS": "1"})
     settings = base / name / "settings" / "@jupyterlab" / "apputils-extension"
     (settings / "kernels-settings.jupyterlab-settings").write_text(
         json.dumps({"commsOverSubshells": subshells})

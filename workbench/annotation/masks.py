@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation.entry import Entry
+from workbench.annotation.entry import Entry, clean_name
 from workbench.annotation.label_source import LedgerLabels
 from workbench.annotation.ledger import Ledger
 from workbench.cohort.cohort import IGNORED, Case, Cohort
@@ -28,7 +28,7 @@ from workbench.cohort.placing import lay_out, to_samples, to_scan
 from workbench.cohort.pool import SampleId, SliceId
 from workbench.cohort.store import ImageStore
 from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, stem_of
-from workbench.errors import CohortError, VolumeError, did_you_mean
+from workbench.errors import CohortError, LedgerError, VolumeError, did_you_mean
 from workbench.files import read_json, write_json
 from workbench.jobs import Progress, Work
 from workbench.words import count
@@ -161,8 +161,10 @@ def read_masks(
     VolumeError
         If a file cannot be read, lies on another grid, or holds unknown label values.
     LedgerError
-        If the entries cannot be saved.
+        If the annotator has no name that can be kept, or the entries cannot be saved.
     """
+    if not clean_name(annotator):
+        raise LedgerError("The annotator has no name. Give one, such as your initials.")
     files = _files(paths, store, cohort)
     labels = LedgerLabels(ledger, store)
     accepted = ledger.accepted()
