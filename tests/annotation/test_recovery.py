@@ -51,13 +51,13 @@ def assert_true(path, found):
         assert following.number == max(have) + 1
 
 
-def test_nothing_is_missing_from_a_ledger_that_is_whole(path):
+def test_a_ledger_that_is_whole_is_left_as_it_is(path):
     before = path.read_bytes()
     found = recover(path)
-    assert (found.recovered, found.missing) == (ENTRIES, {})
-    assert found.aside.read_bytes() == before
-    assert "No entry before the last of them is missing" in str(found)
-    assert_true(path, found)
+    assert (found.recovered, found.missing, found.aside) == (ENTRIES, {}, None)
+    assert "is not damaged" in str(found)
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir() if "damaged" in each.name] == []
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.2])
@@ -101,7 +101,7 @@ def test_pages_of_zeros_in_the_middle_are_told_by_the_numbers_of_their_entries(p
     found = recover(path)
     assert 0 < len(found.missing) < 0.1 * ENTRIES
     first = next(iter(found.missing))
-    assert f"{first} (case_{(first - 1) % 7}/axial/0001)" in str(found)
+    assert f"number {first} (case_{(first - 1) % 7}/axial/0001)" in str(found)
     assert_true(path, found)
 
 
@@ -124,8 +124,11 @@ def test_entries_that_are_only_in_the_log_are_recovered_and_without_it_the_other
             damaged[len(log) // 2] ^= 255  # SQLite itself would lose all that comes after
             copy.with_name(copy.name + "-wal").write_bytes(damaged)
         found = recover(copy)
-        assert found.recovered >= 58 if with_log else found.recovered == 30
-        assert found.aside.with_name(found.aside.name + "-wal").exists() == with_log
+        if with_log:
+            assert found.recovered >= 58
+            assert found.aside.with_name(found.aside.name + "-wal").exists()
+        else:
+            assert (found.recovered, found.aside) == (30, None)
         assert_true(copy, found)
 
 
@@ -152,8 +155,16 @@ def test_a_damaged_ledger_is_told_in_a_sentence_wherever_it_is_noticed(path):
     assert told == 60
 
 
+def damage(path):
+    """Take the last page away."""
+    path.write_bytes(path.read_bytes()[:-4096])
+
+
 def test_recovering_again_keeps_every_damaged_file(path):
-    first, second = recover(path), recover(path)
+    damage(path)
+    first = recover(path)
+    damage(path)
+    second = recover(path)
     assert first.aside != second.aside
     assert first.aside.exists()
     assert second.aside.exists()
@@ -189,11 +200,15 @@ def test_a_recovery_without_room_changes_nothing_and_works_when_there_is(path, s
 def test_who_has_the_damaged_ledger_open_is_told(tmp_path):
     path = tmp_path / "annotations.sqlite"
     with write(path, 10) as ledger:
-        recover(path)
+        log = path.with_name(path.name + "-wal")
+        content = bytearray(log.read_bytes())
+        content[len(content) // 2] ^= 255
+        log.write_bytes(content)
+        recovered = recover(path).recovered
         with pytest.raises(LedgerError, match="moved, deleted or replaced"):
             ledger.append(Entry("a", "unsure"))
     with Ledger(path) as again:
-        assert len(again) == 10
+        assert 5 < len(again) == recovered
 
 
 def test_the_command_recovers_the_ledger_of_a_run(path):

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ from workbench.annotation.entry import is_whole
 from workbench.annotation.schema import (
     COLUMNS,
     MAGIC,
+    check_kind,
     check_version,
     connect,
+    copied,
     make_tables,
     told,
     transaction,
@@ -49,8 +53,8 @@ class Recovery:
     ----------
     path : Path
         The new ledger, where the damaged one was.
-    aside : Path
-        The damaged one; its log, if it had one, lies beside it.
+    aside : Path or None
+        The damaged one; its log, if it had one, lies beside it. None where nothing is damaged.
     recovered : int
         Entries that were read.
     missing : mapping of int to str
@@ -59,7 +63,7 @@ class Recovery:
     """
 
     path: Path
-    aside: Path
+    aside: Path | None
     recovered: int
     missing: Mapping[int, str]
 
@@ -69,6 +73,11 @@ class Recovery:
         return tuple(dict.fromkeys(sample for sample in self.missing.values() if sample))
 
     def __str__(self) -> str:
+        if self.aside is None:
+            return (
+                f"{self.path} is not damaged: {count(self.recovered, 'entry', 'entries')} can be "
+                f"read. Nothing was changed."
+            )
         kept = (
             f"{count(self.recovered, 'entry', 'entries')} of {self.path} could be read and are "
             f"kept there; the damaged file is {self.aside.name} beside it."
@@ -76,18 +85,19 @@ class Recovery:
         if not self.missing:
             return f"{kept} No entry before the last of them is missing."
         each = [
-            f"{number} ({sample or 'unknown'})"
+            f"number {number} ({sample or 'of an unknown slice'})"
             for number, sample in list(self.missing.items())[:_MOST_TOLD]
         ]
         more = len(self.missing) - len(each)
         lost = ", ".join(each) + (f" and {more:,} more" if more else "")
-        return f"{kept} Missing: {count(len(self.missing), 'entry', 'entries')}, {lost}."
+        return f"{kept} {count(len(self.missing), 'entry', 'entries')} missing: {lost}."
 
 
 def recover(path: Path, images_key: str = "", classes: Sequence[str] = ()) -> Recovery:
     """Put a new ledger with all that can be read in the place of a damaged one.
 
     Close the damaged ledger everywhere before; who has it open still is told that it was replaced.
+    One that is whole is left as it is.
 
     Parameters
     ----------
@@ -121,6 +131,9 @@ def recover(path: Path, images_key: str = "", classes: Sequence[str] = ()) -> Re
                 known[row[3]] = row[0]
             elif len(row) == _BEGINNING and _names(row[1]) is not None:
                 images_key, classes = str(row[0]), _names(row[1]) or ()
+        readable = _readable(path)
+        if readable is not None and readable.issuperset(kept):
+            return Recovery(path, None, len(readable), {})
         if not kept:
             raise LedgerError(
                 f"{path} holds no whole entry of a ledger, so there is nothing to recover. If it "
@@ -139,6 +152,25 @@ def recover(path: Path, images_key: str = "", classes: Sequence[str] = ()) -> Re
             for each in (made, _log(made), _log(made, "-shm")):
                 each.unlink(missing_ok=True)
     return Recovery(path, aside, len(kept), missing)
+
+
+def _readable(path: Path) -> set[int] | None:
+    """Numbers of the entries that SQLite reads, if all that it reads is whole; else None.
+
+    A damaged log hides the entries behind the damage: SQLite reads the others without a word.
+    """
+    columns = ", ".join((*COLUMNS, "row_check", "map"))
+    try:
+        with copied(path) as copy, closing(connect(copy)) as connection:
+            if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+                return None
+            check_kind(path, connection)
+            (names,) = connection.execute("SELECT classes FROM ledger").fetchone()
+            rows = connection.execute(f"SELECT {columns} FROM entries").fetchall()
+    except (sqlite3.Error, LedgerError, TypeError, UnicodeDecodeError):
+        return None
+    whole = _names(names) is not None and all(map(is_whole, rows))
+    return {row[0] for row in rows} if whole else None
 
 
 def _check_version(path: Path) -> None:
