@@ -103,6 +103,7 @@ class RunningSession(SessionState):
         with self._background.lock:
             self._background.cancel("ghost")  # it goes on when the machine is idle again
             self.busy, self.problem, self.next_step = step, "", ""
+            self._failure = None  # what was refused before was mended, or given up
             self._mark(step, "running", "starting")
             self.losses = {**self.losses, step: ()} if step != "cohort" else self.losses
             self._background.start("main", _recording(work, losses), progressed, ended)
