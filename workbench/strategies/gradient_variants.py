@@ -35,8 +35,40 @@ from workbench.strategies.search import FALLBACK, PlainSearch, least_angle
 __all__ = ["GradientDrawn", "GradientSpread"]
 
 
+class Following:
+    """What both variants share: the parameters of gradient-guided sampling, and `marked`."""
+
+    marked: bool
+    alpha: float | None
+    displacement: float
+    scale: GradientScale
+    sources: Sources
+    max_angle: float
+
+    def _guided(self) -> GradientGuided:
+        return GradientGuided(
+            self.alpha, self.displacement, self.scale, self.sources, self.max_angle
+        )
+
+    def shift(self) -> ShiftedLatents:
+        """Where the sources move."""
+        return self._guided().shift()
+
+    def needs(self) -> frozenset[Need]:
+        """Where everything lies in latent space, and where the sources move."""
+        return self._guided().needs()
+
+    def _check(self) -> None:
+        self._guided()  # refuses what is out of range
+        if not isinstance(self.marked, bool):
+            raise SettingError(
+                f"marked is {self.marked!r}. It is true or false: whether only sources with "
+                f"foreground are followed."
+            )
+
+
 @dataclass(frozen=True)
-class GradientDrawn:
+class GradientDrawn(Following):
     """Let the loss gradients choose among a random draw of the pool (a variant of our own).
 
     Some times as many samples as are wanted are drawn at random; among them each source takes
@@ -73,26 +105,12 @@ class GradientDrawn:
     max_angle: float = 60.0
 
     def __post_init__(self) -> None:
-        self._guided()  # refuses what is out of range
-        _check_marked(self.marked)
+        self._check()
         if isinstance(self.draw, bool) or not 1 <= self.draw < np.inf:
             raise SettingError(
                 f"draw is {self.draw!r}. It is how many samples are drawn for each that is "
                 f"suggested, a number of at least 1; 3 is a good start."
             )
-
-    def _guided(self) -> GradientGuided:
-        return GradientGuided(
-            self.alpha, self.displacement, self.scale, self.sources, self.max_angle
-        )
-
-    def shift(self) -> ShiftedLatents:
-        """Where the sources move."""
-        return self._guided().shift()
-
-    def needs(self) -> frozenset[Need]:
-        """Where everything lies in latent space, and where the sources move."""
-        return self._guided().needs()
 
     def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
         """Draw, then let the sources choose in passes."""
@@ -110,7 +128,7 @@ class GradientDrawn:
 
 
 @dataclass(frozen=True)
-class GradientSpread:
+class GradientSpread(Following):
     """Follow the loss gradients to what lies apart from all that is labeled (a variant of our own).
 
     A sample may be taken if it lies farther from everything labeled or picked than `apart` of the
@@ -146,26 +164,12 @@ class GradientSpread:
     max_angle: float = 60.0
 
     def __post_init__(self) -> None:
-        self._guided()  # refuses what is out of range
-        _check_marked(self.marked)
+        self._check()
         if isinstance(self.apart, bool) or not 0 <= self.apart < 1:
             raise SettingError(
                 f"apart is {self.apart!r}. It is the share of the free samples that lie too near "
                 f"to what is labeled, from 0 to below 1; 0.5 is a good start."
             )
-
-    def _guided(self) -> GradientGuided:
-        return GradientGuided(
-            self.alpha, self.displacement, self.scale, self.sources, self.max_angle
-        )
-
-    def shift(self) -> ShiftedLatents:
-        """Where the sources move."""
-        return self._guided().shift()
-
-    def needs(self) -> frozenset[Need]:
-        """Where everything lies in latent space, and where the sources move."""
-        return self._guided().needs()
 
     def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
         """Serve the sources in passes; where nothing is labeled, draw at random.
@@ -215,14 +219,6 @@ def _followed(shift: Shift, marked: bool) -> Shift:
         return shift
     kept = shift.marked
     return Shift(shift.alpha, shift.sources[kept], shift.z[kept], shift.shifted[kept], kept[kept])
-
-
-def _check_marked(marked: object) -> None:
-    if not isinstance(marked, bool):
-        raise SettingError(
-            f"marked is {marked!r}. It is true or false: whether only sources with foreground are "
-            f"followed."
-        )
 
 
 def _to_nearest(z: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
