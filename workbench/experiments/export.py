@@ -27,10 +27,11 @@ from workbench.cohort.pool import SliceId
 from workbench.cohort.preprocess import as_slices
 from workbench.cohort.volumes import read_header
 from workbench.errors import RunError
+from workbench.experiments.opening import open_cohort_of
 from workbench.experiments.runs import Run
 from workbench.files import write_json
 from workbench.jobs import Progress, Work
-from workbench.study import Data, open_data
+from workbench.study import Data
 
 __all__ = ["export_masks", "export_nnunet", "import_masks"]
 
@@ -73,7 +74,7 @@ def export_nnunet(
     )
     if not run.rounds and not (run.folder / FILE_NAME).is_file():
         raise nothing
-    data = yield from _open(run)
+    data = yield from open_cohort_of(run.config, run.config.candidates)
     cohort, pool = data.cohort, run.pool_after(data.pool)
     drawn = _annotations(run, data)
     marked = pool.labeled if drawn is None else pool.labeled | drawn.annotated
@@ -148,7 +149,7 @@ def export_masks(run: Run, folder: Path, overwrite: bool = False) -> Work[int]:
             f"{run.folder} has no annotations. Annotate in the application, or read masks that "
             f"were drawn elsewhere with 'workbench import-masks'."
         )
-    data = yield from _open(run)
+    data = yield from open_cohort_of(run.config, run.config.candidates)
     with Ledger(path) as ledger:
         return (yield from write_masks(ledger, data.images, data.cohort, folder, overwrite))
 
@@ -171,7 +172,7 @@ def import_masks(run: Run, paths: Sequence[Path], annotator: str) -> Work[Import
     LedgerError
         If the entries cannot be saved.
     """
-    data = yield from _open(run)
+    data = yield from open_cohort_of(run.config, run.config.candidates)
     path, classes = run.folder / FILE_NAME, data.labels.classes
     with Ledger(path, images_key=images_key(data.images), classes=classes) as ledger:
         return (
@@ -179,24 +180,6 @@ def import_masks(run: Run, paths: Sequence[Path], annotator: str) -> Work[Import
                 ledger, data.images, data.cohort, paths, annotator, len(run.rounds)
             )
         )
-
-
-def _open(run: Run) -> Work[Data]:
-    """Open the cohort of a run as it was opened for it, by a simulation or by a person."""
-    config = run.config
-    return (
-        yield from open_data(
-            config.source,
-            recipe=config.image_recipe(),
-            test_fraction=config.test_fraction,
-            validation_fraction=config.validation_fraction,
-            seed=config.split_seed,
-            cases=config.cases,
-            transfer=config.transfer,
-            options=config.cohort_options(),
-            candidates=config.candidates,
-        )
-    )
 
 
 def _annotations(run: Run, data: Data) -> LedgerLabels | None:

@@ -18,6 +18,7 @@ from workbench.cohort.pool import Pool
 from workbench.errors import RunError
 from workbench.experiments.annotating import Annotating
 from workbench.experiments.config import RunConfig
+from workbench.experiments.opening import open_cohort_of
 from workbench.experiments.runs import Run
 from workbench.experiments.stopping import why_stop
 from workbench.jobs import Work
@@ -25,7 +26,7 @@ from workbench.rounds import build_model, run_round, train_model
 from workbench.strategies import from_record
 from workbench.strategies.base import Budget, QueryStrategy
 from workbench.strategies.needs import ON_MANIFOLD, Need
-from workbench.study import Data, Study, initial_rows, learn_latent, open_data
+from workbench.study import Data, Study, initial_rows, learn_latent
 
 if TYPE_CHECKING:
     from torch import nn
@@ -85,16 +86,7 @@ def open_run_data(config: RunConfig) -> Work[Data]:
     SettingError
         If its pool has not enough to label for the schedule.
     """
-    data = yield from open_data(
-        config.source,
-        recipe=config.image_recipe(),
-        test_fraction=config.test_fraction,
-        validation_fraction=config.validation_fraction,
-        seed=config.split_seed,
-        cases=config.cases,
-        transfer=config.transfer,
-        options=config.cohort_options(),
-    )
+    data = yield from open_cohort_of(config)
     config.schedule(data.pool).check(config.rounds)
     return data
 

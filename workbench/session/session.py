@@ -24,6 +24,7 @@ from workbench.cohort.pool import SliceId, VolumeId
 from workbench.errors import LedgerError, SettingError
 from workbench.experiments.annotating import with_cost
 from workbench.experiments.config import RunConfig
+from workbench.experiments.opening import open_cohort_of
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
 from workbench.experiments.stopping import why_stop
@@ -35,7 +36,7 @@ from workbench.session.state import STEPS, Step
 from workbench.session.tooling import ToolSession
 from workbench.strategies import from_record, record
 from workbench.strategies.base import Budget, QueryStrategy, Suggestions
-from workbench.study import Data, initial_rows, open_data
+from workbench.study import Data, initial_rows
 from workbench.words import count
 
 if TYPE_CHECKING:
@@ -116,16 +117,7 @@ class Session(ToolSession):
             from workbench.latent.project import pixel_pca
 
             config = self.config
-            data = yield from open_data(
-                config.source,
-                recipe=config.image_recipe(),
-                test_fraction=config.test_fraction,
-                validation_fraction=config.validation_fraction,
-                seed=config.split_seed,
-                cases=config.cases,
-                options=config.cohort_options(),
-                candidates=config.candidates,
-            )
+            data = yield from open_cohort_of(config, config.candidates)
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)
             run, compute = open_run(self.folder, config)
