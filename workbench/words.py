@@ -1,8 +1,10 @@
-"""Counts as a person reads them, for the log, the steps, the views and the reports alike."""
+"""Counts and sizes as a person reads them, for log, steps, views and reports alike."""
 
 from __future__ import annotations
 
-__all__ = ["count"]
+from collections.abc import Iterable
+
+__all__ = ["count", "times"]
 
 
 def count(n: int, one: str, many: str = "") -> str:
@@ -16,3 +18,8 @@ def count(n: int, one: str, many: str = "") -> str:
         The noun for one and for several; ``one`` with an s if `many` is left out.
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def times(shape: Iterable[int]) -> str:
+    """Write a size: ``64×64``."""
+    return "×".join(map(str, shape))

@@ -20,7 +20,8 @@ from tests.cohort.dicom_files import (
     write_rtstruct,
     write_series,
 )
-from workbench.cohort.dicom import ORGANS, open_series, organ_named, read_contours
+from workbench.cohort.contours import ORGANS, organ_named, read_contours
+from workbench.cohort.dicom import open_series
 from workbench.cohort.label_maps import file_stamp
 from workbench.cohort.label_source import ReferenceLabels
 from workbench.cohort.layouts import recognize

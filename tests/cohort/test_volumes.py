@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.cohort.volumes import read_header, read_image, read_label, stem_of
+from workbench.cohort.image_files import stem_of
+from workbench.cohort.volumes import read_header, read_image, read_label
 from workbench.errors import VolumeError
 
 ORIENTATIONS = [

@@ -14,6 +14,7 @@ from workbench.annotation.history import stacked
 from workbench.cohort.label_source import LabelSource
 from workbench.errors import LedgerError
 from workbench.files import content_key
+from workbench.words import times
 
 if TYPE_CHECKING:
     from workbench.annotation.ledger import Ledger
@@ -88,8 +89,8 @@ class LedgerLabels:
             assert drawn is not None  # "done" has a label map
             if drawn.shape != store.size[-2:]:
                 raise LedgerError(
-                    f"The annotation of {sample} has {_times(drawn.shape)} pixels, the images have "
-                    f"{_times(store.size[-2:])}. The ledger {ledger.path} belongs to another "
+                    f"The annotation of {sample} has {times(drawn.shape)} pixels, the images have "
+                    f"{times(store.size[-2:])}. The ledger {ledger.path} belongs to another "
                     f"cohort, or to other settings."
                 )
             self._maps.setdefault(rows[sample], {})[depth] = pack(drawn)
@@ -123,7 +124,3 @@ class LedgerLabels:
 
 def _of(reference: LabelSource | None, name: str, otherwise: object) -> Any:
     return otherwise if reference is None else getattr(reference, name)
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))

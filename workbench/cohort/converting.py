@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cohort.cohort import IGNORED, Case, Cohort, Problem
+from workbench.cohort.image_files import open_image
 from workbench.cohort.label_maps import file_stamp, read_classes
 from workbench.cohort.masks import write_mask
 from workbench.cohort.resample import read_case
-from workbench.cohort.volumes import open_image, read_header
+from workbench.cohort.volumes import read_header
 from workbench.errors import CohortError, SettingError, VolumeError
 from workbench.files import content_key, read_json, replace_file, write_json
 from workbench.jobs import Progress, Work

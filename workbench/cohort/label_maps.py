@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from workbench.cohort.building import building
 from workbench.cohort.cohort import IGNORED, Case, Cohort, Problem
-from workbench.cohort.dicom import read_contours
+from workbench.cohort.contours import read_contours
+from workbench.cohort.image_files import is_nifti
 from workbench.cohort.placing import lay_out
 from workbench.cohort.pool import SampleId
 from workbench.cohort.preprocess import fit
 from workbench.cohort.rows import write_rows
-from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, to_ras
+from workbench.cohort.volumes import check_same_grid, read_header, read_label, to_ras
 from workbench.errors import VolumeError
 from workbench.files import content_key, write_json
 from workbench.jobs import Work

@@ -15,7 +15,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cohort.volumes import open_image, ras_order
+from workbench.cohort.image_files import open_image, ras_order
 from workbench.errors import SettingError
 from workbench.files import replace_file
 

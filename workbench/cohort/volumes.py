@@ -13,7 +13,6 @@ where left is; like nibabel, we take its first axis to run from right to left.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +22,17 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.cohort.image_files import check_promise, ends_early, open_image, ras_order
 from workbench.errors import VolumeError
+from workbench.words import times
 
 __all__ = [
     "Header",
     "Volume",
     "check_same_grid",
-    "is_nifti",
-    "open_image",
-    "ras_order",
     "read_header",
     "read_image",
     "read_label",
-    "stem_of",
     "to_ras",
 ]
 
@@ -43,29 +40,7 @@ __all__ = [
 GRID_TOLERANCE = 0.1
 #: Largest distance of a label from a whole number (scaled files round).
 WHOLE_TOLERANCE = 1e-3
-#: No voxel lies farther from the origin than this, mm; a header that says so is damaged.
-FARTHEST = 1e9
-#: Bytes that one byte of a gzip stream can stand for, at most.
-MOST_PACKED = 1032
-EXTENSIONS = (".nii.gz", ".nii", ".hdr")
 ORIENTATIONS: Any = nib.orientations  # untyped functions of a typed package
-
-
-def is_nifti(path: Path) -> bool:
-    """Tell by the name whether a file is a volume (macOS ``._`` files are not).
-
-    NIfTI files are, and the ``.hdr`` of a pair, which stands for its ``.img`` too.
-    """
-    return path.name.lower().endswith(EXTENSIONS) and not path.name.startswith(".")
-
-
-def stem_of(path: Path) -> str:
-    """Name of a volume's file without its extension."""
-    name = path.name
-    for extension in EXTENSIONS:
-        if name.lower().endswith(extension):
-            return name[: -len(extension)]
-    return path.stem
 
 
 def spacing_of(affine: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -250,8 +225,8 @@ def check_same_grid(
     """
     if tuple(first_shape) != tuple(second_shape):
         raise VolumeError(
-            f"{second} has {_times(second_shape)} voxels, but {first.name} has "
-            f"{_times(first_shape)}. The files of one case must lie on the same voxel grid: check "
+            f"{second} has {times(second_shape)} voxels, but {first.name} has "
+            f"{times(first_shape)}. The files of one case must lie on the same voxel grid: check "
             f"that they belong together, or resample one to the other (labels by nearest neighbor)."
         )
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in first_shape], indexing="ij"))
@@ -265,10 +240,6 @@ def check_same_grid(
         )
 
 
-def _times(shape: tuple[int, ...]) -> str:
-    return "×".join(str(n) for n in shape)
-
-
 def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Read the voxels of a file, shape (x, y, z, frames), and its RAS+ affine."""
     image = open_image(path)
@@ -276,19 +247,19 @@ def _read(path: Path, frames: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
     if found != frames:
         wanted = "one image (3-D)" if frames == 1 else f"{frames} channels along its fourth axis"
         raise VolumeError(
-            f"{path} holds {found} images along its fourth axis ({_times(image.shape)}), but "
+            f"{path} holds {found} images along its fourth axis ({times(image.shape)}), but "
             f"{wanted} is expected. Split a series into 3-D files, for example with fslsplit, or "
             f"declare its channels in a dataset.json (MSD layout)."
         )
     ras_order(path, image.affine)  # refuses an affine that places nothing, before voxels are read
-    _check_promise(path, image)
+    check_promise(path, image)
     try:
         with np.errstate(all="ignore"):  # a scaled voxel beyond its type becomes infinite
             array = np.asanyarray(image.dataobj)
     except VolumeError:
         raise
     except (OSError, EOFError, ValueError) as error:
-        raise VolumeError(_ends_early(path, image.shape)) from error
+        raise VolumeError(ends_early(path, image.shape)) from error
     except Exception as error:  # a damaged gzip stream raises zlib.error and others
         raise VolumeError(
             f"{path} is damaged: its compressed voxels cannot be unpacked ({error}). Copy or "
@@ -310,122 +281,3 @@ def to_ras(
     order = ras_order(path, affine)
     turned: NDArray[Any] = ORIENTATIONS.apply_orientation(array, order)
     return turned, affine @ ORIENTATIONS.inv_ornt_aff(order, array.shape[:3])
-
-
-def open_image(path: Path) -> Any:
-    """Open a file with nibabel, and refuse what can never be a volume, with a reason.
-
-    A folder is opened as a DICOM series.
-
-    Raises
-    ------
-    VolumeError
-        If the file cannot be read, or does not hold gray values in three axes or more.
-    """
-    if path.is_dir():
-        from workbench.cohort.dicom import open_series
-
-        return open_series(path)
-    _look(path)
-    try:
-        with np.errstate(all="ignore"):
-            image: Any = nib.load(path)
-            dtype = image.get_data_dtype()
-            np.linalg.norm(image.affine)  # nibabel works it out only now
-    except Exception as error:  # nibabel raises many types for a header that it cannot parse
-        raise VolumeError(
-            f"{path} is not a NIfTI file, although its name says so ({error}). A volume is a "
-            f"NIfTI file (.nii or .nii.gz) or an Analyze pair (.hdr and .img): convert or copy it "
-            f"again from its source."
-        ) from error
-    if dtype.fields is not None or dtype.kind not in "iufb":
-        raise VolumeError(
-            f"{path} holds colors or complex numbers (type {dtype}), but a volume holds one gray "
-            f"value in each voxel. Export the gray-value image instead of a color overlay."
-        )
-    if len(image.shape) < 3 or min(image.shape) < 1:
-        raise VolumeError(
-            f"{path} has the shape {_times(image.shape)}, but a volume has three axes. Stack the "
-            f"slices of one scan into a single 3-D file, for example with fslmerge -z."
-        )
-    return image
-
-
-def _check_promise(path: Path, image: Any) -> None:
-    """Refuse a header that promises more than its file can hold, before memory is taken for it."""
-    if path.is_dir():  # every slice of a DICOM series is checked for itself
-        return
-    promised = math.prod(image.shape) * image.get_data_dtype().itemsize
-    file = Path(image.file_map["image"].filename)  # another one than `path` in a pair
-    size = file.stat().st_size * (MOST_PACKED if file.name.lower().endswith(".gz") else 1)
-    if promised > size:
-        raise VolumeError(_ends_early(path, image.shape))
-
-
-def _ends_early(path: Path, shape: tuple[int, ...]) -> str:
-    return (
-        f"{path} ends before its last voxel: its header promises {_times(shape)} voxels. It was "
-        f"cut off, probably while copying or downloading: copy it again."
-    )
-
-
-def ras_order(path: Path, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Find which way each axis of a file runs, as `nibabel.io_orientation` tells it.
-
-    Raises
-    ------
-    VolumeError
-        If the affine of the file at `path` places no voxel.
-    """
-    usable = (
-        np.isfinite(affine).all()
-        and np.abs(affine).max() < FARTHEST
-        and abs(np.linalg.det(affine[:3, :3])) > 1e-12
-    )
-    order: NDArray[np.float64] | None = ORIENTATIONS.io_orientation(affine) if usable else None
-    if order is None or np.isnan(order).any():
-        raise VolumeError(
-            f"{path} has an affine that places no voxel (singular or without bounds), so left, "
-            f"right and spacing are unknown. Convert it again from its source, or repair its "
-            f"header."
-        )
-    return order
-
-
-def _look(path: Path) -> None:
-    """Refuse by the first bytes what nibabel would refuse less clearly."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(256)
-    except OSError as error:
-        raise VolumeError(
-            f"{path} cannot be opened ({error.strerror or error}). Check that the file is there "
-            f"and that you may read it."
-        ) from error
-    if size == 0:
-        raise VolumeError(
-            f"{path} is empty (0 bytes). A volume is a NIfTI file (.nii or .nii.gz): copy or "
-            f"download it again."
-        )
-    if start.startswith(b"version https://git-lfs"):
-        raise VolumeError(
-            f"{path} is a Git LFS pointer of {size} bytes, not the volume itself. Run 'git lfs "
-            f"pull' in the repository that it comes from."
-        )
-    if not start.strip(b"\t\n\r" + bytes(range(0x20, 0x7F))):
-        raise VolumeError(
-            f"{path} is a text file of {size} bytes that begins {start[:20].decode()!r}, not a "
-            f"NIfTI file. A failed download leaves such a page: download it again."
-        )
-    zipped = start.startswith(b"\x1f\x8b")
-    if path.suffix.lower() == ".hdr" and not path.with_suffix(".img").is_file():
-        raise VolumeError(
-            f"{path} is the header of a pair, but {path.with_suffix('.img').name} with its voxels "
-            f"is not beside it. Copy both files, or convert the pair to one .nii.gz."
-        )
-    if zipped != path.name.lower().endswith(".gz"):
-        raise VolumeError(
-            f"{path} is {'' if zipped else 'not '}gzip-compressed, against what its name says. "
-            f"Rename it to end in {'.nii.gz' if zipped else '.nii'} if it is a NIfTI file."
-        )

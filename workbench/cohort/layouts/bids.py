@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from workbench.cohort.cohort import Case, Cohort, Problem
+from workbench.cohort.image_files import stem_of
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.pairing import (
     lacks,
@@ -21,7 +22,6 @@ from workbench.cohort.layouts.pairing import (
     occurs_twice,
     unlabeled,
 )
-from workbench.cohort.volumes import stem_of
 from workbench.errors import CohortError
 
 __all__ = ["BIDS"]

@@ -7,9 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from workbench.cohort.cohort import Case, Cohort, Problem, Task
+from workbench.cohort.image_files import is_nifti, stem_of
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.pairing import lacks, natural_key, occurs_twice, unlabeled
-from workbench.cohort.volumes import is_nifti, stem_of
 
 __all__ = ["BRATS"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.cohort.volumes import stem_of
+from workbench.cohort.image_files import stem_of
 from workbench.errors import CohortError
 
 __all__ = ["DatasetFile", "read_dataset_file"]

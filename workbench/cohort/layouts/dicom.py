@@ -7,14 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workbench.cohort.cohort import Case, Cohort, Problem
-from workbench.cohort.dicom import (
-    ORGANS,
-    Structures,
-    is_dicom,
-    kind_and_series,
-    organ_named,
-    read_structures,
-)
+from workbench.cohort.contours import ORGANS, Structures, organ_named, read_structures
+from workbench.cohort.dicom import is_dicom, kind_and_series
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.pairing import natural_key, unlabeled
 from workbench.errors import VolumeError

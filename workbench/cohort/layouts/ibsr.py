@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from workbench.cohort.cohort import Case, Cohort, Task
+from workbench.cohort.image_files import stem_of
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.pairing import natural_key, one_each, unlabeled, volume_files
-from workbench.cohort.volumes import stem_of
 
 __all__ = ["IBSR18"]
 

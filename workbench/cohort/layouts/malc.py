@@ -12,9 +12,9 @@ import csv
 from pathlib import Path
 
 from workbench.cohort.cohort import Cohort, Task
+from workbench.cohort.image_files import stem_of
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.pairing import nifti_files, one_each, pair
-from workbench.cohort.volumes import stem_of
 
 __all__ = ["MALC", "malc_tasks"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.cohort.cohort import Case, Cohort, Problem, Task
+from workbench.cohort.image_files import stem_of
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.pairing import (
     lacks,
@@ -13,7 +14,6 @@ from workbench.cohort.layouts.pairing import (
     occurs_twice,
     unlabeled,
 )
-from workbench.cohort.volumes import stem_of
 
 __all__ = ["MRBRAINS18"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.cohort.cohort import Cohort, Problem
+from workbench.cohort.image_files import stem_of
 from workbench.cohort.layouts.dataset_file import DatasetFile, read_dataset_file
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.pairing import images_by_case, nifti_files, one_each, pair
-from workbench.cohort.volumes import stem_of
 
 __all__ = ["MSD", "NNUNET"]
 

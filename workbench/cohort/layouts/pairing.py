@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from workbench.cohort.cohort import Case, Problem
-from workbench.cohort.volumes import is_nifti, stem_of
+from workbench.cohort.image_files import is_nifti, stem_of
 
 __all__ = [
     "images_by_case",

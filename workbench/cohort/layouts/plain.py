@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from workbench.cohort.cohort import Cohort
+from workbench.cohort.image_files import stem_of
 from workbench.cohort.layouts.layout import Layout
 from workbench.cohort.layouts.pairing import images_by_case, nifti_files, one_each, pair
-from workbench.cohort.volumes import stem_of
 
 __all__ = ["PLAIN"]
 
