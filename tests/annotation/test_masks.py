@@ -196,6 +196,29 @@ def test_a_slice_of_a_volume_that_changed_answers_the_whole_volume(oriented, tmp
     assert again.entries == ()
 
 
+def test_masks_of_volumes_are_taken_over_slice_by_slice_but_not_the_other_way_round(
+    oriented, tmp_path
+):
+    """Slices that nobody looked at are 0 in a mask, and would become background of a volume."""
+    of_slices, reference, slices = opened(oriented, RECIPES["axial"], tmp_path / "slices.sqlite")
+    annotate(slices, of_slices, lambda row: reference.read([row])[0], every=1)
+    of_volumes, reference, volumes = opened(
+        oriented, RECIPES["coarser volumes"], tmp_path / "volumes.sqlite"
+    )
+    annotate(volumes, of_volumes, lambda row: reference.read([row])[0], every=1)
+    for ledger, store in ((slices, of_slices), (volumes, of_volumes)):
+        finish(write_masks(ledger, store, oriented, tmp_path / ledger.path.stem))
+    with pytest.raises(CohortError, match=r"written from a run of slices: .* slices? of it"):
+        finish(read_masks(volumes, of_volumes, oriented, [tmp_path / "slices"], "Bob"))
+    assert not any(entry.annotator == "Bob" for entry in volumes.entries())
+
+    with Ledger(
+        tmp_path / "new.sqlite", images_key=of_slices.key, classes=oriented.classes
+    ) as ledger:
+        found = finish(read_masks(ledger, of_slices, oriented, [tmp_path / "volumes"], "Bob"))
+        assert {entry.sample for entry in found.entries} == set(map(str, of_slices.ids))
+
+
 # ---------------------------------------------------------------------- bad input
 def made(cohort, folder, name, change=None, affine=None):
     """A mask of the first case under some name, with a change."""

@@ -22,12 +22,13 @@ from workbench.annotation.entry import Entry, clean_name
 from workbench.annotation.label_source import LedgerLabels
 from workbench.annotation.ledger import Ledger
 from workbench.cohort.cohort import IGNORED, Case, Cohort
+from workbench.cohort.image_files import is_nifti, stem_of
 from workbench.cohort.label_maps import foreground, values_in
 from workbench.cohort.masks import write_mask
 from workbench.cohort.placing import lay_out, to_samples, to_scan
 from workbench.cohort.pool import SampleId, SliceId
 from workbench.cohort.store import ImageStore
-from workbench.cohort.volumes import check_same_grid, is_nifti, read_header, read_label, stem_of
+from workbench.cohort.volumes import check_same_grid, read_header, read_label
 from workbench.errors import CohortError, LedgerError, VolumeError, did_you_mean
 from workbench.files import read_json, write_json
 from workbench.jobs import Progress, Work
@@ -120,6 +121,7 @@ def write_masks(
             "labels": {"0": "background, or not annotated"}
             | {str(values[index]): name for index, name in enumerate(cohort.classes) if index},
             "slices": f"'annotated' counts {where} from 0, in RAS+ order. All others are 0.",
+            "unit": _unit(store),
             "cases": about,
         },
     )
@@ -157,7 +159,8 @@ def read_masks(
     Raises
     ------
     CohortError
-        If a file is named like no case of the store, or two like one.
+        If a file is named like no case of the store, or two like one; or volumes are annotated, and
+        the masks were written from slices: what nobody looked at there is not background.
     VolumeError
         If a file cannot be read, lies on another grid, or holds unknown label values.
     LedgerError
@@ -174,6 +177,7 @@ def read_masks(
     for number, (name, path) in enumerate(files.items()):
         yield Progress("reading masks", number, len(files))
         case = by_id[name]
+        listed = _listed(path, name, store)
         drawn, lost = _drawn(path, case, cohort, store)
         held = _as_samples(_on_scan(labels.read(store.rows_of(name)), case, store), case, store)
         if not cohort.ignored:
@@ -181,9 +185,7 @@ def read_masks(
         note = f"from {path.name if path.name.isprintable() else ascii(path.name)}"
         entries += [
             Entry(sample, "done", classes, depth, annotator, round, "mask", note=note)
-            for sample, depth, classes in _changed(
-                store, name, drawn, held, accepted, _listed(path, name)
-            )
+            for sample, depth, classes in _changed(store, name, drawn, held, accepted, listed)
         ]
         if lost:
             notes.append(
@@ -245,12 +247,29 @@ def _about(
     }
 
 
-def _listed(path: Path, case: str) -> set[int]:
+def _unit(store: ImageStore) -> str:
+    """What is annotated: it decides what the numbers in ``annotations.json`` count."""
+    return "volumes" if store.of_volumes else "slices"
+
+
+def _listed(path: Path, case: str, store: ImageStore) -> Container[int]:
     """Slices that were annotated, as it is told beside a mask; none where nothing is told."""
     try:
-        return set(read_json(path.parent / ABOUT)["cases"][case]["annotated"])
+        about = read_json(path.parent / ABOUT)
+        unit, annotated = str(about["unit"]), set(about["cases"][case]["annotated"])
     except (OSError, ValueError, KeyError, TypeError):
-        return set()
+        return ()
+    if unit == _unit(store):
+        return annotated
+    if store.of_volumes:
+        raise CohortError(
+            f"{path} was written from a run of slices: {count(len(annotated), 'slice')} of it "
+            f"{'was' if len(annotated) == 1 else 'were'} annotated, and whole volumes are asked "
+            f"for here. Draw the others too, then move {ABOUT} away from beside it, which says "
+            f"that they are missing."
+        )
+    ids = [store.ids[row] for row in store.rows_of(case)]
+    return {each.index for each in ids if isinstance(each, SliceId)}  # a volume is whole
 
 
 # ---------------------------------------------------------------------- files and names
