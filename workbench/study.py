@@ -316,18 +316,19 @@ def initial_rows(pool: Pool, n: int, seed: int, unit: Unit = "slices") -> NDArra
 
 
 def rows_of(pool: Pool, names: Sequence[str]) -> NDArray[np.int64]:
-    """Find the rows of slices by their names, in the order given.
+    """Find the rows of slices, or volumes, by their names, in the order given.
 
     Raises
     ------
     CohortError
-        If the pool has no such slice.
+        If the pool has none of such a name.
     """
     row_of = {str(slice_id): row for row, slice_id in enumerate(pool.ids)}
     gone = [name for name in names if name not in row_of]
     if gone:
+        noun = pool.ids[0].noun
         raise CohortError(
-            f"The pool has no slice {gone[0]}{f' and {len(gone) - 1} more' if gone[1:] else ''}, "
+            f"The pool has no {noun} {gone[0]}{f' and {len(gone) - 1} more' if gone[1:] else ''}, "
             f"which a saved run names: the data set has changed since. Restore its files, or start "
             f"again in another folder."
         )

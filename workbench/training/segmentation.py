@@ -163,12 +163,12 @@ def train_network(
     chosen = np.sort(np.asarray(rows, dtype=np.int64))
     if not len(chosen):
         raise TrainingError(
-            "There is no labeled slice to train on. Label at least one slice, then start again."
+            "There is nothing labeled to train on. Label at least one image, then start again."
         )
     if not labels.available[chosen].all():
         raise TrainingError(
-            f"{int((~labels.available[chosen]).sum())} of {len(chosen)} slices to train on have "
-            f"no label. Train on labeled slices only."
+            f"{int((~labels.available[chosen]).sum())} of {len(chosen)} images to train on have "
+            f"no label. Train on labeled images only."
         )
     axes = images.read(chosen[:1]).ndim - 2
     if config.patch is not None and len(config.patch) != axes:
