@@ -138,5 +138,6 @@ def test_a_flat_curve_is_enough() -> None:
 
 
 def test_a_run_cannot_be_stopped_by_its_test_cases() -> None:
-    with pytest.raises(SettingError, match="could not judge it"):
+    both = r"--validation 0.1 \(validation_fraction = 0.1\).*could not judge it"
+    with pytest.raises(SettingError, match=both):
         config(stop={"dice": 0.9})

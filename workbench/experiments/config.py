@@ -275,8 +275,8 @@ class RunConfig:
 def _check_validation(validation: float, test: float, stop: Mapping[str, Any] | None) -> None:
     if isinstance(validation, (str, bool)) or not 0 <= validation < 1 - test:
         raise SettingError(
-            f"validation_fraction is {validation!r}, beside a test_fraction of {test:g}. It is at "
-            f"least 0, and both together less than 1: the rest is the pool."
+            f"--validation (validation_fraction) is {validation!r}, beside a test_fraction of "
+            f"{test:g}. It is at least 0, and both together less than 1: the rest is the pool."
         )
     if stop is None:
         return
@@ -285,8 +285,9 @@ def _check_validation(validation: float, test: float, stop: Mapping[str, Any] | 
     stop_rule(stop)
     if not validation:
         raise SettingError(
-            "stop is read from validation cases, and none are held out. Set validation_fraction, "
-            "such as 0.1: test cases that stop a run could not judge it."
+            "stop is read from validation cases, and none are held out. Hold some out with "
+            "--validation 0.1 (validation_fraction = 0.1): test cases that stop a run could not "
+            "judge it."
         )
 
 

@@ -196,7 +196,8 @@ def train_network(
     if config.patience and validation is None:
         raise TrainingError(
             f"segmentation.patience is {config.patience}, but no cases are held out to tell when a "
-            f"round should stop. Set validation_fraction, such as 0.1, or patience to 0."
+            f"round should stop. Hold some out with --validation 0.1 (validation_fraction = 0.1), "
+            f"or set patience to 0."
         )
     task = _Task(images, labels, config, compute, seed, round, validation)
     if not isinstance(network, Ensemble):
