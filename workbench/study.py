@@ -8,7 +8,7 @@ of the study and the pool alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -120,6 +120,7 @@ def open_data(
     options: CohortOptions | None = None,
     folder: Path | None = None,
     candidates: Candidates = REFERENCED,
+    enough: Callable[[int], None] | None = None,
 ) -> Work[Data]:
     """Open a cohort, split it by case and build its stores.
 
@@ -148,13 +149,16 @@ def open_data(
         Which slices may be suggested: those with a reference, or, where people annotate, all of
         them; "auto": all of them if fewer than two cases have a usable label. Only then may
         there be nothing to test on.
+    enough : callable, optional
+        Takes the number of cases that can be labeled at most, before any voxel is read, and
+        raises `SettingError` where they are too few.
 
     Raises
     ------
     CohortError
         If the cohort cannot be used.
     SettingError
-        If a site of `transfer` is not in the cohort.
+        If a site of `transfer` is not in the cohort, or there are not `enough` cases.
     """
     cohort = yield from open_cohort(source, cases, options)
     labeled = sum(case.label is not None for case in cohort.cases)
@@ -174,6 +178,10 @@ def open_data(
                 f"{len(test_cases)} are held out for testing. Pool and test set need at least one "
                 f"case each; choose another site or test_fraction."
             )
+    if enough is not None:
+        known = {case.id for case in cohort.cases if case.label is not None}
+        unlabeled = candidates != REFERENCED  # a person may draw their labels
+        enough(sum(unlabeled or case in known for case in pool_cases))
     images = yield from build_store(cohort, pool_cases, chosen, folder)
     labels = ReferenceLabels(images, cohort)
     pool = first_pool(images, labels)

@@ -20,6 +20,7 @@ from workbench.experiments.schedule import (
     check_amount,
     check_unit,
     make_schedule,
+    schedule_of,
 )
 from workbench.experiments.stopping import stop_rule
 from workbench.strategies import from_record, record
@@ -213,6 +214,19 @@ class RunConfig:
             If a share of the pool is less than one slice or case.
         """
         return make_schedule(pool, self.unit, self.initial, self.budget)
+
+    def check_cases(self, cases: int, rounds: int) -> None:
+        """Refuse, before any voxel is read, what a pool of so many cases cannot give.
+
+        How many slices they have is known only afterwards.
+
+        Raises
+        ------
+        SettingError
+            If whole cases or volumes are labeled, and there are not enough for `rounds` rounds.
+        """
+        if self.unit != "slices":
+            schedule_of(cases, self.unit, self.initial, self.budget).check(rounds)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain values."""

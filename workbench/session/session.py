@@ -117,7 +117,7 @@ class Session(ToolSession):
             from workbench.latent.project import pixel_pca
 
             config = self.config
-            data = yield from open_cohort_of(config, config.candidates)
+            data = yield from open_cohort_of(config, config.candidates, rounds=1)
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)
             run, compute = open_run(self.folder, config)
