@@ -348,6 +348,8 @@ def test_the_validation_cases_say_when_it_may_be_enough_and_a_new_kernel_still_s
     session = a_session(tmp_path / "run", **held)
     session.open()
     session.wait()
+    assert session.log[-1].endswith("held out for testing, 2 for validation.")
+    assert session.steps["cohort"].detail.endswith(", 2 to validate")
     session.next()
     session.wait()
     assert session.round.stopped.startswith("The validation Dice reached")

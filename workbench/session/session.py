@@ -143,15 +143,18 @@ class Session(ToolSession):
         self.maps = {pixels.name: pixels}
         self.map_names = (pixels.name,)
         self.map_name = pixels.name
+        held = 0 if data.validation is None else len(data.validation.images.cases)
         self._mark(
             "cohort",
             "ready",
             f"{count(len(data.images.cases), 'case')} with {count(len(self.pool), self.noun)} in "
-            f"the pool, {len(self.test_cases):,} to test",
+            f"the pool, {len(self.test_cases):,} to test"
+            f"{f', {held:,} to validate' if held else ''}",
         )
         self._note(
             f"Opened {self.name}: {count(len(data.images.cases), 'case')} in the pool, "
-            f"{len(self.test_cases):,} held out for testing."
+            f"{len(self.test_cases):,} held out for testing"
+            f"{f', {held:,} for validation' if held else ''}."
         )
         if not self.test_cases:
             self._note(f"{UNTESTED} Its curve says how much is labeled, and no more.")
