@@ -45,6 +45,10 @@ class Problem:
     sentence: str
     fatal: bool = False
 
+    def __str__(self) -> str:
+        named = not self.case or self.sentence.startswith(f"{self.case} ")
+        return self.sentence if named else f"{self.case}: {self.sentence}"
+
 
 @dataclass(frozen=True)
 class Task:

@@ -165,7 +165,7 @@ class Session(ToolSession):
                 f'candidates = "all".'
             )
         for problem in data.cohort.problems[:5]:
-            self._note(f"{problem.case}: {problem.sentence}" if problem.case else problem.sentence)
+            self._note(str(problem))
         self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
         if run.rounds:
             finished = count(len(run.rounds), "finished round")
