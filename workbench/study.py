@@ -156,11 +156,17 @@ def open_data(
     Raises
     ------
     CohortError
-        If the cohort cannot be used.
+        If the cohort cannot be used, or is to be annotated and nothing names its classes.
     SettingError
         If a site of `transfer` is not in the cohort, or there are not `enough` cases.
     """
     cohort = yield from open_cohort(source, cases, options)
+    if candidates != REFERENCED and len(cohort.classes) < 2:
+        raise CohortError(
+            f"It is not known what is to be drawn in {cohort.name}: no label file tells the "
+            f"classes. Name them when it is opened, for example "
+            f'Workbench("{cohort.root.as_posix()}", labels={{"1": "tumor"}}).'
+        )
     labeled = sum(case.label is not None for case in cohort.cases)
     if candidates != REFERENCED and labeled < 2:
         split = Split(tuple(case.id for case in cohort.cases), ())
