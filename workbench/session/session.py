@@ -116,7 +116,8 @@ class Session(ToolSession):
             from workbench.latent.project import pixel_pca
 
             config = self.config
-            data = yield from open_cohort_of(config, config.candidates, rounds=1)
+            rounds = min(config.rounds, 1)  # none where everything is labeled at first
+            data = yield from open_cohort_of(config, config.candidates, rounds)
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)
             run, compute = open_run(self.folder, config)
