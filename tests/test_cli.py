@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import nibabel
+import numpy as np
 import pytest
 import websocket
 from typer.testing import CliRunner
@@ -81,6 +83,16 @@ def test_an_unusable_folder_ends_with_a_sentence_and_status_1(tmp_path):
     assert result.returncode == 1
     assert "imagesTr" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_images_without_labels_are_said_to_open_for_annotation_with_status_0(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in ("one", "two"):
+        noise = np.random.default_rng(0).normal(size=(20, 18, 7)).astype(np.float32)
+        nibabel.save(nibabel.Nifti1Image(noise, np.eye(4)), tmp_path / "images" / f"{name}.nii.gz")
+    result = CliRunner().invoke(app, ["cohort", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert """labels={"1": "tumor"}), with the names of its classes.""" in result.output
 
 
 def test_a_simulation_is_saved_and_goes_on_when_it_is_run_again(tmp_path):

@@ -8,7 +8,7 @@ of the study and the pool alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -120,6 +120,7 @@ def open_data(
     options: CohortOptions | None = None,
     folder: Path | None = None,
     candidates: Candidates = REFERENCED,
+    enough: Callable[[int], None] | None = None,
 ) -> Work[Data]:
     """Open a cohort, split it by case and build its stores.
 
@@ -148,15 +149,24 @@ def open_data(
         Which slices may be suggested: those with a reference, or, where people annotate, all of
         them; "auto": all of them if fewer than two cases have a usable label. Only then may
         there be nothing to test on.
+    enough : callable, optional
+        Takes the number of cases that can be labeled at most, before any voxel is read, and
+        raises `SettingError` where they are too few.
 
     Raises
     ------
     CohortError
-        If the cohort cannot be used.
+        If the cohort cannot be used, or is to be annotated and nothing names its classes.
     SettingError
-        If a site of `transfer` is not in the cohort.
+        If a site of `transfer` is not in the cohort, or there are not `enough` cases.
     """
     cohort = yield from open_cohort(source, cases, options)
+    if candidates != REFERENCED and len(cohort.classes) < 2:
+        raise CohortError(
+            f"It is not known what is to be drawn in {cohort.name}: no label file tells the "
+            f"classes. Name them when it is opened, for example "
+            f'Workbench("{cohort.root.as_posix()}", labels={{"1": "tumor"}}).'
+        )
     labeled = sum(case.label is not None for case in cohort.cases)
     if candidates != REFERENCED and labeled < 2:
         split = Split(tuple(case.id for case in cohort.cases), ())
@@ -174,6 +184,10 @@ def open_data(
                 f"{len(test_cases)} are held out for testing. Pool and test set need at least one "
                 f"case each; choose another site or test_fraction."
             )
+    if enough is not None:
+        known = {case.id for case in cohort.cases if case.label is not None}
+        unlabeled = candidates != REFERENCED  # a person may draw their labels
+        enough(sum(unlabeled or case in known for case in pool_cases))
     images = yield from build_store(cohort, pool_cases, chosen, folder)
     labels = ReferenceLabels(images, cohort)
     pool = first_pool(images, labels)
@@ -316,18 +330,19 @@ def initial_rows(pool: Pool, n: int, seed: int, unit: Unit = "slices") -> NDArra
 
 
 def rows_of(pool: Pool, names: Sequence[str]) -> NDArray[np.int64]:
-    """Find the rows of slices by their names, in the order given.
+    """Find the rows of slices, or volumes, by their names, in the order given.
 
     Raises
     ------
     CohortError
-        If the pool has no such slice.
+        If the pool has none of such a name.
     """
     row_of = {str(slice_id): row for row, slice_id in enumerate(pool.ids)}
     gone = [name for name in names if name not in row_of]
     if gone:
+        noun = pool.ids[0].noun
         raise CohortError(
-            f"The pool has no slice {gone[0]}{f' and {len(gone) - 1} more' if gone[1:] else ''}, "
+            f"The pool has no {noun} {gone[0]}{f' and {len(gone) - 1} more' if gone[1:] else ''}, "
             f"which a saved run names: the data set has changed since. Restore its files, or start "
             f"again in another folder."
         )

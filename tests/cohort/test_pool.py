@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.cohort.pool import Pool, SliceId
+from workbench.cohort.pool import Pool, SliceId, VolumeId
 from workbench.errors import SettingError
 
 
@@ -44,6 +44,12 @@ def test_labeling_makes_a_new_pool_and_moves_no_row():
 def test_a_slice_is_labeled_once(rows):
     with pytest.raises(SettingError, match="can be labeled once"):
         a_pool().with_labeled([0], 0).with_labeled(rows, 1)
+
+
+def test_a_volume_is_called_a_volume():
+    pool = Pool((VolumeId("case_1"),), np.zeros(1), np.ones(1, bool), np.full(1, -1))
+    with pytest.raises(SettingError, match="A volume can be labeled once"):
+        pool.with_labeled([0, 0], 0)
 
 
 def test_the_arrays_of_a_pool_cannot_be_changed():

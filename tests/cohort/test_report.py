@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 
 from workbench.cohort.layouts import recognize
@@ -39,7 +41,19 @@ def test_a_single_case_cannot_be_used(shared_data):
     assert not report.usable
     assert report.voxels[3] == 6_840  # enhancing tumor
     assert "Only one case" in str(report)
-    assert "cannot be used" in str(report)
+    opens = f'Workbench("{shared_data / "brats_layout"}")'
+    assert f"cannot be used for simulations, but it opens for annotation: {opens}." in str(report)
+
+
+def test_images_that_nobody_labeled_open_for_annotation_and_it_is_told_how(plain):
+    root = plain()
+    shutil.rmtree(root / "labels")
+    report = finish(check_cohort(recognize(root)))
+    assert not report.usable
+    assert report.to_annotate
+    text = str(report)
+    assert f'opens for annotation: Workbench("{root}", labels={{"1": "tumor"}})' in text
+    assert "    - case_1 has no label." in text, "the name of a case is told once"
 
 
 def test_every_problem_is_told(plain, write):

@@ -76,7 +76,7 @@ def test_latents_are_kept_beside_their_manifold():
     assert (learned.active_dims, learned.neighbor_distance) == (
         kept.active_dims, kept.neighbor_distance,
     )  # fmt: skip
-    assert "encoding slices" not in stages
+    assert "encoding the images" not in stages
 
 
 def test_whole_cases_are_drawn_and_suggested(tmp_path):

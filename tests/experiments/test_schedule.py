@@ -73,7 +73,9 @@ def test_a_schedule_whose_rounds_find_nothing_is_refused():
     schedule.check(2)  # the second takes the last 6
     with pytest.raises(SettingError, match="after 2 of 3 rounds"):
         schedule.check(3)
-    with pytest.raises(SettingError, match="Choose between 1 and 19"):
+    with pytest.raises(SettingError, match="one must be left for a round. Add cases"):
+        make_schedule(pool_of(cases=1, slices=4), "cases", 1, 1).check(1)
+    with pytest.raises(SettingError, match=r"between 1 and 19 with --initial \(initial = 19\)"):
         make_schedule(pool_of(cases=2, slices=10), "slices", "100 %", 1).check(1)
 
 
@@ -96,5 +98,5 @@ def test_an_initial_set_of_cases_has_all_their_slices_that_can_be_labeled():
 
 def test_a_budget_above_what_is_left_of_the_pool_is_refused():
     make_schedule(pool_of(cases=2, slices=10), "slices", 8, 12).check(1)
-    with pytest.raises(SettingError, match="budget is 13 slices .* has 12 that can be suggested"):
+    with pytest.raises(SettingError, match="budget is 13 slices .* has 12 that can be .*--budget"):
         make_schedule(pool_of(cases=2, slices=10), "slices", 8, 13).check(1)

@@ -47,6 +47,15 @@ def test_a_pool_of_volumes_has_a_row_for_each_case() -> None:
     np.testing.assert_allclose(data.images.spacing, 5.0, rtol=0.1)
 
 
+def test_too_few_volumes_are_told_before_one_is_read() -> None:
+    stages: list[str] = []
+    other = config(initial=11, recipe={"spacing": 7.0, "size": [32, 32, 32]})
+    said = r"initial set has 11 volumes, but the pool has [78] .*--initial \(initial = [67]\)"
+    with pytest.raises(SettingError, match=said):
+        finish(open_run_data(other), lambda progress: stages.append(progress.stage))
+    assert "reading volumes" not in stages, stages
+
+
 @pytest.mark.parametrize("name", ["random", "margin", "gradient-guided", "core-set", "oracle"])
 def test_strategies_suggest_volumes_as_they_suggest_slices(name: str, tmp_path: Path) -> None:
     run = finish(simulate(config(strategy={"name": name}), tmp_path / "run"))
@@ -138,5 +147,6 @@ def test_a_flat_curve_is_enough() -> None:
 
 
 def test_a_run_cannot_be_stopped_by_its_test_cases() -> None:
-    with pytest.raises(SettingError, match="could not judge it"):
+    both = r"--validation 0.1 \(validation_fraction = 0.1\).*could not judge it"
+    with pytest.raises(SettingError, match=both):
         config(stop={"dice": 0.9})

@@ -17,7 +17,10 @@ from workbench.experiments.comparison import sentence
 from workbench.experiments.results import read_results
 from workbench.jobs import finish
 from workbench.reports.comparison import make_report
+from workbench.reports.comparison.numbers import summarize
 from workbench.reports.comparison.parts import Text
+from workbench.reports.comparison.scores import reached_table, rounds_table
+from workbench.reports.comparison.sentences import overview
 from workbench.reports.comparison.tables import Table, number, plus_minus
 
 MANY_CASES = tuple(f"case_{place}" for place in range(8))
@@ -330,3 +333,15 @@ def test_a_report_can_be_written_where_an_older_one_lies(tmp_path):
     target.write_text("old")
     assert report.write(target) == tmp_path / "new" / "report-tables"
     assert "No pictures were asked for" in target.read_text()
+
+
+def test_a_report_on_whole_volumes_counts_volumes(tmp_path):
+    for seed in range(2):
+        make_run(tmp_path / f"random-{seed}", seed=seed, unit="volumes")
+    numbers = summarize(read_results([tmp_path]))
+    told = overview(numbers)
+    assert "from 4 to 6 annotated volumes" in told
+    assert "The pool has 240 volumes; 40 of them have no reference" in told
+    assert "6 volumes annotated" in reached_table(numbers, "dice").caption
+    assert "round 0 (4 volumes)" in rounds_table(numbers).text.columns
+    assert "slice" not in told

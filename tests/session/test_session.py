@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from tests.experiments.tiny import tiny_config
-from workbench.errors import SettingError, WorkbenchError
+from workbench.errors import RunError, SettingError, WorkbenchError
+from workbench.experiments.runs import Run
 from workbench.files import cache_folder
+from workbench.models.compute import Compute
 from workbench.session import Session
 from workbench.strategies.base import Suggestions
 from workbench.strategies.gradient_guided import GradientGuided
@@ -348,15 +350,36 @@ def test_the_validation_cases_say_when_it_may_be_enough_and_a_new_kernel_still_s
     session = a_session(tmp_path / "run", **held)
     session.open()
     session.wait()
+    assert session.log[-1].endswith("held out for testing, 2 for validation.")
+    assert session.steps["cohort"].detail.endswith(", 2 to validate")
     session.next()
     session.wait()
     assert session.round.stopped.startswith("The validation Dice reached")
     assert f"This may be enough. {session.round.stopped}" in session.log
     assert session.next_step.startswith("Label these")  # a person may go on all the same
     session.close()
-    again = a_session(tmp_path / "run", **held)
+    again = Session("phantom", tmp_path / "run")  # its settings are those of the run
     again.open()
     again.wait()
     assert again.round.stopped == session.round.stopped
     assert again.round.validation == session.round.validation
     again.close()
+
+
+def test_a_run_is_continued_with_its_own_settings_where_none_are_given(tmp_path):
+    begun = tiny_config(unit="volumes", budget=2, strategy={"name": "margin"})
+    run = Run.create(tmp_path / "run", begun, Compute())
+    session = Session("phantom", tmp_path / "run")
+    assert (session.budget, session.noun) == (2, "volume")
+    assert type(session.strategy).__name__ == "Margin"
+    run.check_settings(session.config)
+    other = Session("phantom", tmp_path / "run", budget=12)
+    with pytest.raises(RunError, match="budget is 2 there and 12 here"):
+        run.check_settings(other.config)
+    with pytest.raises(RunError, match="strategy is .* there"):
+        run.check_settings(Session("phantom", run.folder, strategy=GradientGuided()).config)
+
+
+def test_a_setting_that_no_session_has_is_refused_with_the_nearest(tmp_path):
+    with pytest.raises(SettingError, match="no setting 'budgett'. Did you mean 'budget'"):
+        Session("phantom", tmp_path, budgett=3)

@@ -91,13 +91,15 @@ def test_images_without_labels_are_annotated_trained_on_and_suggested(images_onl
     assert again.editing.started_from == "prediction"
     again.answer("done")
     again.start_round()
-    with pytest.raises(WorkbenchError, match="no reference"):
-        again.wait()
+    again.wait()  # what was refused is forgotten once a round begins
     assert again.round.index == 1
     assert again.pool.labeled_in[row] == 1
     again.close()
 
-    third = opened(images_only, tmp_path / "run", labels={"1": "bright"})
+    third = Session(images_only, tmp_path / "run")  # labels are those of the run
+    third.open()
+    third.wait()
+    assert third.labels.classes == ("background", "bright")
     assert third.round.index == 1
     assert third.suggestions.rows.tolist() == again.suggestions.rows.tolist()
     third.close()
@@ -125,16 +127,31 @@ def test_a_simulated_run_refuses_images_without_labels(images_only):
         finish(open_run_data(config))
 
 
-def test_classes_nobody_knows_are_asked_for_before_anything_is_drawn(images_only, tmp_path):
-    session = opened(images_only, tmp_path / "run")
-    session.edit(0)
-    assert 'labels={"1": "tumor"}' in session.problem
-    session.close()
+def test_classes_nobody_knows_are_asked_for_when_the_images_are_opened(images_only, tmp_path):
+    with pytest.raises(CohortError, match=r'labels=\{"1": "tumor"\}'):
+        opened(images_only, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("labels", [{"0": "background"}, {"one": "tumor"}, {"255": "x"}, {"1": ""}])
+@pytest.mark.parametrize(
+    "labels", [{"0": "background"}, {"one": "tumor"}, {"255": "x"}, {"1": ""}, {"1": 3}]
+)
 def test_names_for_values_that_no_class_can_have_are_refused(labels):
     with pytest.raises(SettingError, match="whole numbers from 1"):
+        tiny_config(labels=labels)
+
+
+@pytest.mark.parametrize("labels", [["tumor"], "tumor", None])
+def test_names_without_values_are_refused_with_an_example(labels):
+    with pytest.raises(SettingError, match=r'names label values, such as \{"1": "tumor"\}'):
+        tiny_config(labels=labels)
+
+
+@pytest.mark.parametrize(
+    "labels", [{"1": "tumor", "2": "tumor"}, {1: "edema", "1": "tumor"}, {"1": "background"}]
+)
+def test_a_name_or_a_value_that_is_given_twice_is_refused(labels):
+    with pytest.raises(SettingError, match="one name and every name one value"):
         tiny_config(labels=labels)
 
 

@@ -171,7 +171,7 @@ def test_one_labeled_slice_is_enough_to_train(compute):
 
 
 def test_nothing_labeled_is_said(compute):
-    with pytest.raises(TrainingError, match="no labeled slice"):
+    with pytest.raises(TrainingError, match="nothing labeled to train on"):
         train(compute, rows=[])
 
 

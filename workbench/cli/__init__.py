@@ -111,7 +111,7 @@ def cohort(
     unknown_labels: UnknownLabels = "refuse",
     resample: Resample = False,
 ) -> None:
-    """Tell what a folder was recognized as, and every problem found; exit 1 if unusable."""
+    """Tell what a folder was recognized as, and every problem found; exit 1 if it does not open."""
     from workbench.cohort.opening import check_cohort, open_cohort
 
     options = CohortOptions(layout, task, unknown_labels, resample)  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ def cohort(
 
     report = with_progress(work())
     typer.echo(str(report))
-    if not report.usable:
+    if not (report.usable or report.to_annotate):
         raise typer.Exit(1)
 
 

@@ -44,7 +44,7 @@ def import_cohort(
 
     made = with_progress(work())
     for problem in made.problems:
-        typer.echo(f"{problem.case}: {problem.sentence}", err=True)
+        typer.echo(str(problem), err=True)
     typer.echo(
         f"{len(made.cases)} cases in the layout MSD, task {made.task!r}, are in {folder}"
         + (

@@ -45,6 +45,10 @@ class Problem:
     sentence: str
     fatal: bool = False
 
+    def __str__(self) -> str:
+        named = not self.case or self.sentence.startswith(f"{self.case} ")
+        return self.sentence if named else f"{self.case}: {self.sentence}"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -93,13 +97,7 @@ class CohortOptions:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for value, name in self.labels.items():
-            if not str(value).isdecimal() or not 1 <= int(value) < IGNORED or not name:
-                raise SettingError(
-                    f"labels names the value {value!r} {name!r}. Values are whole numbers from 1 "
-                    f'to {IGNORED - 1}, each with a name, such as {{"1": "tumor"}}; 0 is the '
-                    f"background."
-                )
+        _check_labels(self.labels)
         if self.unknown_labels not in get_args(Unknown):
             raise SettingError(
                 f"unknown_labels is {self.unknown_labels!r}. Label maps with unknown values are "
@@ -107,6 +105,29 @@ class CohortOptions:
             )
         if not isinstance(self.resample, bool):
             raise SettingError(f"resample is {self.resample!r}. It must be true or false.")
+
+
+def _check_labels(labels: object) -> None:
+    if not isinstance(labels, Mapping):
+        raise SettingError(
+            f'labels is {labels!r}. It names label values, such as {{"1": "tumor"}}.'
+        )
+    named: dict[str, int] = {}
+    for value, name in labels.items():
+        whole = str(value).isdecimal() and 1 <= int(value) < IGNORED
+        if not whole or not isinstance(name, str) or not name.strip():
+            raise SettingError(
+                f"labels names the value {value!r} {name!r}. Values are whole numbers from 1 "
+                f'to {IGNORED - 1}, each with a name, such as {{"1": "tumor"}}; 0 is the '
+                f"background."
+            )
+        if name in named or name == "background" or int(value) in named.values():
+            raise SettingError(
+                f"labels gives the value {value!r} the name {name!r}, but one of the two is taken "
+                f"already. Every value has one name and every name one value, such as "
+                f'{{"1": "edema", "2": "tumor"}}; the background is 0.'
+            )
+        named[name] = int(value)
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,8 @@ class Pool:
         chosen = np.asarray(rows, dtype=np.int64)
         if len(np.unique(chosen)) != len(chosen) or self.labeled[chosen].any():
             raise SettingError(
-                "A slice can be labeled once: the rows to label hold one twice, or one "
-                "that is labeled already. Suggest again from this pool."
+                f"A {self.ids[0].noun} can be labeled once: the rows to label hold one twice, or "
+                f"one that is labeled already. Suggest again from this pool."
             )
         labeled_in = self.labeled_in.copy()
         labeled_in[chosen] = round

@@ -58,8 +58,13 @@ class CohortReport:
 
     @property
     def usable(self) -> bool:
-        """Whether an experiment can be run: no fatal problem of the whole cohort."""
+        """Whether a simulation can be run: no fatal problem of the whole cohort."""
         return not any(problem.fatal and not problem.case for problem in self.problems)
+
+    @property
+    def to_annotate(self) -> bool:
+        """Whether it has images, but too few labels for a simulation: a person can draw them."""
+        return bool(self.shapes) and self.labeled < 2
 
     def __str__(self) -> str:
         cohort = self.cohort
@@ -94,7 +99,9 @@ class CohortReport:
         notes = [problem for problem in self.problems if not problem.fatal]
         lines += _listed("problems", fatal) + _listed("notes", notes)
         verdict = "This cohort can be used" if self.usable else "This cohort cannot be used"
-        if self.usable and fatal:
+        if self.to_annotate:
+            verdict += f" for simulations, but it opens for annotation: {_opens(cohort)}"
+        elif self.usable and fatal:
             verdict += ", without the files named above"
         return "\n".join([*lines, f"{verdict}."])
 
@@ -175,13 +182,21 @@ def _of_the_whole(cohort: Cohort, labeled: int, marked: int, readable: int) -> l
     return []
 
 
+def _opens(cohort: Cohort) -> str:
+    """How a person opens a cohort to annotate it; classes that no file tells are named."""
+    folder = cohort.root.as_posix()
+    if len(cohort.classes) > 1:
+        return f'Workbench("{folder}")'
+    return f'Workbench("{folder}", labels={{"1": "tumor"}}), with the names of its classes'
+
+
 def _listed(heading: str, problems: Sequence[Problem]) -> list[str]:
     """Lines for some problems; many of one kind are counted."""
     if not problems:
         return []
     lines = [f"  {heading} ({len(problems)})"]
     for problem in problems[:MOST_TOLD]:
-        lines.append(f"    - {problem.case + ': ' if problem.case else ''}{problem.sentence}")
+        lines.append(f"    - {problem}")
     if len(problems) > MOST_TOLD:
         lines.append(f"    and {len(problems) - MOST_TOLD} more")
     return lines

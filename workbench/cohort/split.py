@@ -99,7 +99,8 @@ def split_cases(
         raise SettingError(
             f"The validation fraction is {validation_fraction}, but no site has a case to spare: "
             f"there are {len(labeled):,} labeled cases, {len(test):,} of them to test on, and each "
-            f"site keeps one for the pool. Add cases, or set validation_fraction to 0."
+            f"site keeps one for the pool. Add cases, or leave out --validation "
+            f"(validation_fraction = 0)."
         )
     return Split(
         pool=tuple(case.id for case in cohort.cases if case.id not in test | validation),

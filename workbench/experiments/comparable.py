@@ -92,10 +92,11 @@ def check_together(runs: Mapping[str, Run]) -> None:
     for seed in dict.fromkeys(run.config.seed for run in compared.values()):
         same = {n: run for n, run in compared.items() if run.config.seed == seed}
         first = {n: sorted(run.rounds[0].labeled) for n, run in same.items()}
+        told = "volumes" if next(iter(same.values())).config.unit == "volumes" else "slices"
         _refuse_unless_same(
             f"the initial set of seed {seed}",
             {
-                n: f"{len(rows)} slices from {rows[0]} to {rows[-1]}" if rows else "no slices"
+                n: f"{len(rows)} {told} from {rows[0]} to {rows[-1]}" if rows else f"no {told}"
                 for n, rows in first.items()
             },
             keys={n: as_text(rows) for n, rows in first.items()},

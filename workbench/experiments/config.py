@@ -20,6 +20,7 @@ from workbench.experiments.schedule import (
     check_amount,
     check_unit,
     make_schedule,
+    schedule_of,
 )
 from workbench.experiments.stopping import stop_rule
 from workbench.strategies import from_record, record
@@ -214,6 +215,19 @@ class RunConfig:
         """
         return make_schedule(pool, self.unit, self.initial, self.budget)
 
+    def check_cases(self, cases: int, rounds: int) -> None:
+        """Refuse, before any voxel is read, what a pool of so many cases cannot give.
+
+        How many slices they have is known only afterwards.
+
+        Raises
+        ------
+        SettingError
+            If whole cases or volumes are labeled, and there are not enough for `rounds` rounds.
+        """
+        if self.unit != "slices":
+            schedule_of(cases, self.unit, self.initial, self.budget).check(rounds)
+
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain values."""
         return asdict(self)
@@ -275,8 +289,8 @@ class RunConfig:
 def _check_validation(validation: float, test: float, stop: Mapping[str, Any] | None) -> None:
     if isinstance(validation, (str, bool)) or not 0 <= validation < 1 - test:
         raise SettingError(
-            f"validation_fraction is {validation!r}, beside a test_fraction of {test:g}. It is at "
-            f"least 0, and both together less than 1: the rest is the pool."
+            f"--validation (validation_fraction) is {validation!r}, beside a test_fraction of "
+            f"{test:g}. It is at least 0, and both together less than 1: the rest is the pool."
         )
     if stop is None:
         return
@@ -285,8 +299,9 @@ def _check_validation(validation: float, test: float, stop: Mapping[str, Any] | 
     stop_rule(stop)
     if not validation:
         raise SettingError(
-            "stop is read from validation cases, and none are held out. Set validation_fraction, "
-            "such as 0.1: test cases that stop a run could not judge it."
+            "stop is read from validation cases, and none are held out. Hold some out with "
+            "--validation 0.1 (validation_fraction = 0.1): test cases that stop a run could not "
+            "judge it."
         )
 
 

@@ -113,7 +113,8 @@ def export_nnunet(
             "file_ending": ".nii.gz",
             "name": folder.name,
             "description": f"{len(names):,} labeled {unit} of {cohort.name}, chosen by "
-            f"{run.config.strategy['name']}; the other slices of their cases are ignored.",
+            f"{run.config.strategy['name']}"
+            f"{'; the other slices of their cases are ignored' if ignored else ''}.",
         },
     )
     yield Progress("exporting cases", len(chosen), len(chosen))

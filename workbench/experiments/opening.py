@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from workbench.experiments.config import RunConfig
 from workbench.jobs import Work
 from workbench.study import REFERENCED, Candidates, Data, open_data
@@ -9,7 +11,9 @@ from workbench.study import REFERENCED, Candidates, Data, open_data
 __all__ = ["open_cohort_of"]
 
 
-def open_cohort_of(config: RunConfig, candidates: Candidates = REFERENCED) -> Work[Data]:
+def open_cohort_of(
+    config: RunConfig, candidates: Candidates = REFERENCED, rounds: int | None = None
+) -> Work[Data]:
     """Open the cohort of a run, divided into pool and test set.
 
     Parameters
@@ -18,11 +22,15 @@ def open_cohort_of(config: RunConfig, candidates: Candidates = REFERENCED) -> Wo
         The run's settings.
     candidates : {"referenced", "all", "auto"}
         As in `open_data`: a simulation knows only labels that are there, a person draws others.
+    rounds : int, optional
+        Refuse, as early as it is known, a pool with too few cases for so many rounds.
 
     Raises
     ------
     CohortError
         If the cohort cannot be used.
+    SettingError
+        If there are too few cases.
     """
     return (
         yield from open_data(
@@ -35,5 +43,6 @@ def open_cohort_of(config: RunConfig, candidates: Candidates = REFERENCED) -> Wo
             transfer=config.transfer,
             options=config.cohort_options(),
             candidates=candidates,
+            enough=None if rounds is None else partial(config.check_cases, rounds=rounds),
         )
     )

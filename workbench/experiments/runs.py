@@ -29,6 +29,7 @@ from workbench.files import read_json, write_json
 from workbench.strategies import record
 from workbench.strategies.base import Suggestions
 from workbench.study import rows_of
+from workbench.words import count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,9 +52,10 @@ class SavedRound:
     those that were asked for next; ``metrics`` are Dice by region; ``cases`` are the
     scores of every test case and ``annotated`` what was annotated so far, both empty in
     runs of versions that did not save them; ``head_losses`` are the ranking loss of every
-    step, empty where no loss head was trained; ``pool`` counts the ``"slices"`` of the pool
-    and those ``"without_reference"``, which are never candidates, its ``"cases"`` and those of
-    the whole cohort (``"all_cases"``), and is empty in runs of versions that did not save it.
+    step, empty where no loss head was trained; ``pool`` counts the ``"slices"`` of the pool, or
+    its volumes, and those ``"without_reference"``, which are never candidates, its ``"cases"``
+    and those of the whole cohort (``"all_cases"``), and is empty in runs of versions that did
+    not save it.
     ``validation``, ``validation_losses``, ``stopped`` and ``effort`` are those of
     `workbench.rounds.Round`.
     """
@@ -196,17 +198,19 @@ class Run:
 
     @property
     def pool_sentence(self) -> str:
-        """How many slices of its pool are no candidates, having no reference."""
+        """How many slices, or volumes, of its pool are no candidates, having no reference."""
+        noun = "volume" if self.config.unit == "volumes" else "slice"
         pool = self.rounds[-1].pool if self.rounds else {}
         if not pool:
             return (
-                "How many slices of the pool have no reference and were no candidates is not "
-                "known: the version that made the run did not save it."
+                f"How many {noun}s of the pool have no reference and were no candidates is not "
+                f"known: the version that made the run did not save it."
             )
+        told = f"The pool has {count(pool['slices'], noun)}"
         if not pool["without_reference"]:
-            return f"The pool has {pool['slices']:,} slices, each with a reference."
+            return f"{told}, each with a reference."
         return (
-            f"The pool has {pool['slices']:,} slices; {pool['without_reference']:,} of them have "
+            f"{told}; {pool['without_reference']:,} of them have "
             f"no reference and were no candidates."
         )
 

@@ -23,6 +23,7 @@ __all__ = [
     "check_amount",
     "check_unit",
     "make_schedule",
+    "schedule_of",
 ]
 
 #: A whole number, or a share of the candidates such as ``"0.5 %"``.
@@ -69,14 +70,18 @@ class Schedule:
             raise SettingError(
                 f"The initial set has {self.initial:,} {self.unit}, but the pool has "
                 f"{self.count:,} that can be labeled{', one for a round at least' * (rounds > 0)}. "
-                f"Choose between 1 and {most:,}."
+                f"Choose between 1 and {most:,} with --initial (initial = {most})."
+                if most > 0
+                else f"Only {self.count:,} of the pool's {self.unit} can be labeled, and one must "
+                f"be left for a round. Add cases with labels."
             )
         largest = max((self.budget(index) for index in range(rounds)), default=0)
         if largest > self.count - self.initial:
+            left = self.count - self.initial
             raise SettingError(
                 f"The budget is {largest:,} {self.unit} in one round, but after the initial set of "
-                f"{self.initial:,} the pool has {self.count - self.initial:,} that can be "
-                f"suggested. Choose a budget of at most that."
+                f"{self.initial:,} the pool has {left:,} that can be suggested. Choose at most "
+                f"that with --budget (budget = {left})."
             )
         labeled = self.initial
         for index in range(rounds):
@@ -84,8 +89,8 @@ class Schedule:
                 raise SettingError(
                     f"All {self.count:,} {self.unit} of the pool that can be labeled are labeled "
                     f"after {index} of {rounds} rounds, so that the next finds nothing to suggest. "
-                    f"Choose a smaller initial set (now {self.initial:,}), smaller budgets or "
-                    f"fewer rounds."
+                    f"Choose a smaller initial set (--initial, now {self.initial:,}), smaller "
+                    f"budgets (--budget) or fewer rounds (--rounds)."
                 )
             labeled += self.budget(index)
 
@@ -138,7 +143,13 @@ def make_schedule(
     SettingError
         If a share is less than one slice or case.
     """
-    count = _candidates(pool, unit)
+    return schedule_of(_candidates(pool, unit), unit, initial, budget)
+
+
+def schedule_of(
+    count: int, unit: Unit, initial: Amount, budget: Amount | Sequence[Amount]
+) -> Schedule:
+    """Count amounts, as `make_schedule` does, where `count` can be labeled."""
     budgets = [budget] if isinstance(budget, (int, str)) else budget
     return Schedule(
         unit,

@@ -86,7 +86,7 @@ def open_run_data(config: RunConfig) -> Work[Data]:
     SettingError
         If its pool has not enough to label for the schedule.
     """
-    data = yield from open_cohort_of(config)
+    data = yield from open_cohort_of(config, rounds=config.rounds)
     config.schedule(data.pool).check(config.rounds)
     return data
 

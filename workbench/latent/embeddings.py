@@ -204,7 +204,7 @@ def _umap(z: NDArray[np.float64], seed: int) -> Work[NDArray[np.float32]]:
             lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise TrainingError(
                 f"UMAP could not be computed ({lines[-1] if lines else 'no reason was given'}). "
-                f"The other maps show the same slices; t-SNE is the nearest to it."
+                f"The other maps show the same pool; t-SNE is the nearest to it."
             )
         return np.asarray(np.load(target), dtype=np.float32)
 
@@ -212,7 +212,7 @@ def _umap(z: NDArray[np.float64], seed: int) -> Work[NDArray[np.float32]]:
 def _check_enough(z: NDArray[np.float64], name: str) -> None:
     if len(z) < FEWEST:
         raise SettingError(
-            f"{name} needs at least {FEWEST} slices and the pool has {len(z)}. Look at the "
+            f"{name} needs a pool of at least {FEWEST}, and this one has {len(z)}. Look at the "
             f"latent axes instead."
         )
 

@@ -128,7 +128,7 @@ def input_gradients(
         yield Progress("computing loss gradients", done, len(sources))
     if not np.isfinite(gradients).all():
         raise TrainingError(
-            "The loss gradient of a labeled slice is not finite, so the model's weights are not "
+            "The loss gradient of a labeled image is not finite, so the model's weights are not "
             "usable. Train the round again with a lower learning rate."
         )
     return gradients, losses

@@ -65,18 +65,18 @@ class LatentSpace:
 
 
 def encode(vae: VAE, images: Images, compute: Compute, batch: int = 256) -> Work[LatentSpace]:
-    """Encode every slice of a store, in float32.
+    """Encode every image of a store, in float32.
 
     Parameters
     ----------
     vae : VAE
         In eval mode afterwards.
     images : ImageStore
-        n slices.
+        n slices or volumes.
     compute : Compute
         Device and threads; its precision is for training and not used here.
     batch : int
-        Slices that are encoded at once.
+        Slices that are encoded at once; fewer volumes.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def encode(vae: VAE, images: Images, compute: Compute, batch: int = 256) -> Work
     codes: list[NDArray[np.float64]] = []
     for part, done in in_order(n, at_once(images, batch)):
         codes.append(encode_batch(vae, images.read(np.arange(n)[part]), compute))
-        yield Progress("encoding slices", done, n)
+        yield Progress("encoding the images", done, n)
     z = np.concatenate(codes) if codes else np.empty((0, vae.z_dim))
     yield Progress("measuring the latent space", n, n)
     return LatentSpace.of(z)

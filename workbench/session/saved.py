@@ -2,22 +2,24 @@
 
 Rounds are kept by `Run`. Between two of them ``session.json`` holds the tuned
 strategy, the budget and the slices labeled so far, so that a killed kernel
-loses none of it.
+loses none of it. What a session is made with is that of the run, where there is one.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from workbench.cohort.label_source import LabelSource
 from workbench.cohort.pool import Pool
-from workbench.errors import WorkbenchError
+from workbench.errors import RunError, SettingError, WorkbenchError, did_you_mean
 from workbench.evidence import EvidenceSource
+from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import load_round_model
 from workbench.files import read_json, write_json
@@ -26,7 +28,46 @@ from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Suggestions
 from workbench.study import Study, rows_of
 
-__all__ = ["Restored", "read_ledger_at", "restore", "save"]
+__all__ = ["Restored", "read_ledger_at", "restore", "save", "settings_of"]
+
+
+def settings_of(
+    folder: Path, source: str, strategy: QueryStrategy | None, given: Mapping[str, Any]
+) -> RunConfig:
+    """Return the settings of a session: what is given, else the run's, else the defaults.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a run, or of one that is still to be made.
+    source : str
+        ``"phantom"`` or the folder of a cohort.
+    strategy : QueryStrategy or None
+        Where it is given.
+    given : mapping
+        Fields of `RunConfig`.
+
+    Raises
+    ------
+    SettingError
+        If there is no such setting, or one is out of its range.
+    """
+    known = sorted({entry.name for entry in fields(RunConfig)} - {"source"})
+    for name in given:
+        if name not in known:
+            raise SettingError(
+                f"A session has no setting {name!r}.{did_you_mean(name, known)} It has: "
+                f"{', '.join(known)}."
+            )
+    settings: dict[str, Any] = {}
+    if (folder / "run.json").is_file():
+        with contextlib.suppress(RunError, OSError):  # one that cannot be read is told on opening
+            settings = Run.load(folder).config.to_json()
+            del settings["annotator"]  # a person does not go on for a simulated one
+    if strategy is not None or not settings:
+        chosen = strategy if strategy is not None else from_record({"name": "gradient-guided"})
+        settings["strategy"] = record(chosen)
+    return RunConfig(**{**settings, **given, "source": source})
 
 
 def save(

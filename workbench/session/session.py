@@ -23,7 +23,6 @@ import numpy as np
 from workbench.cohort.pool import SliceId, VolumeId
 from workbench.errors import LedgerError, SettingError
 from workbench.experiments.annotating import with_cost
-from workbench.experiments.config import RunConfig
 from workbench.experiments.opening import open_cohort_of
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run
@@ -31,10 +30,10 @@ from workbench.experiments.stopping import why_stop
 from workbench.jobs import Progress, Work
 from workbench.rounds import Round, run_round
 from workbench.session.queue import waiting
-from workbench.session.saved import restore
+from workbench.session.saved import restore, settings_of
 from workbench.session.state import STEPS, Step
 from workbench.session.tooling import ToolSession
-from workbench.strategies import from_record, record
+from workbench.strategies import from_record
 from workbench.strategies.base import Budget, QueryStrategy, Suggestions
 from workbench.study import Data, initial_rows
 from workbench.words import count
@@ -58,7 +57,8 @@ class Session(ToolSession):
         ``"phantom"`` or the folder of a cohort.
     folder : str or Path, optional
         Where the experiment is kept; ``runs/<source>`` in the working folder by
-        default. An experiment that is there is continued.
+        default. An experiment that is there is continued, with its own settings where none
+        are given here; others than its own are refused on opening.
     strategy : QueryStrategy, optional
         Gradient-guided sampling by default.
     annotator : str, optional
@@ -69,7 +69,7 @@ class Session(ToolSession):
     Raises
     ------
     SettingError
-        If a setting is out of its range, or for simulated runs only.
+        If a setting is unknown, out of its range, or for simulated runs only.
     """
 
     def __init__(
@@ -81,15 +81,14 @@ class Session(ToolSession):
         annotator: str | None = None,
         **settings: Any,
     ) -> None:
-        chosen = strategy or from_record({"name": "gradient-guided"})
-        super().__init__(RunConfig(source=str(source), strategy=record(chosen), **settings))
         short = Path(str(source)).name or "cohort"
+        place = Path(folder) if folder is not None else Path("runs") / short
+        config = settings_of(place, str(source), strategy, settings)
+        super().__init__(config)
         if annotator is not None:
             self.annotator = annotator
-        self.folder = Path(folder) if folder is not None else Path("runs") / short
-        self.name = short
-        self.strategy = chosen
-        config = self.config
+        self.folder, self.name = place, short
+        self.strategy = strategy if strategy is not None else from_record(config.strategy)
         if config.transfer or config.retrain_manifold or isinstance(config.epochs, tuple):
             raise SettingError(
                 "A session neither pre-trains on another site nor learns its manifold anew in "
@@ -117,7 +116,8 @@ class Session(ToolSession):
             from workbench.latent.project import pixel_pca
 
             config = self.config
-            data = yield from open_cohort_of(config, config.candidates)
+            rounds = min(config.rounds, 1)  # none where everything is labeled at first
+            data = yield from open_cohort_of(config, config.candidates, rounds)
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)
             run, compute = open_run(self.folder, config)
@@ -143,15 +143,18 @@ class Session(ToolSession):
         self.maps = {pixels.name: pixels}
         self.map_names = (pixels.name,)
         self.map_name = pixels.name
+        held = 0 if data.validation is None else len(data.validation.images.cases)
         self._mark(
             "cohort",
             "ready",
             f"{count(len(data.images.cases), 'case')} with {count(len(self.pool), self.noun)} in "
-            f"the pool, {len(self.test_cases):,} to test",
+            f"the pool, {len(self.test_cases):,} to test"
+            f"{f', {held:,} to validate' if held else ''}",
         )
         self._note(
             f"Opened {self.name}: {count(len(data.images.cases), 'case')} in the pool, "
-            f"{len(self.test_cases):,} held out for testing."
+            f"{len(self.test_cases):,} held out for testing"
+            f"{f', {held:,} for validation' if held else ''}."
         )
         if not self.test_cases:
             self._note(f"{UNTESTED} Its curve says how much is labeled, and no more.")
@@ -162,7 +165,7 @@ class Session(ToolSession):
                 f'candidates = "all".'
             )
         for problem in data.cohort.problems[:5]:
-            self._note(f"{problem.case}: {problem.sentence}" if problem.case else problem.sentence)
+            self._note(str(problem))
         self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
         if run.rounds:
             finished = count(len(run.rounds), "finished round")

@@ -86,7 +86,7 @@ def score_rows(
     criterion: DiceLoss = DICE,
     batch: int = 64,
 ) -> Work[dict[str, NDArray[np.float64]]]:
-    """Score the model on single slices.
+    """Score the model on single slices, or volumes.
 
     Parameters
     ----------
@@ -116,5 +116,5 @@ def score_rows(
         counts = (mask.reshape(len(part), -1).sum(axis=1) for mask in (p & r, p, r))
         scores["dice"][at] = dice_of_counts(*counts)
         done += len(part)
-        yield Progress("scoring slices", done, len(places))
+        yield Progress("scoring the images", done, len(places))
     return scores

@@ -163,12 +163,12 @@ def train_network(
     chosen = np.sort(np.asarray(rows, dtype=np.int64))
     if not len(chosen):
         raise TrainingError(
-            "There is no labeled slice to train on. Label at least one slice, then start again."
+            "There is nothing labeled to train on. Label at least one image, then start again."
         )
     if not labels.available[chosen].all():
         raise TrainingError(
-            f"{int((~labels.available[chosen]).sum())} of {len(chosen)} slices to train on have "
-            f"no label. Train on labeled slices only."
+            f"{int((~labels.available[chosen]).sum())} of {len(chosen)} images to train on have "
+            f"no label. Train on labeled images only."
         )
     axes = images.read(chosen[:1]).ndim - 2
     if config.patch is not None and len(config.patch) != axes:
@@ -196,7 +196,8 @@ def train_network(
     if config.patience and validation is None:
         raise TrainingError(
             f"segmentation.patience is {config.patience}, but no cases are held out to tell when a "
-            f"round should stop. Set validation_fraction, such as 0.1, or patience to 0."
+            f"round should stop. Hold some out with --validation 0.1 (validation_fraction = 0.1), "
+            f"or set patience to 0."
         )
     task = _Task(images, labels, config, compute, seed, round, validation)
     if not isinstance(network, Ensemble):

@@ -131,6 +131,6 @@ def unlabeled(case: str) -> Problem:
     """Tell that a case has no label, and what that means for it."""
     return Problem(
         case,
-        f"{case} has no label. Its slices can be in the pool, where they help to learn the data "
-        f"manifold, but never in the test set.",
+        f"{case} has no label. It can be in the pool, where it helps to learn the data manifold, "
+        f"but never in the test set.",
     )

@@ -92,9 +92,15 @@ class Numbers:
             return None
         return best
 
-    def slices(self, index: int) -> float:
-        """Slices annotated up to a round, mean over strategies."""
-        return float(self.curves[self.curves["round"] == index]["slices"].mean())
+    @property
+    def counted(self) -> tuple[str, str]:
+        """What annotating is told in, and the cost that counts it: a volume is a case."""
+        first = next(iter(self.results.members.values()))[0]
+        return ("volumes", "cases") if first.config.unit == "volumes" else ("slices", "slices")
+
+    def annotated_at(self, index: int) -> float:
+        """Slices, or volumes, annotated up to a round, mean over strategies."""
+        return float(self.curves[self.curves["round"] == index][self.counted[1]].mean())
 
 
 def summarize(results: Results) -> Numbers:

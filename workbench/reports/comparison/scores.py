@@ -89,10 +89,10 @@ def reached_table(numbers: Numbers, metric: str) -> Table:
         own = frame[frame["label"] == label].set_index("region")
         cells = {region_title(region): _spread(own.loc[region], digits) for region in regions}
         rows.append({"strategy": label, "n": str(int(own["n"].max())), **cells})
-    slices = number(numbers.slices(numbers.last), 0)
+    annotated = number(numbers.annotated_at(numbers.last), 0)
     return Table(
         f"scores-{metric}",
-        f"{UNITS[metric]} in round {numbers.last}, {slices} slices annotated",
+        f"{UNITS[metric]} in round {numbers.last}, {annotated} {numbers.counted[0]} annotated",
         frame,
         pd.DataFrame(rows),
         note=f"{_SPREAD}{_penalized(numbers) if metric in ('hd', 'hd95') else ''}",
@@ -122,7 +122,7 @@ def rounds_table(numbers: Numbers) -> Table:
     for label in numbers.ranked:
         own = lines[lines["label"] == label].set_index("round")
         cells = {
-            f"round {index} ({number(numbers.slices(index), 0)} slices)": (
+            f"round {index} ({number(numbers.annotated_at(index), 0)} {numbers.counted[0]})": (
                 plus_minus(own.loc[index, "mean"], own.loc[index, "sd"])
                 if index in own.index
                 else "–"

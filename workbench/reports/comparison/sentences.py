@@ -27,7 +27,7 @@ def overview(numbers: Numbers) -> str:
     """Say what was compared, in a sentence of Markdown."""
     results = numbers.results
     cases = results.scores["case"].nunique()
-    first, last = numbers.slices(0), numbers.slices(numbers.last)
+    first, last = numbers.annotated_at(0), numbers.annotated_at(numbers.last)
     full = results.runs["run"].nunique() - results.rounds["run"].nunique()
     runs = count(results.rounds["run"].nunique(), "run")
     pools = sorted({run.pool_sentence for members in results.members.values() for run in members})
@@ -36,7 +36,8 @@ def overview(numbers: Numbers) -> str:
     return (
         f"{count(len(numbers.ranked), 'strategy', 'strategies')} in {runs}, from "
         f"{number(first, 0)} to "
-        f"{number(last, 0)} annotated slices over {count(numbers.last, 'round')} of suggestions, "
+        f"{number(last, 0)} annotated {numbers.counted[0]} over "
+        f"{count(numbers.last, 'round')} of suggestions, "
         f"scored on {count(cases, 'test case')} of {Text.plain(cohort(results))}. "
         f"{' '.join(pools)}"
     )
@@ -129,10 +130,11 @@ def _signed(value: float) -> str:
 
 
 def _reaching(numbers: Numbers) -> str:
-    """Say which strategies reach 99 % of training on everything, and with how many slices."""
-    table = numbers.needed[numbers.needed["cost"] == "slices"].set_index("label")["budget"]
+    """Say which strategies reach 99 % of training on everything, and with how much annotated."""
+    noun, cost = numbers.counted
+    table = numbers.needed[numbers.needed["cost"] == cost].set_index("label")["budget"]
     reached = [
-        f"{label} with {number(table[label], 0)} slices"
+        f"{label} with {number(table[label], 0)} {noun}"
         for label in table.sort_values(kind="stable").index
         if table[label] < float("inf")
     ]
