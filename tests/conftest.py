@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from workbench.cohort.pool import Pool
 from workbench.jobs import finish
@@ -15,6 +16,10 @@ from workbench.study import Study
 from .experiments.tiny import tiny_config
 
 ROOT = Path(__file__).parent.parent
+
+# Benchmarks measure time; a busy machine is no error of the code.
+settings.register_profile("workbench", deadline=None)
+settings.load_profile("workbench")
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def test_outside_of_the_image_is_background():
 
 
 @given(label_maps, st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_effort_is_that_of_a_plain_loop(reference, random):
     prediction = reference.copy().ravel()
     for place in range(prediction.size):
@@ -81,7 +81,7 @@ def test_effort_is_that_of_a_plain_loop(reference, random):
 
 
 @given(label_maps)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_torch_and_numpy_have_one_contour(labels):
     mask = labels > 0
     assert np.array_equal(contour(torch.from_numpy(mask)).numpy(), contour(mask))
@@ -155,7 +155,7 @@ def test_a_tolerance_of_the_move_shares_everything():
 
 
 @given(label_maps, label_maps, st.floats(0, 2))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_more_tolerance_never_shares_less(one, other, tolerance):
     other = np.resize(other, one.shape)
     near = measure_effort(one, other, 3, tolerance=tolerance)
@@ -165,7 +165,7 @@ def test_more_tolerance_never_shares_less(one, other, tolerance):
 
 
 @given(label_maps, label_maps, st.floats(0, 2), st.floats(0.5, 3), st.floats(0.5, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nearness_is_that_of_a_plain_loop_over_lines(one, other, tolerance, height, width):
     other = np.resize(other, one.shape)
     found = measure_effort(one, other, 2, spacing=(height, width), tolerance=tolerance)

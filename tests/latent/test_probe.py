@@ -181,7 +181,7 @@ def test_calibration_reaches_the_displacement_that_was_asked_for(parts, scale, d
     assert probe.displacement(probe.at(alpha, scale)) == pytest.approx(displacement, rel=0.01)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.floats(0.3, 2.0))
 def test_a_step_is_found_from_wherever_the_search_starts(target, start, power):
     step = find_step(lambda alpha: alpha**power, target, start)

@@ -17,7 +17,7 @@ def made_up(seed, n=200, d=3, m=5):
     return z, Shift(1.0, sources, z[sources], z[sources] + rng.normal(0, 0.4, (m, d))), rng
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6), d=st.integers(2, 6), angle=st.floats(1, 179), far=st.floats(0.1, 4)
 )

@@ -65,7 +65,7 @@ def test_picks_are_those_of_a_plain_loop(d, angle, budget):
     assert list(found.flags) == flags
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(problems(), st.booleans())
 def test_the_fast_forms_agree_with_the_plain_loop_on_ties_and_duplicates(problem, compiled):
     free = problem[1]
@@ -81,7 +81,7 @@ def test_the_fast_forms_agree_with_the_plain_loop_on_ties_and_duplicates(problem
     assert free[found.rows].all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problems())
 def test_an_unmarked_pick_lies_in_its_cone_and_a_marked_one_does_not(problem):
     z, _, source_z, shifted, angle, _ = problem
@@ -92,7 +92,7 @@ def test_an_unmarked_pick_lies_in_its_cone_and_a_marked_one_does_not(problem):
         assert (flag == "no_direction") == bool((source_z[source] == shifted[source]).all())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(problems())
 def test_each_pass_serves_every_source_once_in_ascending_order(problem):
     found = choose(*problem)
@@ -230,7 +230,7 @@ def test_tiles_kept_from_the_last_search_change_no_pick():
         assert free[kept.rows].all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problems(), st.booleans())
 def test_without_fallback_nothing_outside_a_cone_is_picked(problem, compiled):
     with pytest.MonkeyPatch.context() as patch:

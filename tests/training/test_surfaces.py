@@ -48,7 +48,7 @@ def test_distances_are_those_of_monai(seed, spacing):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(MASKS, MASKS)
 def test_any_two_masks_measure_as_monai_measures_them(p, r):
     if p.any() and r.any():
