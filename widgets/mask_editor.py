@@ -67,7 +67,7 @@ class MaskEditor(SliceView):
         super().__init__(session, **traits)
         self.watch(("images", "labels"), self._opened)
         self.watch("editing", self._follow)
-        self.watch("round", self._show)
+        self.watch(("round", "predictions"), self._show)
         self.watch("pool", self._list_cases)
         self.watch(("queue", "pool", "round", "annotator", "busy"), self._list)
         self.watch(("busy", "progress"), self._tell)
@@ -301,13 +301,13 @@ class MaskEditor(SliceView):
                 self.pictures, self.ranges, self.outlines, self.mask = {}, {}, {}, b""
                 self.info = {"open": False, "key": "", "lines": self._lines()}
             return
-        looking = self._look is not None
+        drawing = self._look is None and editing is not None and not editing.awaited
         source = ""
-        if looking or editing is None:
+        if self._look is not None or editing is None:
             classes, source = self.session.known(*place)
         else:
             classes = editing.classes
-        shown = (*place, self.channel, self.session.round, looking)
+        shown = (*place, self.channel, self.session.round, self.session.predictions, drawing)
         fresh = len(shown) != len(self._drawn) or any(
             a is not b and a != b for a, b in zip(shown, self._drawn, strict=True)
         )
@@ -341,13 +341,15 @@ class MaskEditor(SliceView):
         name = self._name(row)
         if self._of_volumes:
             name = f"{each.case} · slice {depth + 1} of {slices}"
-        looking = self._look is not None or editing is None
+        awaited = "" if self._look is not None or editing is None else editing.awaited
+        looking = self._look is not None or editing is None or bool(awaited)
         told: dict[str, Any] = {
             "open": True,
             "key": f"{row}/{depth}/{'look' if looking else 'edit'}",
             "stamp": self._stamp,
             "looking": looking,
-            "back": editing is not None,
+            "awaited": awaited,
+            "back": editing is not None and not awaited,
             "source": source,
             "row": row,
             "depth": depth,

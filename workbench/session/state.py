@@ -87,6 +87,7 @@ class SessionState(HasTraits):
     annotator = Unicode("", help="who draws; untrusted text")
     queue = Tuple(help="Task of every slice, or volume, that this round asks for, in order")
     editing = Instance(Editing, allow_none=True, help="the slice that is drawn on, or None")
+    predictions = Int(0, help="predictions of volumes that have ended; more is known then")
 
     # --- what is happening
     steps = Dict(help="name in STEPS → Step")

@@ -97,6 +97,9 @@ class Editing:
         Number of the ledger's latest entry of this person; a higher one is newer.
     words : str
         What the person should know: why it is not saved, who else draws on it.
+    awaited : str
+        Why nothing can be drawn yet: what it is to begin with is still predicted, or could not
+        be; empty if it can be drawn on.
     """
 
     row: int
@@ -112,6 +115,7 @@ class Editing:
     saved: bool = True
     number: int = 0
     words: str = ""
+    awaited: str = ""
 
     @property
     def strokes(self) -> int:
