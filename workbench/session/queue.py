@@ -166,6 +166,14 @@ class QueueSession(ScoringSession):
         done = int((pool.labeled_in == self._asking).sum())
         return found.at(kept[: max(max(self.budget, len(self._asked)) - done, 0)])
 
+    @property
+    def _by_hand(self) -> bool:
+        """Whether a person annotates in this run: anything was drawn, or answered."""
+        known = self._known.values()
+        return any(task.state == "in progress" for task in self.queue) or any(
+            state.state != "in progress" or _strokes(state) for state in known
+        )
+
     def _is_aside(self, state: SampleState) -> bool:
         """Whether a sample was put aside in this round."""
         return state.state in ("unsure", "skipped") and state.parts[-1].round >= self._asking
@@ -227,8 +235,11 @@ class QueueSession(ScoringSession):
                     task, state="in progress", annotators=tuple(names), seconds=seconds
                 )
                 self.queue = tuple(tasks)
+                if task.state != "in progress":
+                    self._offer_next()
                 return
         self.queue = (*tasks, Task(row, "in progress", (entry.annotator,), entry.active_seconds))
+        self._offer_next()
 
     def _save(self) -> None:
         """Write what a person chose and labeled since the last round."""

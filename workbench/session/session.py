@@ -47,6 +47,11 @@ __all__ = ["Session"]
 
 #: What is said where no case could be held out.
 UNTESTED = "No case with a label is held out for testing, so Dice cannot be measured."
+#: What labeling from the reference is.
+SIMULATES = (
+    "Simulates annotating: takes the data set's own labels. To annotate yourself, draw in the tab "
+    "Annotate; from then on this button leads there."
+)
 
 
 class Session(ToolSession):
@@ -355,7 +360,9 @@ class Session(ToolSession):
             self.next_step = ""
             return
         self._training = -1
-        self.next_step = self._what_next()[0]
+        words, action = self._what_next()
+        self.next_hint = SIMULATES if action == self.label_suggestions else ""
+        self.next_step = words
 
     def _what_next(self) -> tuple[str, Callable[[], None]]:
         """Words for the one thing to do next, and what does it; no words for nothing."""
@@ -364,14 +371,13 @@ class Session(ToolSession):
         left = 0 if self.suggestions is None else len(self.suggestions.rows)
         if left:
             assert self.suggestions is not None
-            by_hand = any(task.state != "suggested" for task in self.queue)
-            if by_hand or not self.labels.available[self.suggestions.rows].all():
+            if self._by_hand or not self.labels.available[self.suggestions.rows].all():
                 first = left == len(self.queue)
                 which = f"these {left}" if first else f"the other {left}"
                 if left == 1:
                     which = f"the {self.noun}" if first else f"the last {self.noun}"
                 return f"Annotate {which}", lambda: self.turn(1)
-            return f"Label these {left} (from the reference)", self.label_suggestions
+            return f"Label these {left} (simulated, from the reference)", self.label_suggestions
         if self.round is None:
             stopped = [step for step in ("manifold", "model") if self.steps[step].stopped]
             if stopped:

@@ -97,6 +97,7 @@ class SessionState(HasTraits):
     problem = Unicode("", help="sentence about the latest failure, empty when there is none")
     log = Tuple(help="what happened: short sentences, newest first")
     next_step = Unicode("", help="label of the one button that leads on; empty while busy")
+    next_hint = Unicode("", help="what it does, where its label does not say it all")
 
     # ------------------------------------------------------------ words
     def _mark(
