@@ -194,3 +194,17 @@ def test_a_slice_is_predicted_at_once(tmp_path, monkeypatch):
     assert session.editing.awaited == ""
     assert (session.editing.classes == 2).all()
     session.close()
+
+
+def test_what_a_slice_has_cost_is_the_same_stroke_by_stroke_as_added_up_anew(session, slow):
+    session.edit(1, 2, "empty")
+    for value in (1, 2, 1):
+        session.draw(np.full((8, 8), value, np.uint8), active_seconds=1.5, contour_mm=4.0)
+    session.undo()
+    session.edit(1, 3, "empty")
+    session.draw(np.full((8, 8), 1, np.uint8), active_seconds=1.5, contour_mm=4.0)
+    shown = session.editing.cost
+    assert (shown.strokes, shown.active_seconds, shown.contour_mm) == (4, 6.0, 16.0)
+    assert (shown.slices_opened, shown.changed_pixels) == (2, 64)
+    session.edit(1, 3)
+    assert session.editing.cost == shown

@@ -356,8 +356,7 @@ class AnnotatingSession(PredictingSession):
         """Save entries of the canvas; return what could not be saved, or nothing."""
         drawing = self._drawing
         assert drawing is not None
-        asking = self._asking
-        problem = self._writer.append(*(replace(each, round=asking) for each in entries))
+        problem = self._writer.append(*(replace(each, round=self._asking) for each in entries))
         row = self._row_of[drawing.entry.sample]
         if problem:
             self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing
@@ -370,15 +369,16 @@ class AnnotatingSession(PredictingSession):
         """Save a change of the drawing, then show it."""
         problem = self._keep(entry)
         self._follow_stroke(entry)
-        self._show(problem)
+        self._show(problem, entry)
 
-    def _show(self, problem: str) -> None:
+    def _show(self, problem: str, change: Entry | None = None) -> None:
+        """Show the drawing after a change; its cost is added up anew where none is given."""
         drawing = self._drawing
         assert drawing is not None
         entry = drawing.entry
         row = self._row_of[entry.sample]
         here = self.editing
-        known = here is not None and (here.row, here.depth) == (row, entry.depth)
+        cost = here.cost.after(change) if here and change else self._cost_of(row)
         others = [name for name in self._annotators_of(row) if name != entry.annotator]
         also = f"Also annotated by {', '.join(others)}." if others else ""
         self.editing = Editing(
@@ -386,12 +386,12 @@ class AnnotatingSession(PredictingSession):
             sample=entry.sample,
             depth=entry.depth,
             depths=self._depths,
-            filled=here.filled if known and here is not None else self._filled(row),
+            filled=here.filled if here and here.row == row else self._filled(row),
             classes=drawing.classes,
             started_from=entry.started_from,
             can_undo=drawing.can_undo,
             can_redo=drawing.can_redo,
-            cost=self._cost_of(row, drawing.changed_pixels),
+            cost=replace(cost, changed_pixels=drawing.changed_pixels),
             saved=not problem,
             number=self._writer.number,
             words=" ".join(filter(None, [problem, also])),

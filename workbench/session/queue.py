@@ -292,20 +292,17 @@ class QueueSession(ScoringSession):
         classes = len(self.labels.classes)
         return cost_of_round(self._writer.ledger, self._asking, classes, spacing)
 
-    def _cost_of(self, row: int, changed_pixels: int) -> Cost:
-        """What a sample has cost this person, also what could not be saved yet."""
+    def _cost_of(self, row: int) -> Cost:
+        """Add up what a sample has cost this person, also what could not be saved yet."""
         ledger, sample = self._writer.ledger, str(self.pool.ids[row])
         totals = Totals()
         if ledger is not None:
             totals = ledger.totals(sample=sample, annotator=self.annotator)[()]
         unsaved = [entry for entry in self._writer.waiting if entry.sample == sample]
-        return Cost(
-            changed_pixels,
-            totals.strokes + sum(entry.kind == "stroke" for entry in unsaved),
-            totals.contour_mm + sum(entry.contour_mm for entry in unsaved),
-            totals.active_seconds + sum(entry.active_seconds for entry in unsaved),
-            totals.opened + sum(entry.kind == "opened" for entry in unsaved),
-        )
+        cost = Cost(0, totals.strokes, totals.contour_mm, totals.active_seconds, totals.opened)
+        for entry in unsaved:
+            cost = cost.after(entry)
+        return cost
 
     def labels_now(self) -> tuple[LabelSource, int]:
         """Return the labels as they are now, and the last entry of the ledger that they know.

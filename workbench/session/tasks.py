@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.annotation import Entry
 
 __all__ = ["Cost", "Editing", "Task", "TaskState"]
 
@@ -66,6 +68,16 @@ class Cost:
     contour_mm: float = 0.0
     active_seconds: float = 0.0
     slices_opened: int = 0
+
+    def after(self, entry: Entry) -> Cost:
+        """Return the cost with one more entry of the ledger; pixels are not counted anew."""
+        return replace(
+            self,
+            strokes=self.strokes + (entry.kind == "stroke"),
+            contour_mm=self.contour_mm + entry.contour_mm,
+            active_seconds=self.active_seconds + entry.active_seconds,
+            slices_opened=self.slices_opened + (entry.kind == "opened"),
+        )
 
 
 @dataclass(frozen=True, eq=False)
