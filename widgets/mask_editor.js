@@ -305,7 +305,7 @@ function render({ model, el }) {
     queueMicrotask(() => { due = false; load(); });
   });
   on(["change:tasks", "change:cases", "change:training", "change:about"], () => queue.paint());
-  on(["change:message"], tell);
+  on(["change:message"], () => { tell(); queue.paint(); }); // a name that was refused is put back
   on(["change:classes"], () => { screen.setColors(model.get("classes")); panels.paintLabels(); screen.paintAll(); });
   on(["msg:custom"], answered);
   screen.setColors(model.get("classes"));

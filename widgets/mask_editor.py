@@ -20,6 +20,7 @@ from widgets.slice_view import SliceView
 from widgets.task_list import listed_cases, listed_tasks
 from widgets.view import packed
 from widgets.wording import count
+from workbench.annotation.entry import annotator_name
 from workbench.errors import RunError
 from workbench.reports.palette import class_styles
 from workbench.session import Session
@@ -208,8 +209,7 @@ class MaskEditor(SliceView):
 
     def do_sign(self, *, name: str, stamp: str = "") -> None:
         """Say who draws."""
-        self.session.annotator = name
-        self._list()
+        self.session.annotator = annotator_name(name)
 
     def do_train(self, *, stamp: str = "") -> None:
         """Start the next round with what is done."""
@@ -294,19 +294,16 @@ class MaskEditor(SliceView):
         if not self._viewers or self.session.images is None or self.session.pool is None:
             self.info = {"open": False, "key": "", "lines": self._lines()}
             return
-        place, editing = self._place(), self.session.editing
+        place = self._place()
+        editing = self.session.editing if self._look is None else None
         if place is None:
             self._drawn = ()
             with self.hold_sync():
                 self.pictures, self.ranges, self.outlines, self.mask = {}, {}, {}, b""
                 self.info = {"open": False, "key": "", "lines": self._lines()}
             return
-        drawing = self._look is None and editing is not None and not editing.awaited
-        source = ""
-        if self._look is not None or editing is None:
-            classes, source = self.session.known(*place)
-        else:
-            classes = editing.classes
+        classes, source = (editing.classes, "") if editing else self.session.known(*place)
+        drawing = editing is not None and not editing.awaited
         shown = (*place, self.channel, self.session.round, self.session.predictions, drawing)
         fresh = len(shown) != len(self._drawn) or any(
             a is not b and a != b for a, b in zip(shown, self._drawn, strict=True)

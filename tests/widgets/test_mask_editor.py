@@ -230,6 +230,13 @@ def test_names_travel_as_they_are(session, editor):
     assert editor.about["annotator"] == evil
 
 
+@pytest.mark.parametrize("name", ["", " ", "a\x00b", "x" * 300])
+def test_a_name_that_cannot_be_kept_is_refused_where_it_was_typed(session, editor, name):
+    assert "annotator" in ask(editor, "sign", name=name)
+    assert session.annotator == "ada"
+    assert editor.about["annotator"] == "ada"
+
+
 def test_the_still_picture_tells_area_and_strokes(session, editor):
     ask(editor, "turn", by=1)
     stroke(editor, np.where(np.arange(64) < 8, 2, 0).astype(np.uint8).repeat(64).reshape(64, 64))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation.entry import Entry, clean_name
+from workbench.annotation.entry import Entry, annotator_name
 from workbench.annotation.label_source import LedgerLabels
 from workbench.annotation.ledger import Ledger
 from workbench.annotation.mask_files import MOST_TOLD, find_masks
@@ -29,7 +29,7 @@ from workbench.cohort.placing import lay_out, to_samples, to_scan
 from workbench.cohort.pool import SampleId, SliceId
 from workbench.cohort.store import ImageStore
 from workbench.cohort.volumes import check_same_grid, read_header, read_label
-from workbench.errors import CohortError, LedgerError, VolumeError
+from workbench.errors import CohortError, VolumeError
 from workbench.files import read_json, write_json
 from workbench.jobs import Progress, Work
 from workbench.words import count
@@ -170,8 +170,7 @@ def read_masks(
     LedgerError
         If the annotator has no name that can be kept, or the entries cannot be saved.
     """
-    if not clean_name(annotator):
-        raise LedgerError("The annotator has no name. Give one, such as your initials.")
+    annotator_name(annotator)
     files = find_masks(paths, store, cohort)
     labels = LedgerLabels(ledger, store)
     accepted = ledger.accepted()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
-from workbench.annotation.entry import ANSWERS, UNOPENED, clean_name
+from workbench.annotation.entry import ANSWERS, UNOPENED, annotator_name
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
 from workbench.session.drawing import Drawing
@@ -57,13 +57,10 @@ class AnnotatingSession(PredictingSession):
     def _clean_annotator(self, proposal: Any) -> str:
         """Keep the name as the ledger does; one that it does not take is refused in a sentence."""
         try:
-            name = clean_name(proposal["value"])
-            if not name:
-                raise LedgerError("The annotator has no name. Give one, such as your initials.")
+            return annotator_name(proposal["value"])
         except LedgerError as error:
             self._refuse(error)
             return str(self.annotator)
-        return name
 
     @observe("annotator")
     def _change_hands(self, change: Any) -> None:

@@ -29,10 +29,15 @@ from workbench.strategies.base import Suggestions
 from workbench.study import Data
 from workbench.words import count
 
-__all__ = ["UNUSABLE", "QueueSession"]
+__all__ = ["SIMULATES", "UNUSABLE", "QueueSession"]
 
 #: A reason to skip that begins with this word takes a slice out of the pool.
 UNUSABLE = "unusable"
+#: What labeling from the reference is.
+SIMULATES = (
+    "Simulates annotating: takes the data set's own labels. To annotate yourself, draw in the tab "
+    "Annotate; from then on this button leads there."
+)
 
 
 class QueueSession(ScoringSession):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.annotation.entry import annotator_name
 from workbench.cohort.pool import SliceId, VolumeId
 from workbench.errors import LedgerError, SettingError
 from workbench.experiments.annotating import with_cost
@@ -30,7 +31,7 @@ from workbench.experiments.simulate import open_run
 from workbench.experiments.stopping import why_stop
 from workbench.jobs import Progress, Work
 from workbench.rounds import Round, run_round
-from workbench.session.queue import waiting
+from workbench.session.queue import SIMULATES, waiting
 from workbench.session.saved import restore
 from workbench.session.state import STEPS, Step
 from workbench.session.tooling import ToolSession
@@ -47,11 +48,6 @@ __all__ = ["Session"]
 
 #: What is said where no case could be held out.
 UNTESTED = "No case with a label is held out for testing, so Dice cannot be measured."
-#: What labeling from the reference is.
-SIMULATES = (
-    "Simulates annotating: takes the data set's own labels. To annotate yourself, draw in the tab "
-    "Annotate; from then on this button leads there."
-)
 
 
 class Session(ToolSession):
@@ -75,6 +71,8 @@ class Session(ToolSession):
     ------
     SettingError
         If a setting is out of its range, or for simulated runs only.
+    LedgerError
+        If the annotator's name cannot be kept.
     """
 
     def __init__(
@@ -90,7 +88,7 @@ class Session(ToolSession):
         super().__init__(RunConfig(source=str(source), strategy=record(chosen), **settings))
         short = Path(str(source)).name or "cohort"
         if annotator is not None:
-            self.annotator = annotator
+            self.annotator = annotator_name(annotator)
         self.folder = Path(folder) if folder is not None else Path("runs") / short
         self.name = short
         self.strategy = chosen
@@ -360,9 +358,8 @@ class Session(ToolSession):
             self.next_step = ""
             return
         self._training = -1
-        words, action = self._what_next()
+        self.next_step, action = self._what_next()
         self.next_hint = SIMULATES if action == self.label_suggestions else ""
-        self.next_step = words
 
     def _what_next(self) -> tuple[str, Callable[[], None]]:
         """Words for the one thing to do next, and what does it; no words for nothing."""
