@@ -72,7 +72,8 @@ class Entry:
     active_seconds : float
         Time of work since the entry before, idle time excluded.
     contour_mm : float
-        Length of the contour drawn in this stroke.
+        Length of the contour drawn in this stroke: along the edges of pixels where a person draws
+        (`tools.drawn_contour`), sub-pixel where one is simulated (`effort.drawn_mm`).
     note : str
         The reason of "skipped", or free words.
     number : int
