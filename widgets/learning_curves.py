@@ -109,7 +109,7 @@ class LearningCurves(View):
         if session.suggestions is not None and session.labels is not None:
             waiting = int(session.labels.available[session.suggestions.rows].sum())
         which = f"these {waiting}" if waiting else "these"
-        self.label_button = f"Label {which} (simulated, from the reference)"
+        self.label_button = f"Label {which} (simulated)"
         idle = not session.busy and session.pool is not None
         self.can_label = idle and waiting > 0
         fresh = (
