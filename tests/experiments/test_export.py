@@ -178,6 +178,13 @@ def test_masks_of_a_run_are_written_and_taken_back(tmp_path):
         assert ledger.agreement()[0].annotators == ("Ada", "Bob")
 
 
+def test_masks_are_not_taken_into_a_run_whose_labels_are_the_references(tmp_path):
+    run = Run(tmp_path / "run", tiny_config(), {}, rounds=(None,))
+    with pytest.raises(RunError, match=r"simulated run.*Workbench\(SOURCE, 'runs/mine'\)"):
+        finish(import_masks(run, [tmp_path / "masks"], "Bob"))
+    assert not run.folder.exists()
+
+
 def test_a_run_that_nobody_annotated_has_no_masks(tmp_path):
     run, _ = made_run(tmp_path / "run", LABELED["some slices"])
     with pytest.raises(RunError, match="no annotations.*import-masks"):

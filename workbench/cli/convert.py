@@ -106,6 +106,6 @@ def import_run_masks(
     for note in read.notes:
         typer.echo(note, err=True)
     typer.echo(
-        f"{count(len(read.entries), 'slice')} of {count(read.files, 'mask')} changed and "
-        f"{'is' if len(read.entries) == 1 else 'are'} in the ledger of {run}."
+        f"{count(read.slices, 'slice')} of {count(read.files, 'mask')} changed and "
+        f"{'is' if read.slices == 1 else 'are'} in the ledger of {run}."
     )

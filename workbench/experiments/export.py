@@ -168,11 +168,21 @@ def import_masks(run: Run, paths: Sequence[Path], annotator: str) -> Work[Import
 
     Raises
     ------
+    RunError
+        If the run was simulated: its labels are the references, and no round would learn from the
+        masks.
     CohortError
         If a mask does not fit its case; nothing is taken over then.
     LedgerError
         If the entries cannot be saved.
     """
+    people = any((run.folder / name).is_file() for name in (FILE_NAME, "session.json"))
+    if run.rounds and (run.config.annotator or not people):
+        raise RunError(
+            f"{run.folder} is a simulated run: its labels come from the references, and nothing "
+            f"that is imported there would be learned from. Open the cohort in the application "
+            f"with a folder of its own, such as Workbench(SOURCE, 'runs/mine'), and import there."
+        )
     data = yield from open_cohort_of(run.config, run.config.candidates)
     path, classes = run.folder / FILE_NAME, data.labels.classes
     with Ledger(path, images_key=images_key(data.images), classes=classes) as ledger:
