@@ -70,6 +70,47 @@ def test_a_cohort_is_imported_with_a_word_on_what_was_made(tmp_path):
     assert "'monai' is not known" in str(result.exception)
 
 
+@pytest.fixture
+def write_case():
+    """Write the scan and the label of a case of a plain folder, 1 mm."""
+
+    def write(root: Path, name: str, label: np.ndarray, shape: tuple[int, ...] = (12, 10, 8)):
+        image = np.random.default_rng(0).normal(50, 10, shape).astype(np.float32)
+        for kind, array in (("images", image), ("labels", label)):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), root / kind / f"{name}.nii.gz")
+
+    return write
+
+
+def test_an_import_tells_every_case_and_label_that_it_leaves_out_once(tmp_path, write_case):
+    root, ones = tmp_path / "mine", np.ones((12, 10, 8), np.uint8)
+    for name in "abcde":
+        write_case(root, name, ones[:6] if name == "b" else ones)
+    (root / "images" / "a.nii.gz").write_bytes(b"")
+    nibabel.save(nibabel.load(root / "images" / "c.nii.gz"), root / "images" / "c.nii")
+    result = CliRunner().invoke(app, ["import", str(root), str(tmp_path / "made")])
+    assert result.exit_code == 0, result.output
+    for reason in ("a.nii.gz is empty", "b.nii.gz has 6×10×8 voxels", "c occurs 2 times"):
+        assert result.stderr.count(reason) == 1
+    assert "3 cases in the layout MSD" in result.stdout
+    assert "2 with a label; 3 problems told above" in result.stdout
+
+
+def test_an_import_of_which_nothing_is_left_says_why_and_the_folder_can_be_used_again(
+    tmp_path, write_case
+):
+    root, ones = tmp_path / "mine", np.ones((12, 10, 8), np.uint8)
+    asked = ["import", str(root), str(tmp_path / "made")]
+    for name in "ab":
+        write_case(root, name, ones)
+        (root / "images" / f"{name}.nii.gz").write_bytes(b"")
+    said = str(CliRunner().invoke(app, asked).exception)
+    assert re.search(r"converted\. a: .*a\.nii\.gz is empty.* tells 1 more problem\.", said)
+    write_case(root, "a", ones)
+    assert CliRunner().invoke(app, asked).exit_code == 0
+
+
 def test_a_cohort_is_described_with_its_layout_and_label_counts():
     result = CliRunner().invoke(app, ["cohort", "phantom", "--cases", "4"])
     assert result.exit_code == 0, result.output

@@ -45,13 +45,11 @@ def import_cohort(
     made = with_progress(work())
     for problem in made.problems:
         typer.echo(str(problem), err=True)
+    labeled = sum(case.label is not None for case in made.cases)
     typer.echo(
-        f"{len(made.cases)} cases in the layout MSD, task {made.task!r}, are in {folder}"
-        + (
-            f"; {len(made.problems)} of them with the problems told above."
-            if made.problems
-            else "."
-        )
+        f"{count(len(made.cases), 'case')} in the layout MSD, task {made.task!r}, "
+        f"{'is' if len(made.cases) == 1 else 'are'} in {folder}, {labeled:,} with a label"
+        + (f"; {count(len(made.problems), 'problem')} told above." if made.problems else ".")
     )
 
 

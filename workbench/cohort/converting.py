@@ -28,6 +28,7 @@ from workbench.cohort.volumes import read_header
 from workbench.errors import CohortError, SettingError, VolumeError
 from workbench.files import content_key, read_json, replace_file, write_json
 from workbench.jobs import Progress, Work
+from workbench.words import count
 
 __all__ = ["Files", "begin_conversion", "put_channel", "to_msd"]
 
@@ -45,7 +46,8 @@ def to_msd(
     """Convert a cohort to the layout of the Medical Segmentation Decathlon.
 
     Labels are written as the classes of the cohort's task, 0 to k. A case whose image cannot be
-    read is left out, and one whose label cannot be used has none; both are told.
+    read is left out, and one whose label cannot be used has none; both are told, with what was
+    told of the cohort before.
 
     Parameters
     ----------
@@ -61,7 +63,8 @@ def to_msd(
     Returns
     -------
     Cohort
-        The cohort, its problems being what was found on the way.
+        The cases that were written, with a label if theirs was. Its problems are those that the
+        cohort had, and those that were found on the way.
 
     Raises
     ------
@@ -80,7 +83,8 @@ def to_msd(
     begin_conversion(
         folder, ["MSD", str(cohort.root.resolve()), cohort.task, files, made_from], files, overwrite
     )
-    problems: list[Problem] = []
+    problems = list(cohort.problems)
+    written: list[Case] = []
     listed = []
     ignored = False
     for number, case in enumerate(cohort.cases):
@@ -89,16 +93,18 @@ def to_msd(
         label = folder / "labelsTr" / f"{case.id}.nii.gz"
         try:
             _put_image(case, cohort, image, files)
+            written.append(case)
             if case.label is None:
                 continue
             ignored |= _put_classes(case, cohort, image, label, files)
         except VolumeError as error:
             problems.append(Problem(case.id, str(error), fatal=True))
+            if written and written[-1] is case:
+                written[-1] = replace(case, label=None)
             continue
         listed.append({"image": f"./imagesTr/{image.name}", "label": f"./labelsTr/{label.name}"})
-    if not any((folder / "imagesTr").glob("*.nii.gz")):
-        first = f" {problems[0].sentence}" if problems else ""
-        raise CohortError(f"No case of {cohort.root} could be converted.{first}")
+    if not written:
+        raise CohortError(_nothing_written(cohort, problems))
     labels = dict(enumerate(cohort.classes))
     if ignored:
         labels[len(labels)] = IGNORE
@@ -118,7 +124,7 @@ def to_msd(
         del content["regions"]  # the labels themselves
     write_json(folder / "dataset.json", content)
     yield Progress("converting cases", len(cohort.cases), len(cohort.cases))
-    return replace(cohort, problems=tuple(problems))
+    return replace(cohort, cases=tuple(written), problems=tuple(problems))
 
 
 def begin_conversion(folder: Path, made_from: Sequence[Any], files: str, overwrite: bool) -> None:
@@ -154,7 +160,7 @@ def begin_conversion(folder: Path, made_from: Sequence[Any], files: str, overwri
         same = False
     if same and not overwrite:
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(p.name != MARK for p in folder.iterdir())):
         if not overwrite:
             raise CohortError(
                 f"{folder} is not empty, and what it holds was not made from the same files with "
@@ -230,6 +236,16 @@ def link_file(path: Path, target: Path) -> None:
 
 
 # ---------------------------------------------------------------------- helpers
+def _nothing_written(cohort: Cohort, problems: Sequence[Problem]) -> str:
+    """Say why no case could be converted: the first reason, and where the others are told."""
+    reasons = [str(problem) for problem in problems if problem.fatal]
+    said = [f"No case of {cohort.root} could be converted.", *reasons[:1]]
+    if len(reasons) > 1:
+        more = count(len(reasons) - 1, "more problem")
+        said.append(f"'workbench cohort {cohort.root}' tells {more}.")
+    return " ".join(said)
+
+
 def _put_image(case: Case, cohort: Cohort, target: Path, files: Files) -> None:
     """Put all channels of a case into one file, as MSD has them: 3-D, or 4-D."""
     paths = list(case.images.values())
