@@ -24,13 +24,13 @@ from workbench.cohort.image_files import open_image
 from workbench.cohort.label_maps import file_stamp, read_classes
 from workbench.cohort.masks import write_mask
 from workbench.cohort.resample import read_case
-from workbench.cohort.volumes import read_header
+from workbench.cohort.volumes import check_same_grid, read_header
 from workbench.errors import CohortError, SettingError, VolumeError
 from workbench.files import content_key, read_json, replace_file, write_json
 from workbench.jobs import Progress, Work
 from workbench.words import count
 
-__all__ = ["Files", "begin_conversion", "put_channel", "to_msd"]
+__all__ = ["Files", "begin_conversion", "put_channel", "put_channels", "to_msd"]
 
 Files = Literal["link", "copy"]
 #: Says in a converted folder what it was made from.
@@ -221,6 +221,39 @@ def put_channel(path: Path, frame: int | None, target: Path, files: Files) -> No
     replace_file(target, lambda temporary: temporary.write_bytes(content))
 
 
+def put_channels(case: Case, cohort: Cohort, folder: Path, files: Files) -> None:
+    """Put each channel of a case in a file of its own, all on one grid, as nnU-Net has them.
+
+    Where the files lie on several grids, or hold their axes in several orders, all channels are
+    written anew as they are read: RAS+, on the grid of the first, which is that of the label.
+
+    Parameters
+    ----------
+    case : Case
+    cohort : Cohort
+        Says whether channels may be resampled.
+    folder : Path
+        Where ``CASE_0000.nii.gz`` and so on are made, unless they are there.
+    files : {"link", "copy"}
+        Whether files that are right as they are become symbolic links or copies.
+
+    Raises
+    ------
+    VolumeError
+        If a file cannot be read, or channels lie on several grids and may not be resampled.
+    """
+    paths = list(case.images.values())
+    targets = [folder / f"{case.id}_{channel:04d}.nii.gz" for channel in range(len(paths))]
+    if _on_one_grid(paths):
+        for channel, (path, target) in enumerate(zip(paths, targets, strict=True)):
+            frame = paths[:channel].count(path) if paths.count(path) > 1 else None
+            put_channel(path, frame, target, files)
+    elif not all(os.path.lexists(target) for target in targets):
+        volume = read_case(case, cohort)
+        for data, target in zip(volume.data, targets, strict=True):
+            _put_array(data, volume.affine, target)
+
+
 def link_file(path: Path, target: Path) -> None:
     """Make `target` a symbolic link to `path`, in one step."""
     replace_by = target.with_name(f".{target.name}.link")
@@ -255,9 +288,29 @@ def _put_image(case: Case, cohort: Cohort, target: Path, files: Files) -> None:
         put_channel(paths[0], None, target, files)
         return
     volume = read_case(case, cohort)
-    stacked = nib.Nifti1Image(np.moveaxis(volume.data, 0, -1), volume.affine)
-    content = gzip.compress(stacked.to_bytes(), 6)
+    _put_array(np.moveaxis(volume.data, 0, -1), volume.affine, target)
+
+
+def _put_array(array: NDArray[np.float32], affine: NDArray[np.float64], target: Path) -> None:
+    content = gzip.compress(nib.Nifti1Image(array, affine).to_bytes(), 6)
     replace_file(target, lambda temporary: temporary.write_bytes(content))
+
+
+def _on_one_grid(paths: Sequence[Path]) -> bool:
+    """Whether files have the same voxels in the same order, as they lie on the disk."""
+    first, *others = dict.fromkeys(paths)
+    if not others:
+        return True
+    image = open_image(first)
+    try:
+        for path in others:
+            other = open_image(path)
+            check_same_grid(
+                first, image.shape[:3], image.affine, path, other.shape[:3], other.affine
+            )
+    except VolumeError:
+        return False
+    return True
 
 
 def _put_classes(case: Case, cohort: Cohort, image: Path, target: Path, files: Files) -> bool:
