@@ -111,6 +111,52 @@ def test_an_import_of_which_nothing_is_left_says_why_and_the_folder_can_be_used_
     assert CliRunner().invoke(app, asked).exit_code == 0
 
 
+def test_an_import_resamples_channels_where_it_is_told_to(tmp_path, write_case):
+    root, ones = tmp_path / "mine", np.ones((12, 10, 8), np.uint8)
+    for name in ("a_0000", "b_0000"):
+        write_case(root, name, ones)
+    for name in "ab":
+        (root / "labels" / f"{name}_0000.nii.gz").rename(root / "labels" / f"{name}.nii.gz")
+        image = nibabel.Nifti1Image(np.full((6, 5, 4), 7, np.float32), np.diag([2.0, 2, 2, 1]))
+        nibabel.save(image, root / "images" / f"{name}_0001.nii.gz")
+    asked = ["import", str(root), str(tmp_path / "made")]
+    assert "With --resample" in str(CliRunner().invoke(app, asked).exception)
+    result = CliRunner().invoke(app, [*asked, "--resample"])
+    assert result.exit_code == 0, result.output
+    assert "2 cases in the layout MSD" in result.stdout
+    assert result.stdout.endswith("2 with a label.\n")
+    assert result.stderr.count("a_0001.nii.gz was resampled to the voxel grid of") == 1
+    scan = nibabel.load(tmp_path / "made/imagesTr/a.nii.gz")
+    first = nibabel.load(root / "images/a_0000.nii.gz")
+    np.testing.assert_array_equal(scan.get_fdata()[..., 0], first.get_fdata())
+    np.testing.assert_array_equal(scan.get_fdata()[:11, :9, :7, 1], 7)
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "made/labelsTr/a.nii.gz").dataobj, ones)
+
+
+def test_an_import_takes_unknown_label_values_as_background_where_it_is_told_to(
+    tmp_path, write_case
+):
+    root, label = tmp_path / "mine", np.ones((12, 10, 8), np.uint8)
+    write_case(root, "a", label)
+    write_case(root, "b", np.where(np.indices(label.shape)[0] < 2, 9, label).astype(np.uint8))
+    declared = {"labels": {"0": "background", "1": "tumor"}, "modality": {"0": "MR"}}
+    for kind in ("images", "labels"):
+        (root / kind).rename(root / f"{kind}Tr")
+    pairs = [{"image": f"imagesTr/{n}.nii.gz", "label": f"labelsTr/{n}.nii.gz"} for n in "ab"]
+    (root / "dataset.json").write_text(json.dumps({**declared, "training": pairs}))
+    asked = ["import", str(root), str(tmp_path / "made")]
+    result = CliRunner().invoke(app, asked)
+    assert "with --unknown-labels background" in result.stderr
+    assert "1 with a label; 1 problem told above" in result.stdout
+    result = CliRunner().invoke(app, [*asked, "--unknown-labels", "background", "--overwrite"])
+    assert "b: b.nii.gz holds unknown label values, taken as background: 9 (160" in result.stderr
+    assert result.stdout.endswith("2 with a label.\n")
+    made = np.asanyarray(nibabel.load(tmp_path / "made/labelsTr/b.nii.gz").dataobj)
+    np.testing.assert_array_equal(made, np.indices(label.shape)[0] >= 2)
+    result = CliRunner().invoke(app, [*asked, "--unknown-labels", "guess"])
+    assert "unknown_labels is 'guess'" in str(result.exception)
+
+
 def test_a_cohort_is_described_with_its_layout_and_label_counts():
     result = CliRunner().invoke(app, ["cohort", "phantom", "--cases", "4"])
     assert result.exit_code == 0, result.output

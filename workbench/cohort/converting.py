@@ -80,8 +80,9 @@ def to_msd(
          file_stamp(case.label, cohort.root) if case.label else []]
         for case in cohort.cases
     ]  # fmt: skip
+    chosen = [cohort.task, cohort.unknown_labels, cohort.resample]
     begin_conversion(
-        folder, ["MSD", str(cohort.root.resolve()), cohort.task, files, made_from], files, overwrite
+        folder, ["MSD", str(cohort.root.resolve()), *chosen, files, made_from], files, overwrite
     )
     problems = list(cohort.problems)
     written: list[Case] = []
@@ -92,11 +93,14 @@ def to_msd(
         image = folder / "imagesTr" / f"{case.id}.nii.gz"
         label = folder / "labelsTr" / f"{case.id}.nii.gz"
         try:
-            _put_image(case, cohort, image, files)
+            notes = _put_image(case, cohort, image, files)
+            problems += [Problem(case.id, note) for note in notes]
             written.append(case)
             if case.label is None:
                 continue
-            ignored |= _put_classes(case, cohort, image, label, files)
+            some, notes = _put_classes(case, cohort, image, label, files)
+            problems += [Problem(case.id, note) for note in notes]
+            ignored |= some
         except VolumeError as error:
             problems.append(Problem(case.id, str(error), fatal=True))
             if written and written[-1] is case:
@@ -279,16 +283,17 @@ def _nothing_written(cohort: Cohort, problems: Sequence[Problem]) -> str:
     return " ".join(said)
 
 
-def _put_image(case: Case, cohort: Cohort, target: Path, files: Files) -> None:
-    """Put all channels of a case into one file, as MSD has them: 3-D, or 4-D."""
+def _put_image(case: Case, cohort: Cohort, target: Path, files: Files) -> tuple[str, ...]:
+    """Put all channels of a case into one file, as MSD has them, 3-D or 4-D; tell what changed."""
     paths = list(case.images.values())
     if os.path.lexists(target):
-        return
+        return ()
     if len(set(paths)) == 1:
         put_channel(paths[0], None, target, files)
-        return
+        return ()
     volume = read_case(case, cohort)
     _put_array(np.moveaxis(volume.data, 0, -1), volume.affine, target)
+    return volume.notes
 
 
 def _put_array(array: NDArray[np.float32], affine: NDArray[np.float64], target: Path) -> None:
@@ -313,10 +318,12 @@ def _on_one_grid(paths: Sequence[Path]) -> bool:
     return True
 
 
-def _put_classes(case: Case, cohort: Cohort, image: Path, target: Path, files: Files) -> bool:
-    """Put the label map of a case beside its image; tell whether some of it is ignored."""
+def _put_classes(
+    case: Case, cohort: Cohort, image: Path, target: Path, files: Files
+) -> tuple[bool, tuple[str, ...]]:
+    """Put a case's label map beside its image; tell whether some is ignored, and what changed."""
     header = read_header(next(iter(case.images.values())))
-    classes, _ = read_classes(case, cohort, header.shape, header.affine)
+    classes, notes = read_classes(case, cohort, header.shape, header.affine)
     ignored = bool((classes == IGNORED).any())
     assert case.label is not None
     if not os.path.lexists(target):
@@ -328,7 +335,7 @@ def _put_classes(case: Case, cohort: Cohort, image: Path, target: Path, files: F
             put_channel(case.label, None, target, files)
         else:
             write_mask(without_gap(classes, len(cohort.classes)), image, target)
-    return ignored
+    return ignored, notes
 
 
 def without_gap(classes: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
