@@ -70,6 +70,93 @@ def test_a_cohort_is_imported_with_a_word_on_what_was_made(tmp_path):
     assert "'monai' is not known" in str(result.exception)
 
 
+@pytest.fixture
+def write_case():
+    """Write the scan and the label of a case of a plain folder, 1 mm."""
+
+    def write(root: Path, name: str, label: np.ndarray, shape: tuple[int, ...] = (12, 10, 8)):
+        image = np.random.default_rng(0).normal(50, 10, shape).astype(np.float32)
+        for kind, array in (("images", image), ("labels", label)):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), root / kind / f"{name}.nii.gz")
+
+    return write
+
+
+def test_an_import_tells_every_case_and_label_that_it_leaves_out_once(tmp_path, write_case):
+    root, ones = tmp_path / "mine", np.ones((12, 10, 8), np.uint8)
+    for name in "abcde":
+        write_case(root, name, ones[:6] if name == "b" else ones)
+    (root / "images" / "a.nii.gz").write_bytes(b"")
+    nibabel.save(nibabel.load(root / "images" / "c.nii.gz"), root / "images" / "c.nii")
+    result = CliRunner().invoke(app, ["import", str(root), str(tmp_path / "made")])
+    assert result.exit_code == 0, result.output
+    for reason in ("a.nii.gz is empty", "b.nii.gz has 6×10×8 voxels", "c occurs 2 times"):
+        assert result.stderr.count(reason) == 1
+    assert "3 cases in the layout MSD" in result.stdout
+    assert "2 with a label; 3 problems told above" in result.stdout
+
+
+def test_an_import_of_which_nothing_is_left_says_why_and_the_folder_can_be_used_again(
+    tmp_path, write_case
+):
+    root, ones = tmp_path / "mine", np.ones((12, 10, 8), np.uint8)
+    asked = ["import", str(root), str(tmp_path / "made")]
+    for name in "ab":
+        write_case(root, name, ones)
+        (root / "images" / f"{name}.nii.gz").write_bytes(b"")
+    said = str(CliRunner().invoke(app, asked).exception)
+    assert re.search(r"converted\. a: .*a\.nii\.gz is empty.* tells 1 more problem\.", said)
+    write_case(root, "a", ones)
+    assert CliRunner().invoke(app, asked).exit_code == 0
+
+
+def test_an_import_resamples_channels_where_it_is_told_to(tmp_path, write_case):
+    root, ones = tmp_path / "mine", np.ones((12, 10, 8), np.uint8)
+    for name in ("a_0000", "b_0000"):
+        write_case(root, name, ones)
+    for name in "ab":
+        (root / "labels" / f"{name}_0000.nii.gz").rename(root / "labels" / f"{name}.nii.gz")
+        image = nibabel.Nifti1Image(np.full((6, 5, 4), 7, np.float32), np.diag([2.0, 2, 2, 1]))
+        nibabel.save(image, root / "images" / f"{name}_0001.nii.gz")
+    asked = ["import", str(root), str(tmp_path / "made")]
+    assert "With --resample" in str(CliRunner().invoke(app, asked).exception)
+    result = CliRunner().invoke(app, [*asked, "--resample"])
+    assert result.exit_code == 0, result.output
+    assert "2 cases in the layout MSD" in result.stdout
+    assert result.stdout.endswith("2 with a label.\n")
+    assert result.stderr.count("a_0001.nii.gz was resampled to the voxel grid of") == 1
+    scan = nibabel.load(tmp_path / "made/imagesTr/a.nii.gz")
+    first = nibabel.load(root / "images/a_0000.nii.gz")
+    np.testing.assert_array_equal(scan.get_fdata()[..., 0], first.get_fdata())
+    np.testing.assert_array_equal(scan.get_fdata()[:11, :9, :7, 1], 7)
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "made/labelsTr/a.nii.gz").dataobj, ones)
+
+
+def test_an_import_takes_unknown_label_values_as_background_where_it_is_told_to(
+    tmp_path, write_case
+):
+    root, label = tmp_path / "mine", np.ones((12, 10, 8), np.uint8)
+    write_case(root, "a", label)
+    write_case(root, "b", np.where(np.indices(label.shape)[0] < 2, 9, label).astype(np.uint8))
+    declared = {"labels": {"0": "background", "1": "tumor"}, "modality": {"0": "MR"}}
+    for kind in ("images", "labels"):
+        (root / kind).rename(root / f"{kind}Tr")
+    pairs = [{"image": f"imagesTr/{n}.nii.gz", "label": f"labelsTr/{n}.nii.gz"} for n in "ab"]
+    (root / "dataset.json").write_text(json.dumps({**declared, "training": pairs}))
+    asked = ["import", str(root), str(tmp_path / "made")]
+    result = CliRunner().invoke(app, asked)
+    assert "with --unknown-labels background" in result.stderr
+    assert "1 with a label; 1 problem told above" in result.stdout
+    result = CliRunner().invoke(app, [*asked, "--unknown-labels", "background", "--overwrite"])
+    assert "b: b.nii.gz holds unknown label values, taken as background: 9 (160" in result.stderr
+    assert result.stdout.endswith("2 with a label.\n")
+    made = np.asanyarray(nibabel.load(tmp_path / "made/labelsTr/b.nii.gz").dataobj)
+    np.testing.assert_array_equal(made, np.indices(label.shape)[0] >= 2)
+    result = CliRunner().invoke(app, [*asked, "--unknown-labels", "guess"])
+    assert "unknown_labels is 'guess'" in str(result.exception)
+
+
 def test_a_cohort_is_described_with_its_layout_and_label_counts():
     result = CliRunner().invoke(app, ["cohort", "phantom", "--cases", "4"])
     assert result.exit_code == 0, result.output

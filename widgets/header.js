@@ -54,10 +54,11 @@ export default {
       const label = model.get("action");
       action.hidden = Boolean(busy) || !label;
       action.textContent = `${label} ▸`;
+      action.title = model.get("hint");
       say.textContent = model.get("message");
       say.hidden = !model.get("message");
     }
-    for (const name of ["cohort", "where", "doing", "fraction", "left", "action", "stopping", "message"]) model.on(`change:${name}`, show);
+    for (const name of ["cohort", "where", "doing", "fraction", "left", "action", "hint", "stopping", "message"]) model.on(`change:${name}`, show);
     sw.shield(el);
     show();
   },

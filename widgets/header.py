@@ -31,6 +31,7 @@ class Header(View):
     fraction = Float(-1.0, help="share done, -1 where nobody can know").tag(sync=True)
     left = Unicode(help="time left, in words").tag(sync=True)
     action = Unicode(help="words of the primary button; empty: nothing to press").tag(sync=True)
+    hint = Unicode(help="what that button does, where its words do not say it all").tag(sync=True)
     stopping = Bool(False, help="Stop was pressed and the step has not ended yet").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
@@ -39,7 +40,7 @@ class Header(View):
         self.watch(("name", "cohort", "pool"), self._show_cohort)
         self.watch(("pool", "round"), self._show_round)
         self.watch(("busy", "progress", "steps"), self._show_work)
-        self.watch("next_step", self._show_action)
+        self.watch(("next_step", "next_hint"), self._show_action)
 
     def _show_cohort(self) -> None:
         session = self.session
@@ -82,7 +83,7 @@ class Header(View):
         self.left = "" if seconds is None else f"{duration(seconds)} left"
 
     def _show_action(self) -> None:
-        self.action = self.session.next_step
+        self.action, self.hint = self.session.next_step, self.session.next_hint
 
     def do_next(self) -> None:
         """The primary button was pressed."""

@@ -3,7 +3,7 @@ export default {
     const { element } = sw;
     const noun = model.get("noun");
     el.classList.add("sw", "sw-curves");
-    const label = element("button", { title: `Give the suggested ${noun}s the data set's own labels`, onclick: () => model.send({ do: "label" }) });
+    const label = element("button", { title: `Simulates annotating: gives the suggested ${noun}s the data set's own labels`, onclick: () => model.send({ do: "label" }) });
     const round = element("button", { title: `Train on all labeled ${noun}s, then suggest again`, onclick: () => model.send({ do: "round" }) }, "Next round");
     const key = element("ul", { class: "sw-curves-key", "aria-label": "Legend" });
     const zoom = element("button", { class: "sw-quiet", "aria-pressed": "false", title: "Zoom the Dice axis to the data", onclick: () => { zoom.setAttribute("aria-pressed", String(zoom.getAttribute("aria-pressed") !== "true")); show(); } }, "Zoom");

@@ -108,11 +108,8 @@ class LearningCurves(View):
         waiting = 0
         if session.suggestions is not None and session.labels is not None:
             waiting = int(session.labels.available[session.suggestions.rows].sum())
-        self.label_button = (
-            f"Label these {waiting} (from the reference)"
-            if waiting
-            else "Label these (from the reference)"
-        )
+        which = f"these {waiting}" if waiting else "these"
+        self.label_button = f"Label {which} (simulated)"
         idle = not session.busy and session.pool is not None
         self.can_label = idle and waiting > 0
         fresh = (

@@ -110,6 +110,7 @@ function render({ model, el }) {
     nameOf: (value) => model.get("classes")[value]?.name ?? `label ${value}`,
     ready() {
       if (!loaded.open) say("Nothing is open");
+      else if (loaded.awaited) say(loaded.awaited);
       else if (loaded.looking) say("This slice is only looked at: press Enter on it to edit it");
       else if (!waiting && loaded.key === model.get("info").key) return true;
       else say("One moment");
@@ -202,7 +203,7 @@ function render({ model, el }) {
     if (other) hands.drop();
     loaded = { ...info, tool: loaded.tool };
     if (!info.open) state.map = { data: new Uint8Array(0), width: 0, height: 0 };
-    else if (data && data.length === width * height) state.map = { data, width, height };
+    else if (data && data.length === width * height && (other || (before === null && !unsaved))) state.map = { data, width, height }; // unless a stroke began meanwhile
     const fresh = state.picture !== found.picture;
     state.picture = found.picture ?? null;
     if (String(info.window) !== String(state.opened)) { state.opened = info.window; state.window = [...(info.window ?? [0, 1])]; }
@@ -238,8 +239,10 @@ function render({ model, el }) {
     tell();
     letters.forEach((node, i) => { node.textContent = info.letters?.[i] ?? ""; });
     banner.hidden = !info.looking;
-    sw.put(banner, info.looking ? element("span", {}, info.source ? `Only looked at, with its ${info.source}.` : "Only looked at: nothing is drawn on it yet.") : null,
-      info.looking ? element("button", { class: "sw-primary", onclick: () => ask("edit", { row: info.row, depth: info.depth }) }, `Edit this slice`) : null,
+    const edit = (text, start) => element("button", { class: "sw-primary", onclick: () => ask("edit", { row: info.row, depth: info.depth, start }) }, text);
+    const known = { "": "Only looked at: nothing is drawn on it yet.", predicting: "Only looked at: the model is predicting it …" };
+    sw.put(banner, info.looking ? element("span", {}, info.awaited || (known[info.source] ?? `Only looked at, with its ${info.source}.`)) : null,
+      info.awaited ? edit("Start from nothing", "empty") : info.looking ? edit("Edit this slice", null) : null,
       info.looking && info.back ? element("button", { onclick: () => ask("back") }, "Back (Esc)") : null);
     empty.hidden = info.open === true;
     if (!info.open) {
@@ -302,7 +305,7 @@ function render({ model, el }) {
     queueMicrotask(() => { due = false; load(); });
   });
   on(["change:tasks", "change:cases", "change:training", "change:about"], () => queue.paint());
-  on(["change:message"], tell);
+  on(["change:message"], () => { tell(); queue.paint(); }); // a name that was refused is put back
   on(["change:classes"], () => { screen.setColors(model.get("classes")); panels.paintLabels(); screen.paintAll(); });
   on(["msg:custom"], answered);
   screen.setColors(model.get("classes"));

@@ -20,6 +20,7 @@ from widgets.slice_view import SliceView
 from widgets.task_list import listed_cases, listed_tasks
 from widgets.view import packed
 from widgets.wording import count
+from workbench.annotation.entry import annotator_name
 from workbench.errors import RunError
 from workbench.reports.palette import class_styles
 from workbench.session import Session
@@ -67,7 +68,7 @@ class MaskEditor(SliceView):
         super().__init__(session, **traits)
         self.watch(("images", "labels"), self._opened)
         self.watch("editing", self._follow)
-        self.watch("round", self._show)
+        self.watch(("round", "predictions"), self._show)
         self.watch("pool", self._list_cases)
         self.watch(("queue", "pool", "round", "annotator", "busy"), self._list)
         self.watch(("busy", "progress"), self._tell)
@@ -208,8 +209,7 @@ class MaskEditor(SliceView):
 
     def do_sign(self, *, name: str, stamp: str = "") -> None:
         """Say who draws."""
-        self.session.annotator = name
-        self._list()
+        self.session.annotator = annotator_name(name)
 
     def do_train(self, *, stamp: str = "") -> None:
         """Start the next round with what is done."""
@@ -294,20 +294,17 @@ class MaskEditor(SliceView):
         if not self._viewers or self.session.images is None or self.session.pool is None:
             self.info = {"open": False, "key": "", "lines": self._lines()}
             return
-        place, editing = self._place(), self.session.editing
+        place = self._place()
+        editing = self.session.editing if self._look is None else None
         if place is None:
             self._drawn = ()
             with self.hold_sync():
                 self.pictures, self.ranges, self.outlines, self.mask = {}, {}, {}, b""
                 self.info = {"open": False, "key": "", "lines": self._lines()}
             return
-        looking = self._look is not None
-        source = ""
-        if looking or editing is None:
-            classes, source = self.session.known(*place)
-        else:
-            classes = editing.classes
-        shown = (*place, self.channel, self.session.round, looking)
+        classes, source = (editing.classes, "") if editing else self.session.known(*place)
+        drawing = editing is not None and not editing.awaited
+        shown = (*place, self.channel, self.session.round, self.session.predictions, drawing)
         fresh = len(shown) != len(self._drawn) or any(
             a is not b and a != b for a, b in zip(shown, self._drawn, strict=True)
         )
@@ -341,13 +338,15 @@ class MaskEditor(SliceView):
         name = self._name(row)
         if self._of_volumes:
             name = f"{each.case} · slice {depth + 1} of {slices}"
-        looking = self._look is not None or editing is None
+        awaited = "" if self._look is not None or editing is None else editing.awaited
+        looking = self._look is not None or editing is None or bool(awaited)
         told: dict[str, Any] = {
             "open": True,
             "key": f"{row}/{depth}/{'look' if looking else 'edit'}",
             "stamp": self._stamp,
             "looking": looking,
-            "back": editing is not None,
+            "awaited": awaited,
+            "back": editing is not None and not awaited,
             "source": source,
             "row": row,
             "depth": depth,

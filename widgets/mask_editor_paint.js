@@ -85,7 +85,8 @@ const painting = (() => {
   }
 
   // Length in mm of the contour that a stroke drew: edges between pixels of two classes that were
-  // none before. Outside of the map is background. Spacing is the [row, column] distance in mm.
+  // none before, a staircase that is up to √2 times as long as an oblique line. Outside of the map is
+  // background. Spacing is the [row, column] distance in mm.
   function drawnContour(before, map, box, [row, column]) {
     if (!box) return 0;
     const { data, width, height } = map;

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from tests.annotation.made import noise
 from workbench.annotation import Entry, Ledger
+from workbench.annotation.mask_files import find_masks
 from workbench.annotation.masks import read_masks, write_masks
 from workbench.cli import app
 from workbench.cohort.label_source import ReferenceLabels
@@ -196,6 +198,24 @@ def test_a_slice_of_a_volume_that_changed_answers_the_whole_volume(oriented, tmp
     assert again.entries == ()
 
 
+def test_slices_that_pad_a_volume_are_neither_counted_nor_listed(oriented, tmp_path):
+    padded = VolumeRecipe(size=(96, 80, 80))  # the scans have fewer slices
+    store, _, ledger = opened(oriented, padded, tmp_path / "a.sqlite")
+    case = oriented.cases[0]
+    path = tmp_path / f"in/{case.id}.nii.gz"
+    path.parent.mkdir()
+    shutil.copy(case.label, path)
+    found = finish(read_masks(ledger, store, oriented, [path], "Bob"))
+    height = nib.as_closest_canonical(nib.load(path)).shape[2]
+    assert height < 96
+    assert len(found.entries) == 96, "padding is background, and is answered"
+    assert found.slices == height
+    finish(write_masks(ledger, store, oriented, tmp_path / "out"))
+    about = json.loads((tmp_path / "out/annotations.json").read_text())["cases"][case.id]
+    first = (96 - height) // 2
+    assert about["annotated"] == list(range(first, first + height))
+
+
 def test_masks_of_volumes_are_taken_over_slice_by_slice_but_not_the_other_way_round(
     oriented, tmp_path
 ):
@@ -264,9 +284,26 @@ def test_masks_that_do_not_fit_are_refused_and_nothing_is_taken_over(oriented, t
     (tmp_path / "empty").mkdir()
     with pytest.raises(CohortError, match="No mask was found"):
         finish(read_masks(ledger, store, oriented, [tmp_path / "empty"], "Bob"))
-    with pytest.raises(VolumeError):
+    (tmp_path / "empty/a.seg.nrrd").write_bytes(b"NRRD")
+    with pytest.raises(CohortError, match=r"1 file like a.seg.nrrd. Save .* ending .nii.gz"):
+        finish(read_masks(ledger, store, oriented, [tmp_path / "empty"], "Bob"))
+    with pytest.raises(CohortError, match="There is no file or folder .*absent"):
         finish(read_masks(ledger, store, oriented, [tmp_path / f"absent/{name}"], "Bob"))
     assert len(ledger) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("patient_14", ""), ("patiend_13", "patient_13"), ("patient_012", "patient_12")],
+)
+def test_another_patients_number_is_not_taken_for_a_typing_error(tmp_path, name, near):
+    store = SimpleNamespace(cases=("patient_12", "patient_13"))
+    path = tmp_path / f"{name}.nii.gz"
+    path.touch()
+    with pytest.raises(CohortError, match="is named like no case") as caught:
+        find_masks([path], store, SimpleNamespace(cases=()))
+    assert f"Did you mean {near!r}?" in str(caught.value) or not near
+    assert ("Did you mean" in str(caught.value)) == bool(near)
 
 
 def test_labels_outside_of_the_images_are_told(oriented, tmp_path):

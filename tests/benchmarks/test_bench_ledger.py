@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from tests.session.bare import bare_session
 from workbench.annotation import Entry, Ledger
 
 ANNOTATIONS, STROKES, SIZE = 1000, 20, 240
@@ -78,3 +79,25 @@ def test_opening_a_ledger_of_1000_annotations(benchmark, tmp_path):
         f"all totals {totals * 1e3:.0f} ms, a stroke of {SIZE}×{SIZE} saved in "
         f"{np.median(saved) * 1e3:.1f} ms (median)"
     )
+
+
+def test_a_stroke_costs_the_same_however_many_came_before(tmp_path):
+    """Median processor time of 30 strokes on one slice that was drawn on before."""
+    maps = [np.full((8, 8), value, np.uint8) for value in (1, 2)]
+    told = {"tool": "brush", "active_seconds": 2.0, "contour_mm": 5.0}
+    for before in (10, 1_000, 10_000):
+        session = bare_session(tmp_path / str(before), trained=False)
+        session.edit(1)
+        sample = session.editing.sample
+        session._writer.ledger.extend(
+            Entry(sample, "stroke", maps[i % 2], annotator="anna", **told) for i in range(before)
+        )
+        session.edit(1)
+        spent = []
+        for i in range(30):
+            start = time.process_time()
+            session.draw(maps[i % 2], **told)
+            spent.append(time.process_time() - start)
+        assert session.editing.cost.strokes == before + 30
+        print(f"\n{before:6,} strokes before: a stroke takes {np.median(spent) * 1e3:.2f} ms")
+        session.close()

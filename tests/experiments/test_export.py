@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel import affines
 from typer.testing import CliRunner
 
 from tests.experiments.tiny import tiny_config
@@ -55,9 +56,9 @@ def check_the_rules_of_nnunet(folder: Path) -> dict:
     return declared
 
 
-def made_run(folder, labeled):
+def made_run(folder, labeled, **settings):
     """A run of one round that labeled the slices that `labeled` picks; nothing is trained."""
-    config = tiny_config(rounds=0, strategy={"name": "random", "parameters": {}})
+    config = tiny_config(rounds=0, strategy={"name": "random", "parameters": {}}, **settings)
     data = finish(open_run_data(config))
     names = tuple(str(each) for each in data.pool.ids if labeled(each, data.pool.ids[0].case))
     saved = SavedRound(0, names, (), {}, config.strategy, {}, (), {})
@@ -101,6 +102,55 @@ def test_the_labeled_slices_of_a_run_are_what_nnunet_trains_on(tmp_path, what):
         for channel, path in enumerate(case.images.values()):
             image = nib.load(folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz")
             np.testing.assert_array_equal(image.dataobj, nib.load(path).dataobj)
+
+
+def two_channels(root, affine, shape):
+    """Three labeled cases whose second channel lies on another grid: values grow along x, mm."""
+    fine = np.diag([-1.0, 1, 1, 1])  # x runs to the left
+    label = np.zeros((32, 32, 8), np.uint8)
+    label[8:20, 8:20, 1:7] = 1
+    for case in "abc":
+        for kind, name, grid, size in (
+            ("images", f"{case}_0000", fine, label.shape),
+            ("images", f"{case}_0001", affine, shape),
+        ):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            x = affines.apply_affine(grid, np.moveaxis(np.indices(size), 0, -1))[..., 0]
+            nib.save(nib.Nifti1Image(x.astype(np.float32), grid), root / kind / f"{name}.nii.gz")
+        (root / "labels").mkdir(exist_ok=True)
+        nib.save(nib.Nifti1Image(label, fine), root / f"labels/{case}.nii.gz")
+    return label
+
+
+OTHER_GRIDS = {
+    "coarser": ([[-2.0, 0, 0, -0.5], [0, 2, 0, 0.5], [0, 0, 2, 0.5], [0, 0, 0, 1]], (16, 16, 4)),
+    "another order of axes": ([[1.0, 0, 0, -31], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]],
+                              (32, 8, 32)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("second", OTHER_GRIDS)
+def test_channels_on_several_grids_are_exported_on_that_of_the_label(tmp_path, second):
+    affine, shape = OTHER_GRIDS[second]
+    label = two_channels(tmp_path / "mine", np.array(affine), shape)
+    run, _ = made_run(
+        tmp_path / "run",
+        LABELED["a whole case"],
+        source=str(tmp_path / "mine"),
+        cases=None,
+        resample=second == "coarser",
+    )
+    folder = tmp_path / "Dataset103"
+    assert finish(export_nnunet(run, folder)) == 1
+    check_the_rules_of_nnunet(folder)
+    (case,) = (path.name.removesuffix(".nii.gz") for path in (folder / "labelsTr").iterdir())
+    shown = [nib.load(folder / f"imagesTr/{case}_{number:04d}.nii.gz") for number in (0, 1)]
+    for image in shown:  # both tell where they are, but for what lies beyond the coarser one
+        x = affines.apply_affine(image.affine, np.moveaxis(np.indices(image.shape), 0, -1))[..., 0]
+        inside = (slice(1, -1),) * 3
+        np.testing.assert_allclose(image.get_fdata()[inside], x[inside], atol=1e-4)
+    back = nib.as_closest_canonical(nib.load(folder / f"labelsTr/{case}.nii.gz"))
+    np.testing.assert_array_equal(np.asanyarray(back.dataobj), label[::-1])
 
 
 def test_the_workbench_reads_its_export_and_leaves_out_what_is_ignored(tmp_path):
@@ -176,6 +226,13 @@ def test_masks_of_a_run_are_written_and_taken_back(tmp_path):
         expected = np.where(maps[row] == 3, 0, maps[row])
         np.testing.assert_array_equal(ledger.latest(str(each))[inside], expected[inside])
         assert ledger.agreement()[0].annotators == ("Ada", "Bob")
+
+
+def test_masks_are_not_taken_into_a_run_whose_labels_are_the_references(tmp_path):
+    run = Run(tmp_path / "run", tiny_config(), {}, rounds=(None,))
+    with pytest.raises(RunError, match=r"simulated run.*Workbench\(SOURCE, 'runs/mine'\)"):
+        finish(import_masks(run, [tmp_path / "masks"], "Bob"))
+    assert not run.folder.exists()
 
 
 def test_a_run_that_nobody_annotated_has_no_masks(tmp_path):

@@ -373,6 +373,15 @@ def test_what_is_done_while_a_training_runs_that_is_stopped_counts_for_the_next(
 def test_the_annotator_can_be_named_when_a_session_is_made(tmp_path):
     assert Session("phantom", tmp_path / "run", annotator=" anna ").annotator == "anna"
     assert Session("phantom", tmp_path / "run").annotator
+    with pytest.raises(LedgerError, match="The annotator has no name"):
+        Session("phantom", tmp_path / "run", annotator=" ")
+
+
+def test_a_name_that_cannot_be_kept_is_refused_before_anything_is_opened(tmp_path):
+    session = Session("phantom", tmp_path / "run", annotator="anna")
+    session.annotator = ""
+    assert session.annotator == "anna"
+    assert "no name" in session.problem
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\x00b", "anna\u202e", "x" * 300])

@@ -26,6 +26,7 @@ def test_a_volume_is_drawn_slice_by_slice_and_done_as_a_whole(session):
     row = int(session.suggestions.rows[0])
     prediction = session.inspection(row).volume["prediction"]
     session.edit(row)
+    session.wait()  # the volume is predicted in the background
     here = session.editing
     first, last = here.filled
     assert here.depths == session.images.size[0]
@@ -55,6 +56,7 @@ def test_a_volume_is_drawn_slice_by_slice_and_done_as_a_whole(session):
 def test_neighbors_for_tools_are_the_nearest_slices_that_were_drawn(session):
     row = int(session.suggestions.rows[0])
     session.edit(row)
+    session.wait()
     middle = session.editing.depth
     session.draw(np.full_like(session.editing.classes, 1), tool="fill")
     session.edit(row, middle + 3)

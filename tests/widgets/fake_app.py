@@ -109,7 +109,8 @@ class FakeApp(FakeSession):
             "Labeled 12 suggestions from the reference.",
             *self.log,
         )
-        self.next_step = "Label these 12"
+        self.next_step = "Label these 12 (simulated, from the reference)"
+        self.next_hint = "Simulates annotating."
         self.current = int(self.suggestions.rows[0])
 
     def run(self, step, stage, done, total, seconds=None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -182,6 +183,42 @@ def test_a_volume_is_leafed_through_slice_by_slice(tmp_path):
     assert view.info["key"] == f"{session.editing.row}/12/edit"
 
 
+def test_a_volume_that_is_still_predicted_is_shown_and_not_drawn_on_until_it_is(tmp_path):
+    session = FakeAnnotatingVolumes(n=24, cases=24, m=4, labeled=8)
+    session.images.read = stacked(session.images.read)
+    view = MaskEditor(session)
+    ask(view, "visible")
+    ask(view, "turn", by=1)
+    drawn_on = session.editing
+    known, session.known = session.known, lambda *place: (drawn_on.classes * 0, "predicting")
+    session.editing = replace(drawn_on, classes=drawn_on.classes * 0, awaited="One moment.")
+    ask(view, "channel", index=0)
+    row, depth = drawn_on.row, drawn_on.depth
+    assert view.info["key"] == f"{row}/{depth}/look"
+    assert view.info["awaited"] == "One moment."
+    assert not view.info["back"]
+    assert view.info["beside"]["next"] == "predicting"
+    assert view.outlines["next"] == []
+    session.known, session.editing = known, drawn_on
+    assert view.info["key"] == f"{row}/{depth}/edit"
+    assert view.info["awaited"] == ""
+    assert (shown(view) == drawn_on.classes).all()
+    assert view.outlines["next"] != []
+
+
+def test_what_is_looked_at_is_shown_anew_once_it_is_predicted(session, editor):
+    known, session.known = (
+        session.known,
+        lambda *place: (np.zeros((64, 64), np.uint8), "predicting"),
+    )
+    ask(editor, "look", row=3)
+    assert editor.info["source"] == "predicting"
+    session.known = known
+    session.predictions += 1
+    assert editor.info["source"] == "prediction"
+    assert shown(editor).any()
+
+
 def stacked(read):
     return lambda rows: np.repeat(read(rows)[:, :, None], 20, axis=2)
 
@@ -191,6 +228,13 @@ def test_names_travel_as_they_are(session, editor):
     ask(editor, "sign", name=evil)
     assert session.annotator == evil
     assert editor.about["annotator"] == evil
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\x00b", "x" * 300])
+def test_a_name_that_cannot_be_kept_is_refused_where_it_was_typed(session, editor, name):
+    assert "annotator" in ask(editor, "sign", name=name)
+    assert session.annotator == "ada"
+    assert editor.about["annotator"] == "ada"
 
 
 def test_the_still_picture_tells_area_and_strokes(session, editor):

@@ -81,7 +81,8 @@ def test_the_header_counts_cases_slices_and_labeled(session):
 
 def test_the_primary_button_does_what_comes_next(session):
     header = Header(session)
-    assert header.action == "Label these 12"
+    assert header.action == "Label these 12 (simulated, from the reference)"
+    assert header.hint == "Simulates annotating."
     press(header, "next")
     assert session.calls[-1] == ("next",)
 

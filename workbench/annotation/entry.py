@@ -24,6 +24,7 @@ __all__ = [
     "ANSWERS",
     "DRAWN",
     "Entry",
+    "annotator_name",
     "checked",
     "clean_name",
     "is_whole",
@@ -71,7 +72,8 @@ class Entry:
     active_seconds : float
         Time of work since the entry before, idle time excluded.
     contour_mm : float
-        Length of the contour drawn in this stroke.
+        Length of the contour drawn in this stroke: along the edges of pixels where a person draws
+        (`tools.drawn_contour`), sub-pixel where one is simulated (`effort.drawn_mm`).
     note : str
         The reason of "skipped", or free words.
     number : int
@@ -165,6 +167,20 @@ def clean_name(name: str, what: str = "annotator") -> str:
             f"as U+{ord(hidden[0]):04X}, so that two names could look like one. Leave them out."
         )
     return name
+
+
+def annotator_name(name: str) -> str:
+    """Return the name of a person who annotates as it is kept; see `clean_name`.
+
+    Raises
+    ------
+    LedgerError
+        If there is none, or it cannot be kept.
+    """
+    kept = clean_name(name)
+    if not kept:
+        raise LedgerError("The annotator has no name. Give one, such as your initials.")
+    return kept
 
 
 def _check_text(what: str, text: str, lines: bool = False) -> None:

@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation.entry import Entry, clean_name
+from workbench.annotation.entry import Entry, annotator_name
 from workbench.annotation.label_source import LedgerLabels
 from workbench.annotation.ledger import Ledger
+from workbench.annotation.mask_files import MOST_TOLD, find_masks
 from workbench.cohort.cohort import IGNORED, Case, Cohort
-from workbench.cohort.image_files import is_nifti, stem_of
 from workbench.cohort.label_maps import foreground, values_in
 from workbench.cohort.masks import write_mask
 from workbench.cohort.placing import lay_out, to_samples, to_scan
 from workbench.cohort.pool import SampleId, SliceId
 from workbench.cohort.store import ImageStore
 from workbench.cohort.volumes import check_same_grid, read_header, read_label
-from workbench.errors import CohortError, LedgerError, VolumeError, did_you_mean
+from workbench.errors import CohortError, VolumeError
 from workbench.files import read_json, write_json
 from workbench.jobs import Progress, Work
 from workbench.words import count
@@ -38,8 +38,6 @@ __all__ = ["Imported", "read_masks", "write_masks"]
 
 #: Says beside the masks what they hold.
 ABOUT = "annotations.json"
-#: Names that are listed in a sentence.
-MOST_TOLD = 6
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,15 @@ class Imported:
         Masks that were read.
     entries : tuple of Entry
         What was written to the ledger, an entry for each slice that changed.
+    slices : int
+        How many of these lie in their scan; the others pad a volume to the size of all.
     notes : tuple of str
         Sentences on what could not be taken over.
     """
 
     files: int
     entries: tuple[Entry, ...]
+    slices: int
     notes: tuple[str, ...] = ()
 
 
@@ -110,6 +111,9 @@ def write_masks(
         classes = _on_scan(labels.read(rows), by_id[name], store)
         write_mask(values[classes], _scan(by_id[name]), folder / f"{name}.nii.gz")
         about[name] = _about([store.ids[row] for row in rows], ledger, accepted)
+        if store.of_volumes:
+            inside = _inside(by_id[name], store)
+            about[name]["annotated"] = [n for n in about[name]["annotated"] if n in inside]
     where = (
         "slices of the volume as it is stored and displayed"
         if store.of_volumes
@@ -166,14 +170,14 @@ def read_masks(
     LedgerError
         If the annotator has no name that can be kept, or the entries cannot be saved.
     """
-    if not clean_name(annotator):
-        raise LedgerError("The annotator has no name. Give one, such as your initials.")
-    files = _files(paths, store, cohort)
+    annotator_name(annotator)
+    files = find_masks(paths, store, cohort)
     labels = LedgerLabels(ledger, store)
     accepted = ledger.accepted()
     by_id = {case.id: case for case in cohort.cases}
     entries: list[Entry] = []
     notes: list[str] = []
+    slices = 0
     for number, (name, path) in enumerate(files.items()):
         yield Progress("reading masks", number, len(files))
         case = by_id[name]
@@ -183,10 +187,13 @@ def read_masks(
         if not cohort.ignored:
             held[held == IGNORED] = 0  # as it was written
         note = f"from {path.name if path.name.isprintable() else ascii(path.name)}"
+        changed = list(_changed(store, name, drawn, held, accepted, listed))
         entries += [
             Entry(sample, "done", classes, depth, annotator, round, "mask", note=note)
-            for sample, depth, classes in _changed(store, name, drawn, held, accepted, listed)
+            for sample, depth, classes in changed
         ]
+        inside = _inside(case, store) if changed and store.of_volumes else range(1)
+        slices += sum(depth in inside for _, depth, _ in changed)
         if lost:
             notes.append(
                 f"{path.name}: {count(lost, 'labeled voxel')} outside of the images as they are "
@@ -195,7 +202,7 @@ def read_masks(
             )
     written = ledger.extend(entries) if entries else ()
     yield Progress("reading masks", len(files), len(files))
-    return Imported(len(files), written, tuple(notes))
+    return Imported(len(files), written, slices, tuple(notes))
 
 
 def _drawn(
@@ -272,48 +279,7 @@ def _listed(path: Path, case: str, store: ImageStore) -> Container[int]:
     return {each.index for each in ids if isinstance(each, SliceId)}  # a volume is whole
 
 
-# ---------------------------------------------------------------------- files and names
-def _files(paths: Iterable[Path], store: ImageStore, cohort: Cohort) -> dict[str, Path]:
-    """Find the file of each case among files and folders."""
-    found: dict[str, Path] = {}
-    for given in paths:
-        inside = sorted(given.iterdir()) if given.is_dir() else [given]
-        for path in (each for each in inside if is_nifti(each) or each == given):
-            if not is_nifti(path):
-                raise CohortError(
-                    f"{path} is not a NIfTI file. Save the segmentation as a label map with the "
-                    f"ending .nii.gz, in 3D Slicer with 'Export to files'."
-                )
-            name = stem_of(path)
-            if name in found:
-                raise CohortError(
-                    f"{found[name]} and {path} are both named like the case {name}. Give one mask "
-                    f"for each case."
-                )
-            if name not in store.cases:
-                raise CohortError(_no_case(name, path, store, cohort))
-            found[name] = path
-    if not found:
-        raise CohortError(
-            "No mask was found. Name NIfTI files (.nii.gz), or a folder of them, each called like "
-            "its case."
-        )
-    return found
-
-
-def _no_case(name: str, path: Path, store: ImageStore, cohort: Cohort) -> str:
-    if any(case.id == name for case in cohort.cases):
-        return (
-            f"{path} is the mask of {name}, which is not in the pool of this run: it is held out "
-            f"for testing or validation, or cannot be read. Leave it out."
-        )
-    known = ", ".join(store.cases[:MOST_TOLD]) + (", …" if len(store.cases) > MOST_TOLD else "")
-    return (
-        f"{path} is named like no case.{did_you_mean(name, store.cases)} A mask is called like its "
-        f"case, one of {known}."
-    )
-
-
+# ---------------------------------------------------------------------- grids and values
 def _scan(case: Case) -> Path:
     return next(iter(case.images.values()))
 
@@ -327,7 +293,6 @@ def _values(cohort: Cohort) -> NDArray[np.int32]:
     return values
 
 
-# ---------------------------------------------------------------------- grids and values
 def _as_samples(classes: NDArray[np.uint8], case: Case, store: ImageStore) -> NDArray[np.uint8]:
     ids, spacing = _place(case, store)
     return to_samples(classes, ids, read_header(_scan(case)), spacing, store.size)
@@ -338,6 +303,15 @@ def _on_scan(maps: NDArray[np.uint8], case: Case, store: ImageStore) -> NDArray[
     ids, spacing = _place(case, store)
     header = read_header(_scan(case))
     return to_scan(maps, ids, header, spacing, np.zeros(header.shape, np.uint8))
+
+
+def _inside(case: Case, store: ImageStore) -> range:
+    """Slices of a stored volume that lie in its scan; the others pad it to the size of all."""
+    ids, spacing = _place(case, store)
+    header, stored = read_header(_scan(case)), store.size[0]
+    own = len(lay_out(np.zeros(header.shape, np.uint8), ids, header, spacing)[0])
+    first = max(stored - own, 0) // 2
+    return range(first, first + min(own, stored))
 
 
 def _place(case: Case, store: ImageStore) -> tuple[Sequence[SampleId], Sequence[float]]:

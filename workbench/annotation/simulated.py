@@ -219,6 +219,11 @@ class Canvas(Protocol):
     @property
     def classes(self) -> NDArray[np.uint8]: ...
 
+    @property
+    def awaited(self) -> str:
+        """Why nothing can be drawn on it yet; empty if it can."""
+        ...
+
 
 class Desk(Protocol):
     """Where an annotator works: `workbench.session.Session` is one, `LedgerDesk` another."""
@@ -230,6 +235,10 @@ class Desk(Protocol):
 
     def edit(self, row: int, depth: int = 0, start: str | None = None) -> None:
         """Put a slice on it."""
+        ...
+
+    def wait(self) -> None:
+        """Wait until what was put on it can be drawn on."""
         ...
 
     def draw(
@@ -282,6 +291,8 @@ def correct(
     waiting = 0.0
     for depth in range(len(slices)):
         desk.edit(row, depth, start)
+        if desk.editing is not None and desk.editing.awaited:
+            desk.wait()  # a session predicts volumes in the background
         canvas = desk.editing
         assert canvas is not None
         waiting += how.seconds_per_slice
@@ -300,6 +311,7 @@ def correct(
 @dataclass(frozen=True, eq=False)
 class _Sheet:
     classes: NDArray[np.uint8]
+    awaited: str = ""
 
 
 class LedgerDesk:
@@ -351,6 +363,9 @@ class LedgerDesk:
         self._entries.append(
             Entry(str(self.ids[row]), "opened", classes, depth, self.name, self.round, began)
         )
+
+    def wait(self) -> None:
+        """All is there at once."""
 
     def draw(
         self,

@@ -236,6 +236,12 @@ def interpolate(canvas: Canvas) -> Map:
 def drawn_contour(before: Map, after: Map, spacing: tuple[float, float]) -> float:
     """Measure the contour that a stroke drew, along the edges of pixels.
 
+    That is a staircase: right for lines along rows and columns, up to √2 times too long for
+    oblique ones. It is what the browser counts at every stroke. method.md §6 defines only C and L,
+    the lengths of the effort that is saved: those, and the strokes of a simulated annotator, are
+    measured in `workbench.annotation.effort`, in mm on sub-pixel contours. Do not compare a
+    person's contour drawn with a simulated one's.
+
     Parameters
     ----------
     before, after : ndarray of uint8, shape (h, w)

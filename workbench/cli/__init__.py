@@ -16,6 +16,7 @@ import typer
 from workbench.cli.convert import export_run, import_cohort, import_run_masks
 from workbench.cli.guidance import tell_guidance
 from workbench.cli.ledger import recover_ledger
+from workbench.cli.options import LayoutName, Resample, TaskName, UnknownLabels
 from workbench.cli.progress import with_progress
 from workbench.cli.sweep import list_strategies, run_sweep_file
 from workbench.cohort.cohort import AUTO, CohortOptions
@@ -45,16 +46,6 @@ app.command("recover")(recover_ledger)
 SECTIONS = ("strategy", "recipe", "manifold", "segmentation", "stop", "annotator")
 
 Cohort = Annotated[str, typer.Argument(help="'phantom' or the folder of a cohort.")]
-LayoutName = Annotated[
-    str, typer.Option(help="Layout of the folder, where it is not to be recognized.")
-]
-TaskName = Annotated[str, typer.Option(help="What is segmented; 'workbench cohort' names all.")]
-UnknownLabels = Annotated[
-    str, typer.Option(help="Unknown label values: refuse such a file, or make them background.")
-]
-Resample = Annotated[
-    bool, typer.Option("--resample", help="Put the channels of a case onto the first one's grid.")
-]
 
 
 def main() -> None:

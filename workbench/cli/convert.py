@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from workbench.cli.options import LayoutName, Resample, TaskName, UnknownLabels
 from workbench.cli.progress import with_progress
 from workbench.cohort.cohort import AUTO, CohortOptions
 from workbench.errors import SettingError
@@ -24,10 +25,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is in
 def import_cohort(
     source: Annotated[str, typer.Argument(help="Folder of a cohort in any layout.")],
     folder: Annotated[Path, typer.Argument(help="Folder that is made, in the MSD layout.")],
-    layout: Annotated[
-        str, typer.Option(help="Layout of the source, where it is not to be recognized.")
-    ] = AUTO,
-    task: Annotated[str, typer.Option(help="What the labels shall say.")] = AUTO,
+    layout: LayoutName = AUTO,
+    task: TaskName = AUTO,
+    unknown_labels: UnknownLabels = "refuse",
+    resample: Resample = False,
     files: FilesOption = "link",
     overwrite: Overwrite = False,
 ) -> None:
@@ -38,20 +39,21 @@ def import_cohort(
     from workbench.cohort.converting import to_msd
     from workbench.cohort.opening import open_cohort
 
+    options = CohortOptions(layout, task, unknown_labels, resample)  # type: ignore[arg-type]
+
     def work() -> Work[Any]:
-        opened = yield from open_cohort(source, options=CohortOptions(layout, task))
+        opened = yield from open_cohort(source, options=options)
         return (yield from to_msd(opened, folder, files, overwrite))  # type: ignore[arg-type]
 
     made = with_progress(work())
     for problem in made.problems:
         typer.echo(str(problem), err=True)
+    labeled = sum(case.label is not None for case in made.cases)
+    left_out = sum(problem.fatal for problem in made.problems)  # the others are notes
     typer.echo(
-        f"{len(made.cases)} cases in the layout MSD, task {made.task!r}, are in {folder}"
-        + (
-            f"; {len(made.problems)} of them with the problems told above."
-            if made.problems
-            else "."
-        )
+        f"{count(len(made.cases), 'case')} in the layout MSD, task {made.task!r}, "
+        f"{'is' if len(made.cases) == 1 else 'are'} in {folder}, {labeled:,} with a label"
+        + (f"; {count(left_out, 'problem')} told above." if left_out else ".")
     )
 
 
@@ -106,6 +108,6 @@ def import_run_masks(
     for note in read.notes:
         typer.echo(note, err=True)
     typer.echo(
-        f"{count(len(read.entries), 'slice')} of {count(read.files, 'mask')} changed and "
-        f"{'is' if len(read.entries) == 1 else 'are'} in the ledger of {run}."
+        f"{count(read.slices, 'slice')} of {count(read.files, 'mask')} changed and "
+        f"{'is' if read.slices == 1 else 'are'} in the ledger of {run}."
     )

@@ -24,12 +24,13 @@ from workbench.cohort.image_files import open_image
 from workbench.cohort.label_maps import file_stamp, read_classes
 from workbench.cohort.masks import write_mask
 from workbench.cohort.resample import read_case
-from workbench.cohort.volumes import read_header
+from workbench.cohort.volumes import check_same_grid, read_header
 from workbench.errors import CohortError, SettingError, VolumeError
 from workbench.files import content_key, read_json, replace_file, write_json
 from workbench.jobs import Progress, Work
+from workbench.words import count
 
-__all__ = ["Files", "begin_conversion", "put_channel", "to_msd"]
+__all__ = ["Files", "begin_conversion", "put_channel", "put_channels", "to_msd"]
 
 Files = Literal["link", "copy"]
 #: Says in a converted folder what it was made from.
@@ -45,7 +46,8 @@ def to_msd(
     """Convert a cohort to the layout of the Medical Segmentation Decathlon.
 
     Labels are written as the classes of the cohort's task, 0 to k. A case whose image cannot be
-    read is left out, and one whose label cannot be used has none; both are told.
+    read is left out, and one whose label cannot be used has none; both are told, with what was
+    told of the cohort before.
 
     Parameters
     ----------
@@ -61,7 +63,8 @@ def to_msd(
     Returns
     -------
     Cohort
-        The cohort, its problems being what was found on the way.
+        The cases that were written, with a label if theirs was. Its problems are those that the
+        cohort had, and those that were found on the way.
 
     Raises
     ------
@@ -77,10 +80,12 @@ def to_msd(
          file_stamp(case.label, cohort.root) if case.label else []]
         for case in cohort.cases
     ]  # fmt: skip
+    chosen = [cohort.task, cohort.unknown_labels, cohort.resample]
     begin_conversion(
-        folder, ["MSD", str(cohort.root.resolve()), cohort.task, files, made_from], files, overwrite
+        folder, ["MSD", str(cohort.root.resolve()), *chosen, files, made_from], files, overwrite
     )
-    problems: list[Problem] = []
+    problems = list(cohort.problems)
+    written: list[Case] = []
     listed = []
     ignored = False
     for number, case in enumerate(cohort.cases):
@@ -88,17 +93,22 @@ def to_msd(
         image = folder / "imagesTr" / f"{case.id}.nii.gz"
         label = folder / "labelsTr" / f"{case.id}.nii.gz"
         try:
-            _put_image(case, cohort, image, files)
+            notes = _put_image(case, cohort, image, files)
+            problems += [Problem(case.id, note) for note in notes]
+            written.append(case)
             if case.label is None:
                 continue
-            ignored |= _put_classes(case, cohort, image, label, files)
+            some, notes = _put_classes(case, cohort, image, label, files)
+            problems += [Problem(case.id, note) for note in notes]
+            ignored |= some
         except VolumeError as error:
             problems.append(Problem(case.id, str(error), fatal=True))
+            if written and written[-1] is case:
+                written[-1] = replace(case, label=None)
             continue
         listed.append({"image": f"./imagesTr/{image.name}", "label": f"./labelsTr/{label.name}"})
-    if not any((folder / "imagesTr").glob("*.nii.gz")):
-        first = f" {problems[0].sentence}" if problems else ""
-        raise CohortError(f"No case of {cohort.root} could be converted.{first}")
+    if not written:
+        raise CohortError(_nothing_written(cohort, problems))
     labels = dict(enumerate(cohort.classes))
     if ignored:
         labels[len(labels)] = IGNORE
@@ -118,7 +128,7 @@ def to_msd(
         del content["regions"]  # the labels themselves
     write_json(folder / "dataset.json", content)
     yield Progress("converting cases", len(cohort.cases), len(cohort.cases))
-    return replace(cohort, problems=tuple(problems))
+    return replace(cohort, cases=tuple(written), problems=tuple(problems))
 
 
 def begin_conversion(folder: Path, made_from: Sequence[Any], files: str, overwrite: bool) -> None:
@@ -154,7 +164,7 @@ def begin_conversion(folder: Path, made_from: Sequence[Any], files: str, overwri
         same = False
     if same and not overwrite:
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(p.name != MARK for p in folder.iterdir())):
         if not overwrite:
             raise CohortError(
                 f"{folder} is not empty, and what it holds was not made from the same files with "
@@ -215,6 +225,39 @@ def put_channel(path: Path, frame: int | None, target: Path, files: Files) -> No
     replace_file(target, lambda temporary: temporary.write_bytes(content))
 
 
+def put_channels(case: Case, cohort: Cohort, folder: Path, files: Files) -> None:
+    """Put each channel of a case in a file of its own, all on one grid, as nnU-Net has them.
+
+    Where the files lie on several grids, or hold their axes in several orders, all channels are
+    written anew as they are read: RAS+, on the grid of the first, which is that of the label.
+
+    Parameters
+    ----------
+    case : Case
+    cohort : Cohort
+        Says whether channels may be resampled.
+    folder : Path
+        Where ``CASE_0000.nii.gz`` and so on are made, unless they are there.
+    files : {"link", "copy"}
+        Whether files that are right as they are become symbolic links or copies.
+
+    Raises
+    ------
+    VolumeError
+        If a file cannot be read, or channels lie on several grids and may not be resampled.
+    """
+    paths = list(case.images.values())
+    targets = [folder / f"{case.id}_{channel:04d}.nii.gz" for channel in range(len(paths))]
+    if _on_one_grid(paths):
+        for channel, (path, target) in enumerate(zip(paths, targets, strict=True)):
+            frame = paths[:channel].count(path) if paths.count(path) > 1 else None
+            put_channel(path, frame, target, files)
+    elif not all(os.path.lexists(target) for target in targets):
+        volume = read_case(case, cohort)
+        for data, target in zip(volume.data, targets, strict=True):
+            _put_array(data, volume.affine, target)
+
+
 def link_file(path: Path, target: Path) -> None:
     """Make `target` a symbolic link to `path`, in one step."""
     replace_by = target.with_name(f".{target.name}.link")
@@ -230,24 +273,57 @@ def link_file(path: Path, target: Path) -> None:
 
 
 # ---------------------------------------------------------------------- helpers
-def _put_image(case: Case, cohort: Cohort, target: Path, files: Files) -> None:
-    """Put all channels of a case into one file, as MSD has them: 3-D, or 4-D."""
+def _nothing_written(cohort: Cohort, problems: Sequence[Problem]) -> str:
+    """Say why no case could be converted: the first reason, and where the others are told."""
+    reasons = [str(problem) for problem in problems if problem.fatal]
+    said = [f"No case of {cohort.root} could be converted.", *reasons[:1]]
+    if len(reasons) > 1:
+        more = count(len(reasons) - 1, "more problem")
+        said.append(f"'workbench cohort {cohort.root}' tells {more}.")
+    return " ".join(said)
+
+
+def _put_image(case: Case, cohort: Cohort, target: Path, files: Files) -> tuple[str, ...]:
+    """Put all channels of a case into one file, as MSD has them, 3-D or 4-D; tell what changed."""
     paths = list(case.images.values())
     if os.path.lexists(target):
-        return
+        return ()
     if len(set(paths)) == 1:
         put_channel(paths[0], None, target, files)
-        return
+        return ()
     volume = read_case(case, cohort)
-    stacked = nib.Nifti1Image(np.moveaxis(volume.data, 0, -1), volume.affine)
-    content = gzip.compress(stacked.to_bytes(), 6)
+    _put_array(np.moveaxis(volume.data, 0, -1), volume.affine, target)
+    return volume.notes
+
+
+def _put_array(array: NDArray[np.float32], affine: NDArray[np.float64], target: Path) -> None:
+    content = gzip.compress(nib.Nifti1Image(array, affine).to_bytes(), 6)
     replace_file(target, lambda temporary: temporary.write_bytes(content))
 
 
-def _put_classes(case: Case, cohort: Cohort, image: Path, target: Path, files: Files) -> bool:
-    """Put the label map of a case beside its image; tell whether some of it is ignored."""
+def _on_one_grid(paths: Sequence[Path]) -> bool:
+    """Whether files have the same voxels in the same order, as they lie on the disk."""
+    first, *others = dict.fromkeys(paths)
+    if not others:
+        return True
+    image = open_image(first)
+    try:
+        for path in others:
+            other = open_image(path)
+            check_same_grid(
+                first, image.shape[:3], image.affine, path, other.shape[:3], other.affine
+            )
+    except VolumeError:
+        return False
+    return True
+
+
+def _put_classes(
+    case: Case, cohort: Cohort, image: Path, target: Path, files: Files
+) -> tuple[bool, tuple[str, ...]]:
+    """Put a case's label map beside its image; tell whether some is ignored, and what changed."""
     header = read_header(next(iter(case.images.values())))
-    classes, _ = read_classes(case, cohort, header.shape, header.affine)
+    classes, notes = read_classes(case, cohort, header.shape, header.affine)
     ignored = bool((classes == IGNORED).any())
     assert case.label is not None
     if not os.path.lexists(target):
@@ -259,7 +335,7 @@ def _put_classes(case: Case, cohort: Cohort, image: Path, target: Path, files: F
             put_channel(case.label, None, target, files)
         else:
             write_mask(without_gap(classes, len(cohort.classes)), image, target)
-    return ignored
+    return ignored, notes
 
 
 def without_gap(classes: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from workbench.annotation import Ledger, LedgerLabels, images_key
 from workbench.annotation.ledger import FILE_NAME
 from workbench.annotation.masks import Imported, read_masks, write_masks
 from workbench.cohort.cohort import IGNORED, Case
-from workbench.cohort.converting import IGNORE, Files, begin_conversion, put_channel, without_gap
+from workbench.cohort.converting import IGNORE, Files, begin_conversion, put_channels, without_gap
 from workbench.cohort.label_maps import read_classes
 from workbench.cohort.masks import write_mask
 from workbench.cohort.placing import to_scan
@@ -52,7 +52,8 @@ def export_nnunet(
         Where ``dataset.json``, ``imagesTr/`` and ``labelsTr/`` are made, such as
         ``nnUNet_raw/Dataset101_Chosen``.
     files : {"link", "copy"}
-        Whether images that are right as they are become symbolic links or copies.
+        Whether images that are right as they are become symbolic links or copies; channels on
+        several grids are written anew on that of the label.
     overwrite : bool
         Whether files of the folder may be replaced.
 
@@ -90,11 +91,7 @@ def export_nnunet(
     for number, name in enumerate(chosen):
         yield Progress("exporting cases", number, len(chosen))
         case = by_id[name]
-        paths = list(case.images.values())
-        for channel, path in enumerate(paths):
-            target = folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz"
-            put_channel(path, paths[:channel].count(path) if paths.count(path) > 1 else None,
-                        target, files)  # fmt: skip
+        put_channels(case, cohort, folder / "imagesTr", files)
         classes = _labeled(case, data, marked, drawn)
         ignored |= bool((classes == IGNORED).any())
         write_mask(
@@ -168,11 +165,21 @@ def import_masks(run: Run, paths: Sequence[Path], annotator: str) -> Work[Import
 
     Raises
     ------
+    RunError
+        If the run was simulated: its labels are the references, and no round would learn from the
+        masks.
     CohortError
         If a mask does not fit its case; nothing is taken over then.
     LedgerError
         If the entries cannot be saved.
     """
+    people = any((run.folder / name).is_file() for name in (FILE_NAME, "session.json"))
+    if run.rounds and (run.config.annotator or not people):
+        raise RunError(
+            f"{run.folder} is a simulated run: its labels come from the references, and nothing "
+            f"that is imported there would be learned from. Open the cohort in the application "
+            f"with a folder of its own, such as Workbench(SOURCE, 'runs/mine'), and import there."
+        )
     data = yield from open_cohort_of(run.config, run.config.candidates)
     path, classes = run.folder / FILE_NAME, data.labels.classes
     with Ledger(path, images_key=images_key(data.images), classes=classes) as ledger:

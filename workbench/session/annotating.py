@@ -17,22 +17,26 @@ from numpy.typing import NDArray
 from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
-from workbench.annotation.entry import ANSWERS, UNOPENED, clean_name
-from workbench.cohort.preprocess import without_blank_ends
+from workbench.annotation.entry import ANSWERS, UNOPENED, annotator_name
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
-from workbench.inspection import predict_row
 from workbench.session.drawing import Drawing
-from workbench.session.queue import QueueSession
+from workbench.session.predicting import PredictingSession
 from workbench.session.tasks import Editing
 
 __all__ = ["AnnotatingSession"]
 
 #: What an annotation can be told to begin with.
 STARTS = ("prediction", "annotation", "empty")
+#: What is said while a volume is predicted.
+AWAITED = "The model is predicting this volume; what it predicts will be here to correct."
+NOT_DONE = (
+    "Slices that were not opened count as predicted, and the model is still predicting them. "
+    "Answer again in a moment."
+)
 
 
-class AnnotatingSession(QueueSession):
+class AnnotatingSession(PredictingSession):
     """A session in which a person draws."""
 
     def __init__(self, config: RunConfig) -> None:
@@ -40,8 +44,9 @@ class AnnotatingSession(QueueSession):
         self._drawing: Drawing | None = None
         #: Drawings of which something could not be saved yet.
         self._unsaved: dict[tuple[int, int, str], Drawing] = {}
-        #: The volume predicted last: the round, its row, its classes.
-        self._predicted: tuple[int, int, NDArray[np.uint8] | None] = (-1, -1, None)
+        #: Why the canvas cannot be drawn on yet, and what it was told to begin with.
+        self._awaited = ""
+        self._begin_with: str | None = None
         try:
             self.annotator = getpass.getuser()
         except (OSError, KeyError, TraitError):
@@ -52,13 +57,10 @@ class AnnotatingSession(QueueSession):
     def _clean_annotator(self, proposal: Any) -> str:
         """Keep the name as the ledger does; one that it does not take is refused in a sentence."""
         try:
-            name = clean_name(proposal["value"])
-            if not name:
-                raise LedgerError("The annotator has no name. Give one, such as your initials.")
+            return annotator_name(proposal["value"])
         except LedgerError as error:
             self._refuse(error)
             return str(self.annotator)
-        return name
 
     @observe("annotator")
     def _change_hands(self, change: Any) -> None:
@@ -68,6 +70,10 @@ class AnnotatingSession(QueueSession):
     # ------------------------------------------------------------ the canvas
     def edit(self, row: int, depth: int | None = None, start: str | None = None) -> None:
         """Put a slice on the canvas.
+
+        Where it begins with the prediction of a volume that is not known yet, that is computed
+        in the background: until then ``editing.awaited`` says so, and nothing can be drawn,
+        unless it is told to start from "empty".
 
         Parameters
         ----------
@@ -130,7 +136,7 @@ class AnnotatingSession(QueueSession):
             return f"There is no slice {depth} of row {row}; it has slices 0 to {depths - 1}."
         if start is not None and start not in STARTS:
             return f"An annotation starts from one of {', '.join(STARTS)}, not from {start!r}."
-        if start == "prediction" and (self.round is None or self.round.model is None):
+        if start == "prediction" and not self._predicts:
             return "There is no prediction before the first round. Start from empty."
         return ""
 
@@ -146,9 +152,14 @@ class AnnotatingSession(QueueSession):
         problem = self._writer.save()
         self._drawing = self._unsaved.get(key) or self._drawn_before(*key)
         if self._drawing is not None and start is None:
+            if self._depths > 1 and self._predicts and self._drawing.entry.started_from != "empty":
+                self._prediction(row)  # "done" will need it for the slices that were not opened
+            self._awaited = ""
             return problem
-        started_from, classes = self._beginning(row, depth, start)
-        if self._drawing is None:
+        beginning = self._beginning(row, depth, start)
+        self._awaited, self._begin_with = "" if beginning else AWAITED, start
+        started_from, classes = beginning or ("prediction", self._nothing())
+        if self._drawing is None or self._awaited:
             sample = str(self.pool.ids[row])
             entry = Entry(sample, "opened", classes, depth, self.annotator)
             entry = replace(entry, started_from=started_from)
@@ -156,7 +167,23 @@ class AnnotatingSession(QueueSession):
             self._drawing = Drawing(entry, [classes], 0, self._read_map)
         else:
             entry = self._drawing.begin(classes, started_from)
-        return self._keep(entry)
+        return problem if self._awaited else self._keep(entry)
+
+    def _follow_prediction(self) -> None:
+        here = self.editing
+        if here is None or not here.awaited:
+            return
+        problem = ""
+        if here.row in self._unpredictable:
+            self._awaited = f"There is no prediction. {self._unpredictable[here.row]}"
+        else:
+            self.catch_up()
+            try:
+                problem = self._put_on_canvas(here.row, here.depth, self._begin_with)
+            except LedgerError as error:
+                self._refuse(error)
+                return
+        self._show(problem)
 
     def _drawn_before(self, row: int, depth: int, annotator: str) -> Drawing | None:
         """Restore what one person drew on a slice, with all that can be undone."""
@@ -177,26 +204,6 @@ class AnnotatingSession(QueueSession):
         states: list[int | NDArray[np.uint8]] = [*history.undo, history.classes]
         states += history.redo[::-1]
         return Drawing(entry, states, len(history.undo), self._read_map)
-
-    def _beginning(self, row: int, depth: int, start: str | None) -> tuple[str, NDArray[np.uint8]]:
-        """What an annotation begins with, and what that is called."""
-        size = self.images.size[-2:]
-        if start in (None, "annotation"):
-            number = self._accepted.get((str(self.pool.ids[row]), depth))
-            if number is not None:
-                return "annotation", self._read_map(number)
-        if start in (None, "prediction"):
-            classes = self._prediction(row)
-            if classes is not None:
-                return "prediction", classes[depth] if classes.ndim == 3 else classes
-        return "empty", np.zeros(size, np.uint8)
-
-    def _prediction(self, row: int) -> NDArray[np.uint8] | None:
-        if self.round is None:
-            return None
-        if self._predicted[:2] != (self.round.index, row):
-            self._predicted = (self.round.index, row, predict_row(self.round.evidence, row))
-        return self._predicted[2]
 
     # ------------------------------------------------------------ drawing
     def draw(
@@ -289,13 +296,14 @@ class AnnotatingSession(QueueSession):
             if kind == "skipped" and not note.strip():
                 self._refuse("Say why it is skipped: the reason is kept with it.")
                 return
-            answered = drawing.answer(kind, note)
-            entries = [replace(answered, active_seconds=active_seconds)]
+            answered = replace(drawing.answer(kind, note), active_seconds=active_seconds)
             try:
-                self._writer.check(entries[0])
-                if kind == "done" and self._depths > 1:
-                    entries = [*self._other_slices(drawing), *entries]
-                problem = self._keep(*entries)
+                self._writer.check(answered)
+                others = self._other_slices(drawing) if kind == "done" else []
+                if others is None:
+                    self._refuse(NOT_DONE)
+                    return
+                problem = self._keep(*others, answered)
             except LedgerError as error:
                 self._refuse(error)
                 return
@@ -303,35 +311,22 @@ class AnnotatingSession(QueueSession):
             self._show(problem)
 
     # ------------------------------------------------------------ parts of it
-    @property
-    def _depths(self) -> int:
-        """Slices of every volume; 1 where slices are annotated."""
-        return int(self.images.size[0]) if self.images.of_volumes else 1
-
-    def _filled(self, row: int) -> tuple[int, int]:
-        """First and last slice of a volume that is not blank; (0, 0) for a slice."""
-        if not self.images.of_volumes:
-            return 0, 0
-        kept = without_blank_ends(self.images.read([row])[0])
-        return int(kept.start), int(kept.stop) - 1
-
-    def _read_map(self, number: int) -> NDArray[np.uint8]:
-        """Read a label map of the ledger by the number of its entry."""
-        assert self._writer.ledger is not None
-        classes = self._writer.ledger.read(number).classes
-        assert classes is not None
-        return classes
-
     def _on_canvas(self) -> Drawing | None:
         """Return what is drawn on; refuse where there is nothing."""
         if self.editing is None or self._drawing is None:
             self._refuse("There is nothing on the canvas. Choose a task of the queue first.")
             return None
+        if self.editing.awaited:
+            self._refuse(f"{self.editing.awaited} To draw without it, start from empty.")
+            return None
         self.problem = ""
         return self._drawing
 
-    def _other_slices(self, drawing: Drawing) -> list[Entry]:
-        """Answers "done" for all other slices of the volume on the canvas."""
+    def _other_slices(self, drawing: Drawing) -> list[Entry] | None:
+        """Answers "done" for all other slices of the volume on the canvas.
+
+        None while what they would be taken as is still predicted.
+        """
         assert self.editing is not None
         row, first, last = self.editing.row, *self.editing.filled
         entries = []
@@ -346,7 +341,10 @@ class AnnotatingSession(QueueSession):
             start = "empty" if drawing.entry.started_from == "empty" else None
             if not first <= depth <= last:
                 start = "empty"
-            started_from, classes = self._beginning(row, depth, start)
+            beginning = self._beginning(row, depth, start)
+            if beginning is None:
+                return None
+            started_from, classes = beginning
             entry = replace(drawing.entry, kind="done", depth=depth, started_from=started_from)
             entries.append(replace(entry, classes=classes, note=UNOPENED))
         return entries
@@ -355,8 +353,7 @@ class AnnotatingSession(QueueSession):
         """Save entries of the canvas; return what could not be saved, or nothing."""
         drawing = self._drawing
         assert drawing is not None
-        asking = self._asking
-        problem = self._writer.append(*(replace(each, round=asking) for each in entries))
+        problem = self._writer.append(*(replace(each, round=self._asking) for each in entries))
         row = self._row_of[drawing.entry.sample]
         if problem:
             self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing
@@ -369,15 +366,16 @@ class AnnotatingSession(QueueSession):
         """Save a change of the drawing, then show it."""
         problem = self._keep(entry)
         self._follow_stroke(entry)
-        self._show(problem)
+        self._show(problem, entry)
 
-    def _show(self, problem: str) -> None:
+    def _show(self, problem: str, change: Entry | None = None) -> None:
+        """Show the drawing after a change; its cost is added up anew where none is given."""
         drawing = self._drawing
         assert drawing is not None
         entry = drawing.entry
         row = self._row_of[entry.sample]
         here = self.editing
-        known = here is not None and (here.row, here.depth) == (row, entry.depth)
+        cost = here.cost.after(change) if here and change else self._cost_of(row)
         others = [name for name in self._annotators_of(row) if name != entry.annotator]
         also = f"Also annotated by {', '.join(others)}." if others else ""
         self.editing = Editing(
@@ -385,13 +383,14 @@ class AnnotatingSession(QueueSession):
             sample=entry.sample,
             depth=entry.depth,
             depths=self._depths,
-            filled=here.filled if known and here is not None else self._filled(row),
+            filled=here.filled if here and here.row == row else self._filled(row),
             classes=drawing.classes,
             started_from=entry.started_from,
             can_undo=drawing.can_undo,
             can_redo=drawing.can_redo,
-            cost=self._cost_of(row, drawing.changed_pixels),
+            cost=replace(cost, changed_pixels=drawing.changed_pixels),
             saved=not problem,
             number=self._writer.number,
             words=" ".join(filter(None, [problem, also])),
+            awaited=self._awaited,
         )

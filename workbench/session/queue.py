@@ -29,10 +29,15 @@ from workbench.strategies.base import Suggestions
 from workbench.study import Data
 from workbench.words import count
 
-__all__ = ["UNUSABLE", "QueueSession"]
+__all__ = ["SIMULATES", "UNUSABLE", "QueueSession"]
 
 #: A reason to skip that begins with this word takes a slice out of the pool.
 UNUSABLE = "unusable"
+#: What labeling from the reference is.
+SIMULATES = (
+    "Simulates annotating: takes the data set's own labels. To annotate yourself, draw in the tab "
+    "Annotate; from then on this button leads there."
+)
 
 
 class QueueSession(ScoringSession):
@@ -166,6 +171,14 @@ class QueueSession(ScoringSession):
         done = int((pool.labeled_in == self._asking).sum())
         return found.at(kept[: max(max(self.budget, len(self._asked)) - done, 0)])
 
+    @property
+    def _by_hand(self) -> bool:
+        """Whether a person annotates in this run: anything was drawn, or answered."""
+        known = self._known.values()
+        return any(task.state == "in progress" for task in self.queue) or any(
+            state.state != "in progress" or _strokes(state) for state in known
+        )
+
     def _is_aside(self, state: SampleState) -> bool:
         """Whether a sample was put aside in this round."""
         return state.state in ("unsure", "skipped") and state.parts[-1].round >= self._asking
@@ -227,8 +240,11 @@ class QueueSession(ScoringSession):
                     task, state="in progress", annotators=tuple(names), seconds=seconds
                 )
                 self.queue = tuple(tasks)
+                if task.state != "in progress":
+                    self._offer_next()
                 return
         self.queue = (*tasks, Task(row, "in progress", (entry.annotator,), entry.active_seconds))
+        self._offer_next()
 
     def _save(self) -> None:
         """Write what a person chose and labeled since the last round."""
@@ -281,20 +297,17 @@ class QueueSession(ScoringSession):
         classes = len(self.labels.classes)
         return cost_of_round(self._writer.ledger, self._asking, classes, spacing)
 
-    def _cost_of(self, row: int, changed_pixels: int) -> Cost:
-        """What a sample has cost this person, also what could not be saved yet."""
+    def _cost_of(self, row: int) -> Cost:
+        """Add up what a sample has cost this person, also what could not be saved yet."""
         ledger, sample = self._writer.ledger, str(self.pool.ids[row])
         totals = Totals()
         if ledger is not None:
             totals = ledger.totals(sample=sample, annotator=self.annotator)[()]
         unsaved = [entry for entry in self._writer.waiting if entry.sample == sample]
-        return Cost(
-            changed_pixels,
-            totals.strokes + sum(entry.kind == "stroke" for entry in unsaved),
-            totals.contour_mm + sum(entry.contour_mm for entry in unsaved),
-            totals.active_seconds + sum(entry.active_seconds for entry in unsaved),
-            totals.opened + sum(entry.kind == "opened" for entry in unsaved),
-        )
+        cost = Cost(0, totals.strokes, totals.contour_mm, totals.active_seconds, totals.opened)
+        for entry in unsaved:
+            cost = cost.after(entry)
+        return cost
 
     def labels_now(self) -> tuple[LabelSource, int]:
         """Return the labels as they are now, and the last entry of the ledger that they know.

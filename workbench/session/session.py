@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.annotation.entry import annotator_name
 from workbench.cohort.pool import SliceId, VolumeId
 from workbench.errors import LedgerError, SettingError
 from workbench.experiments.annotating import with_cost
@@ -29,7 +30,7 @@ from workbench.experiments.simulate import open_run
 from workbench.experiments.stopping import why_stop
 from workbench.jobs import Progress, Work
 from workbench.rounds import Round, run_round
-from workbench.session.queue import waiting
+from workbench.session.queue import SIMULATES, waiting
 from workbench.session.saved import restore, settings_of
 from workbench.session.state import STEPS, Step
 from workbench.session.tooling import ToolSession
@@ -70,6 +71,8 @@ class Session(ToolSession):
     ------
     SettingError
         If a setting is unknown, out of its range, or for simulated runs only.
+    LedgerError
+        If the annotator's name cannot be kept.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class Session(ToolSession):
         config = settings_of(place, str(source), strategy, settings)
         super().__init__(config)
         if annotator is not None:
-            self.annotator = annotator
+            self.annotator = annotator_name(annotator)
         self.folder, self.name = place, short
         self.strategy = strategy if strategy is not None else from_record(config.strategy)
         if config.transfer or config.retrain_manifold or isinstance(config.epochs, tuple):
@@ -358,7 +361,8 @@ class Session(ToolSession):
             self.next_step = ""
             return
         self._training = -1
-        self.next_step = self._what_next()[0]
+        self.next_step, action = self._what_next()
+        self.next_hint = SIMULATES if action == self.label_suggestions else ""
 
     def _what_next(self) -> tuple[str, Callable[[], None]]:
         """Words for the one thing to do next, and what does it; no words for nothing."""
@@ -367,14 +371,13 @@ class Session(ToolSession):
         left = 0 if self.suggestions is None else len(self.suggestions.rows)
         if left:
             assert self.suggestions is not None
-            by_hand = any(task.state != "suggested" for task in self.queue)
-            if by_hand or not self.labels.available[self.suggestions.rows].all():
+            if self._by_hand or not self.labels.available[self.suggestions.rows].all():
                 first = left == len(self.queue)
                 which = f"these {left}" if first else f"the other {left}"
                 if left == 1:
                     which = f"the {self.noun}" if first else f"the last {self.noun}"
                 return f"Annotate {which}", lambda: self.turn(1)
-            return f"Label these {left} (from the reference)", self.label_suggestions
+            return f"Label these {left} (simulated, from the reference)", self.label_suggestions
         if self.round is None:
             stopped = [step for step in ("manifold", "model") if self.steps[step].stopped]
             if stopped:

@@ -87,6 +87,7 @@ class SessionState(HasTraits):
     annotator = Unicode("", help="who draws; untrusted text")
     queue = Tuple(help="Task of every slice, or volume, that this round asks for, in order")
     editing = Instance(Editing, allow_none=True, help="the slice that is drawn on, or None")
+    predictions = Int(0, help="predictions of volumes that have ended; more is known then")
 
     # --- what is happening
     steps = Dict(help="name in STEPS → Step")
@@ -96,6 +97,7 @@ class SessionState(HasTraits):
     problem = Unicode("", help="sentence about the latest failure, empty when there is none")
     log = Tuple(help="what happened: short sentences, newest first")
     next_step = Unicode("", help="label of the one button that leads on; empty while busy")
+    next_hint = Unicode("", help="what it does, where its label does not say it all")
 
     # ------------------------------------------------------------ words
     def _mark(

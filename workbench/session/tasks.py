@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.annotation import Entry
 
 __all__ = ["Cost", "Editing", "Task", "TaskState"]
 
@@ -67,6 +69,16 @@ class Cost:
     active_seconds: float = 0.0
     slices_opened: int = 0
 
+    def after(self, entry: Entry) -> Cost:
+        """Return the cost with one more entry of the ledger; pixels are not counted anew."""
+        return replace(
+            self,
+            strokes=self.strokes + (entry.kind == "stroke"),
+            contour_mm=self.contour_mm + entry.contour_mm,
+            active_seconds=self.active_seconds + entry.active_seconds,
+            slices_opened=self.slices_opened + (entry.kind == "opened"),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Editing:
@@ -97,6 +109,9 @@ class Editing:
         Number of the ledger's latest entry of this person; a higher one is newer.
     words : str
         What the person should know: why it is not saved, who else draws on it.
+    awaited : str
+        Why nothing can be drawn yet: what it is to begin with is still predicted, or could not
+        be; empty if it can be drawn on.
     """
 
     row: int
@@ -112,6 +127,7 @@ class Editing:
     saved: bool = True
     number: int = 0
     words: str = ""
+    awaited: str = ""
 
     @property
     def strokes(self) -> int:

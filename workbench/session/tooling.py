@@ -30,9 +30,10 @@ class ToolSession(AnnotatingSession):
         Returns
         -------
         classes : ndarray of uint8, shape (h, w)
-        source : {"annotation", "reference", "prediction", ""}
+        source : {"annotation", "reference", "prediction", "predicting", ""}
             What this person drew on it or anybody answered "done"; else the reference, where it
-            is what the model learns from; else the prediction; "" if there is nothing yet.
+            is what the model learns from; else the prediction; "" if there is nothing.
+            "predicting": `predictions` changes as soon as the prediction of the volume is known.
         """
         drawn = self._unsaved.get((row, depth, self.annotator))
         if drawn is not None:
@@ -40,13 +41,14 @@ class ToolSession(AnnotatingSession):
         number = self._number_at(row, depth)
         if number:
             return self._read_map(number), "annotation"
-        classes, source = None, "reference"
+        classes, source = None, ""
         if self.pool.labeled[row] and self.labels.available[row]:
-            classes = self.labels.read([row])[0]
-        else:
+            classes, source = self.labels.read([row])[0], "reference"
+        elif self._predicts:
             classes, source = self._prediction(row), "prediction"
         if classes is None:
-            return np.zeros(self.images.size[-2:], np.uint8), ""
+            later = bool(source) and row not in self._unpredictable
+            return self._nothing(), "predicting" if later else ""
         return classes[depth] if classes.ndim == 3 else classes, source
 
     def apply_tool(self, name: str, **parameters: Any) -> None:
