@@ -91,8 +91,7 @@ def test_images_without_labels_are_annotated_trained_on_and_suggested(images_onl
     assert again.editing.started_from == "prediction"
     again.answer("done")
     again.start_round()
-    with pytest.raises(WorkbenchError, match="no reference"):
-        again.wait()
+    again.wait()
     assert again.round.index == 1
     assert again.pool.labeled_in[row] == 1
     again.close()
