@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -193,6 +194,35 @@ def test_a_slice_is_predicted_at_once(tmp_path, monkeypatch):
     session.edit(5)
     assert session.editing.awaited == ""
     assert (session.editing.classes == 2).all()
+    session.close()
+
+
+def test_a_run_that_is_opened_again_predicts_before_its_manifold_is_there(tmp_path, monkeypatch):
+    loaded = []
+
+    def load(run, index, data, compute, pool):
+        loaded.append((run.folder, index))
+        return a_round(index).evidence
+
+    monkeypatch.setattr(predicting, "_load", load)
+    monkeypatch.setattr(
+        predicting,
+        "predict_row",
+        lambda evidence, row: np.full((8, 8), 1 + evidence.index, np.uint8),
+    )
+    session = bare_session(tmp_path / "run", trained=False)
+    assert session.known(5)[1] == "", "there is no network before the first round"
+    session._run = SimpleNamespace(folder=tmp_path, rounds=("0", "1"))
+    session._compute = object()
+    assert session.known(5)[1] == "predicting"
+    session.wait()
+    assert (session.known(5)[0] == 2).all()
+    assert session.known(6)[1] == "prediction", "once it is loaded a slice is predicted at once"
+    session.edit(7)
+    assert session.editing.started_from == "prediction"
+    assert loaded == [(tmp_path, 1)]
+    session.round = a_round(1)  # the run is restored
+    assert session.known(5)[1] == "prediction"
     session.close()
 
 

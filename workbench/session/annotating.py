@@ -29,7 +29,7 @@ __all__ = ["AnnotatingSession"]
 #: What an annotation can be told to begin with.
 STARTS = ("prediction", "annotation", "empty")
 #: What is said while a volume is predicted.
-AWAITED = "The model is predicting this volume; what it predicts will be here to correct."
+AWAITED = "The model is predicting this {noun}; what it predicts will be here to correct."
 NOT_DONE = (
     "Slices that were not opened count as predicted, and the model is still predicting them. "
     "Answer again in a moment."
@@ -157,7 +157,8 @@ class AnnotatingSession(PredictingSession):
             self._awaited = ""
             return problem
         beginning = self._beginning(row, depth, start)
-        self._awaited, self._begin_with = "" if beginning else AWAITED, start
+        self._awaited = "" if beginning else AWAITED.format(noun=self.noun)
+        self._begin_with = start
         started_from, classes = beginning or ("prediction", self._nothing())
         if self._drawing is None or self._awaited:
             sample = str(self.pool.ids[row])

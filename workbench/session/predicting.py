@@ -2,20 +2,32 @@
 
 A slice is predicted at once. Over a large volume a network takes seconds to
 minutes, so a volume is predicted in the background, one at a time, and the last
-ones are kept; a view looks again when `predictions` has changed.
+ones are kept; a view looks again when `predictions` has changed. A run that is
+opened again predicts with the network of its last round, before its manifold is there.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cohort.preprocess import without_blank_ends
 from workbench.errors import RunError
+from workbench.evidence import EvidenceSource
 from workbench.experiments.config import RunConfig
+from workbench.experiments.simulate import load_round_model
 from workbench.inspection import predict_row
 from workbench.jobs import Outcome, Progress, Work
 from workbench.session.queue import QueueSession
+from workbench.study import Study
+
+if TYPE_CHECKING:
+    from workbench.cohort.pool import Pool
+    from workbench.experiments.runs import Run
+    from workbench.models.compute import Compute
+    from workbench.study import Data
 
 __all__ = ["PredictingSession"]
 
@@ -35,6 +47,8 @@ class PredictingSession(QueueSession):
         self._unpredictable: dict[int, str] = {}
         #: The row that is wanted next, -1 for none.
         self._wanted = -1
+        #: The network of a run that was opened again, until its last round is restored.
+        self._loaded: EvidenceSource | None = None
 
     # ------------------------------------------------------------ what there is
     @property
@@ -79,8 +93,15 @@ class PredictingSession(QueueSession):
     @property
     def _predicts(self) -> bool:
         """Whether there is a network that can be asked."""
-        evidence = None if self.round is None else self.round.evidence
-        return evidence is not None and evidence.model is not None
+        if self.round is None:
+            return self.data is not None and self._trained >= 0
+        return self.round.evidence is not None and self.round.evidence.model is not None
+
+    def _network(self) -> tuple[int, EvidenceSource | None]:
+        """Index of the last round, and its network; None where that is still in its folder."""
+        if self.round is not None:
+            return self.round.index, self.round.evidence
+        return self._trained, self._loaded
 
     def _prediction(self, row: int, again: bool = False) -> NDArray[np.uint8] | None:
         """Return the classes of a row if they are known; else begin to predict them.
@@ -95,44 +116,53 @@ class PredictingSession(QueueSession):
         Returns
         -------
         ndarray of uint8, shape (h, w) or (d, h, w), or None
-            None while a volume is predicted, and where that has failed.
+            None while it is predicted in the background, and where that has failed.
         """
         with self._background.lock:
-            if self._predicted_by != self.round.index:
-                self._predicted, self._predicted_by = {}, self.round.index
+            index, evidence = self._network()
+            if self._predicted_by != index:
+                self._predicted, self._predicted_by = {}, index
                 self._unpredictable = {}
             if again:
                 self._unpredictable.pop(row, None)
-            if row not in self._predicted and not self.images.of_volumes:
-                classes = predict_row(self.round.evidence, row)
-                assert classes is not None
-                self._keep_prediction(row, classes)
-            elif row not in self._predicted and row not in self._unpredictable:
-                self._predict_later(row)
+            if row not in self._predicted and row not in self._unpredictable:
+                if evidence is None or self.images.of_volumes:
+                    self._predict_later(row)
+                else:
+                    self._keep_prediction(row, predict_row(evidence, row))
             return self._predicted.get(row)
 
-    def _keep_prediction(self, row: int, classes: NDArray[np.uint8]) -> None:
+    def _keep_prediction(self, row: int, classes: NDArray[np.uint8] | None) -> None:
+        assert classes is not None  # there was a network
         self._predicted[row] = classes
         while len(self._predicted) > KEPT:
             del self._predicted[next(iter(self._predicted))]
 
     def _predict_later(self, row: int) -> None:
-        """Predict a volume in the background, after the one that is being predicted."""
+        """Predict a row in the background, after the one that is being predicted."""
         if self._background.runs("predict"):
             self._wanted = row
             return
-        index, evidence = self.round.index, self.round.evidence
-        self._wanted = -1
+        index, evidence = self._network()
+        run, data, compute, pool = self._run, self.data, self._compute, self.pool
 
-        def work() -> Work[NDArray[np.uint8] | None]:
+        def work() -> Work[tuple[EvidenceSource, NDArray[np.uint8] | None]]:
             yield Progress("predicting", 0, 1)
-            return predict_row(evidence, row)
+            network = evidence
+            if network is None:
+                assert run is not None
+                assert data is not None
+                assert compute is not None
+                network = _load(run, index, data, compute, pool)
+            return network, predict_row(network, row)
 
-        def ended(outcome: Outcome[NDArray[np.uint8] | None]) -> None:
+        def ended(outcome: Outcome[tuple[EvidenceSource, NDArray[np.uint8] | None]]) -> None:
             wanted, self._wanted = self._wanted, -1
-            if index == self.round.index == self._predicted_by:
+            if index == self._network()[0] == self._predicted_by:
                 if outcome.value is not None:
-                    self._keep_prediction(row, outcome.value)
+                    network, classes = outcome.value
+                    self._loaded = network if self.round is None else None
+                    self._keep_prediction(row, classes)
                 else:
                     self._fail("", outcome.error or RunError("The prediction was stopped."))
                     self._unpredictable[row] = self.problem
@@ -141,8 +171,15 @@ class PredictingSession(QueueSession):
                 self._prediction(wanted)
             self.predictions += 1
 
+        self._wanted = -1
         self._background.start("predict", work(), lambda progress: None, ended)
 
     def _follow_prediction(self) -> None:
         """Go on with what waits for a prediction, now that one has ended."""
         raise AssertionError("a session says what waits for a prediction")
+
+
+def _load(run: Run, index: int, data: Data, compute: Compute, pool: Pool) -> EvidenceSource:
+    """Read the network of a finished round, so that it predicts before anything is trained."""
+    study = Study(data, None, run.config.segmentation_config(0), compute, run.config.seed)
+    return EvidenceSource(study, pool, load_round_model(run, index, study), index)
