@@ -87,7 +87,7 @@ function render({ model, el }) {
   const stage = element("div", { class: "sw-editor-stage" }, lower, upper, marks, ...letters, banner, empty);
   const queue = editorQueue({ model, ask, noun });
   const saved = element("span", { class: "sw-editor-saved", role: "status" });
-  const again = element("button", { hidden: true, onclick: () => send(loaded.tool || "brush", 0) }, "Save again");
+  const again = element("button", { hidden: true, onclick: () => send(loaded.tool || "brush") }, "Save again");
   const title = element("h3");
   const facts = element("span", { class: "sw-soft sw-number" });
   const begin = element("select", { "aria-label": "Start from", title: "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn", onchange: () => { ask("edit", { row: loaded.row, depth: loaded.depth, start: begin.value }); begin.value = ""; } });
@@ -136,10 +136,9 @@ function render({ model, el }) {
     finish(tool) {
       if (!before) return;
       const moved = changed && before.some((value, i) => value !== state.map.data[i]);
-      const contour = moved ? painting.drawnContour(before, state.map, changed, loaded.spacing) : 0;
       before = null;
       root.dispatchEvent(new CustomEvent("sw-stroke", { detail: { data: state.map.data, moved: Boolean(moved) } }));
-      if (moved) send(tool, contour);
+      if (moved) send(tool);
       else if (tool === "scribbles") say("scribbled");
       else say("Nothing changed");
     },
@@ -151,9 +150,9 @@ function render({ model, el }) {
       if (changed) screen.paintMask(changed);
     },
   };
-  function send(tool, contour) {
+  function send(tool) {
     loaded.tool = tool;
-    ask("stroke", { tool, contour, row: loaded.row, depth: loaded.depth }, [state.map.data.slice().buffer]);
+    ask("stroke", { tool, row: loaded.row, depth: loaded.depth }, [state.map.data.slice().buffer]);
   }
   const computed = editorComputed({ model, ask, editor, screen, aspectOf });
   const panels = editorPanels({ model, ask, editor, screen, choose, options: [computed.options, element("span", { class: "sw-editor-gap" }), computed.beside, begin] });

@@ -1,9 +1,9 @@
 """The editor: a person corrects the label map of a suggested slice, and every stroke is saved.
 
 While a stroke is drawn the label map lives in the browser. When the brush is lifted, all of it
-comes here with the tool, the time of work and the length of the contour that was drawn, goes to
-`session.draw`, and is in the ledger when the browser is told "saved". Beside the slice stand its
-neighbors; any other slice of any case can be looked at, with what is known of it, without a model.
+comes here with the tool and the time of work, goes to `session.draw`, and is in the ledger when the
+browser is told "saved". Beside the slice stand its neighbors; any other slice of any case can be
+looked at, with what is known of it, without a model.
 """
 
 from __future__ import annotations
@@ -91,7 +91,6 @@ class MaskEditor(SliceView):
         self,
         *,
         tool: str,
-        contour: float,
         seconds: float,
         row: int,
         depth: int,
@@ -113,9 +112,7 @@ class MaskEditor(SliceView):
         drawn = np.frombuffer(data, np.uint8).reshape(editing.classes.shape)
 
         def draw() -> None:
-            self.session.draw(
-                drawn, tool=tool, active_seconds=float(seconds), contour_mm=float(contour)
-            )
+            self.session.draw(drawn, tool=tool, active_seconds=float(seconds))
             after = self.session.editing
             if after is not None and after.saved and not self.session.problem:
                 self.send({"saved": stamp})  # before all that is to be shown is put together

@@ -84,28 +84,6 @@ const painting = (() => {
     return [left, top, right + 1, bottom + 1];
   }
 
-  // Length in mm of the contour that a stroke drew: edges between pixels of two classes that were
-  // none before, a staircase that is up to √2 times as long as an oblique line. Outside of the map is
-  // background. Spacing is the [row, column] distance in mm.
-  function drawnContour(before, map, box, [row, column]) {
-    if (!box) return 0;
-    const { data, width, height } = map;
-    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height;
-    let [across, down] = [0, 0];
-    for (let y = box[1] - 1; y < box[3]; y += 1) {
-      for (let x = box[0] - 1; x < box[2]; x += 1) {
-        const at = y * width + x;
-        const here = inside(x, y);
-        const [now, then] = here ? [data[at], before[at]] : [0, 0];
-        const right = inside(x + 1, y);
-        if (now !== (right ? data[at + 1] : 0) && then === (right ? before[at + 1] : 0)) down += 1;
-        const below = inside(x, y + 1);
-        if (now !== (below ? data[at + width] : 0) && then === (below ? before[at + width] : 0)) across += 1;
-      }
-    }
-    return across * column + down * row;
-  }
-
   // Lines along the inner edges of every class in a box, drawn by `line(class, x0, y0, x1, y1)`;
   // edges in one row that continue each other are one line.
   function outline({ data, width, height }, [left, top, right, bottom], line) {
@@ -131,5 +109,5 @@ const painting = (() => {
     }
   }
 
-  return { whole, join, clip, sweep, polygon, flood, drawnContour, outline };
+  return { whole, join, clip, sweep, polygon, flood, outline };
 })();

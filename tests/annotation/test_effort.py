@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from workbench.annotation.effort import drawn_mm, measure_effort, no_effort
+from workbench.annotation.effort import drawn_mm, measure_effort, no_effort, stroke_mm
 from workbench.cohort.cohort import IGNORED
 from workbench.errors import SettingError
 from workbench.training.contours import contour
@@ -219,3 +219,48 @@ def test_a_negative_tolerance_is_refused():
 def test_efforts_of_two_tolerances_are_not_added():
     with pytest.raises(SettingError, match="cannot be added"):
         no_effort(2, 0.0) + no_effort(2, 1.0)
+
+
+# ---------------------------------------------------------------------- strokes
+def test_a_stroke_draws_the_new_part_of_the_contour_of_the_class_it_paints():
+    before = square()
+    wider = square(columns=slice(2, 8))
+    assert stroke_mm(np.zeros_like(before), before) == pytest.approx(whole_mm(before == 1))
+    assert stroke_mm(before, wider) == pytest.approx(drawn_mm(before == 1, wider == 1))
+    assert stroke_mm(before, wider) < whole_mm(wider == 1)
+    assert stroke_mm(wider, wider) == 0
+
+
+def test_painting_over_another_class_draws_its_boundary_once():
+    before = square(rows=slice(2, 8), columns=slice(2, 8))
+    after = np.where(square(rows=slice(4, 6), columns=slice(4, 6)) == 1, np.uint8(2), before)
+    assert stroke_mm(before, after) == pytest.approx(whole_mm(after == 2))
+
+
+def test_erasing_draws_what_is_left_of_the_contour_and_nothing_where_nothing_is_left():
+    before = square()
+    half = square(columns=slice(2, 4))
+    assert stroke_mm(before, np.zeros_like(before)) == 0
+    assert stroke_mm(before, half) == pytest.approx(drawn_mm(before == 1, half == 1))
+
+
+def test_an_oblique_stroke_has_its_own_length_and_not_that_of_a_staircase():
+    rows, columns = np.indices((60, 60))
+    triangle = (columns < rows).astype(np.uint8)
+    stairs = 4 * 60  # along the edges of the pixels
+    assert stroke_mm(np.zeros_like(triangle), triangle) == pytest.approx(
+        (2 + np.sqrt(2)) * 60, rel=0.03
+    )
+    assert stroke_mm(np.zeros_like(triangle), triangle) < 0.9 * stairs
+
+
+@given(arrays(np.uint8, (2, 12, 12), elements=st.integers(0, 2)))
+def test_only_what_is_near_the_change_is_looked_at_and_nothing_is_missed(maps):
+    before = np.pad(maps[0], 6, mode="edge")
+    after = before.copy()
+    after[10:14, 10:14] = maps[1, :4, :4]
+    changed = before != after
+    classes = np.unique(after[changed])
+    classes = classes if classes.any() else np.unique(before[changed])
+    whole = sum(drawn_mm(before == each, after == each, (2, 0.5)) for each in classes if each)
+    assert stroke_mm(before, after, (2, 0.5)) == pytest.approx(whole)

@@ -11,7 +11,6 @@ from workbench.annotation.tools import (
     TOOLS,
     UNMARKED,
     copy_from,
-    drawn_contour,
     grow,
     interpolate,
     smart_fill,
@@ -168,13 +167,3 @@ def test_a_structure_that_one_slice_lacks_tapers_off_half_way():
 def test_what_cannot_be_drawn_is_refused_in_a_sentence(tool, wish, told):
     with pytest.raises(SettingError, match=told):
         TOOLS[tool](canvas(), **wish)
-
-
-def test_the_drawn_contour_is_that_of_the_browser():
-    before = np.zeros((40, 56), np.uint8)
-    after = before.copy()
-    after[0:4, 10:20] = 1
-    assert drawn_contour(before, after, (2.0, 0.5)) == 2 * 10 * 0.5 + 2 * 4 * 2.0
-    wider = after.copy()
-    wider[0:4, 20:22] = 1
-    assert drawn_contour(after, wider, (2.0, 0.5)) == 2 * 2 * 0.5 + 4 * 2.0

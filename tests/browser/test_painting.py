@@ -101,24 +101,6 @@ def test_filling_takes_the_connected_pixels_of_one_class_only(script):
         assert (found == expected).all()
 
 
-def test_the_drawn_contour_counts_new_edges_in_mm_and_the_border_of_the_picture(script):
-    before = np.zeros((H, W), np.uint8)
-    after = before.copy()
-    after[0:4, 10:20] = 1  # 10 wide, 4 high, at the upper border
-    call = """([before, after, height, width, box, spacing]) => painting.drawnContour(
-        Uint8Array.from(before), { data: Uint8Array.from(after), width, height }, box, spacing)"""
-
-    def length(then, now, box):
-        values = [then.ravel().tolist(), now.ravel().tolist(), H, W, box, [2.0, 0.5]]
-        return script.evaluate(call, values)
-
-    assert length(before, after, [10, 0, 20, 4]) == 2 * 10 * 0.5 + 2 * 4 * 2.0
-    wider = after.copy()
-    wider[0:4, 20:22] = 1  # its old edges are not drawn again
-    assert length(after, wider, [20, 0, 22, 4]) == 2 * 2 * 0.5 + 4 * 2.0
-    assert length(wider, wider, [0, 0, W, H]) == 0
-
-
 def test_every_edge_of_a_class_is_outlined_once(script):
     classes = np.random.default_rng(3).integers(0, 3, (H, W)).astype(np.uint8)
     found = script.evaluate(

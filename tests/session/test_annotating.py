@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from tests.session.test_session import a_session
 from workbench.annotation import Ledger
+from workbench.annotation.effort import stroke_mm
 from workbench.errors import LedgerError, WorkbenchError
 from workbench.session import Session
 
@@ -58,7 +60,7 @@ def paint(session: Session, *places: tuple[int, int], value: int = 1) -> None:
     for place in places:
         classes = session.editing.classes.copy()
         classes[place] = value
-        session.draw(classes, tool="brush", active_seconds=2.0, contour_mm=5.0)
+        session.draw(classes, tool="brush", active_seconds=2.0)
 
 
 def states(session: Session) -> list[str]:
@@ -76,7 +78,12 @@ def test_a_suggestion_opens_with_the_prediction_and_is_corrected(session):
     paint(session, (3, 4), (3, 5))
     assert session.editing.cost.strokes == 2
     assert session.editing.cost.active_seconds == 4.0
-    assert session.editing.cost.contour_mm == 10.0
+    with Ledger(session.folder / "annotations.sqlite") as ledger:
+        maps = [entry.classes for entry in ledger.entries()]
+    assert len(maps) == 3  # as it was opened, and two strokes
+    spacing = session.images.spacing[session.pool.case_of[row]][1:]
+    measured = sum(stroke_mm(a, b, spacing) for a, b in itertools.pairwise(maps))
+    assert session.editing.cost.contour_mm == pytest.approx(measured)
     assert session.editing.cost.changed_pixels == int((session.editing.classes != before).sum())
     assert session.queue[0].state == "in progress"
     assert session.queue[0].annotators == ("anna",)

@@ -131,7 +131,7 @@ class Drawn:
             self.problem = str(error)
             return
         self.problem = ""
-        self.draw(drawn, tool=name, active_seconds=active_seconds, contour_mm=1.0)
+        self.draw(drawn, tool=name, active_seconds=active_seconds)
 
 
 class FakeAnnotating(Drawn, FakeApp):

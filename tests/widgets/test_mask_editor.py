@@ -41,7 +41,6 @@ def shown(view):
 def stroke(view, classes, **changes):
     told = {
         "tool": "brush",
-        "contour": 12.5,
         "seconds": 1.5,
         "row": view.info["row"],
         "depth": view.info["depth"],
@@ -76,7 +75,7 @@ def test_a_stroke_reaches_the_session_with_what_it_cost(session, editor):
     kind, row, _, saved, told = session.entries[-1]
     assert (kind, row) == ("stroke", session.queue[0].row)
     assert (saved == drawn).all()
-    assert told == {"tool": "brush", "active_seconds": 1.5, "contour_mm": 12.5}
+    assert told == {"tool": "brush", "active_seconds": 1.5}
     assert editor.info["stamp"] == "me-1"  # the browser knows it as its own
     assert (shown(editor) == drawn).all()
 
@@ -84,7 +83,7 @@ def test_a_stroke_reaches_the_session_with_what_it_cost(session, editor):
 def test_the_browser_hears_that_a_stroke_is_saved_only_if_it_is(session, editor):
     ask(editor, "turn", by=1)
     heard = []
-    told = {"tool": "brush", "contour": 0, "seconds": 0, "row": session.editing.row, "depth": 0}
+    told = {"tool": "brush", "seconds": 0, "row": session.editing.row, "depth": 0}
     wish = {"do": "stroke", "ticket": "me-1", "stamp": "me-1", **told}
     buffers = [memoryview(bytes(64 * 64))]
     editor.send = lambda content, buffers=None: heard.append(content)

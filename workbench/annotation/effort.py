@@ -18,10 +18,12 @@ from workbench.cohort.cohort import IGNORED
 from workbench.errors import SettingError
 from workbench.training.contours import contour
 
-__all__ = ["Effort", "drawn_mm", "measure_effort", "no_effort"]
+__all__ = ["Effort", "drawn_mm", "measure_effort", "no_effort", "stroke_mm"]
 
 #: Tolerance of sub-pixel contours in mm, if nothing else is said: none, as in the paper.
 TOLERANCE = 0.0
+#: Pixels around a change that are looked at, so that every contour that it moves is in them.
+MARGIN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +156,38 @@ def drawn_mm(
     """Length in mm of the contour that a mask (h, w) has and did not have before."""
     shared, whole = _shared_mm(before, after, spacing, 0.0)
     return whole - shared
+
+
+def stroke_mm(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], spacing: Sequence[float] = (1.0, 1.0)
+) -> float:
+    """Length in mm of the contour that a stroke drew on a label map (h, w), sub-pixel.
+
+    Where a class was painted, that is the new part of its contour: that it ends those of its
+    neighbors there is not counted twice. Where only background was left, it is the new part of the
+    contours of what was erased.
+    """
+    changed = before != after
+    if not changed.any():
+        return 0.0
+    painted = np.unique(after[changed])
+    classes = painted if painted.any() else np.unique(before[changed])
+    near = _around(changed)
+    return sum(
+        drawn_mm(before[near] == each, after[near] == each, spacing)
+        for each in classes.tolist()
+        if each not in (0, IGNORED)
+    )
+
+
+def _around(changed: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The smallest part of an image in which a change there can move contours."""
+    rows, columns = np.nonzero(changed)
+    top, left = (max(int(each.min()) - MARGIN, 0) for each in (rows, columns))
+    return (
+        slice(top, int(rows.max()) + MARGIN + 1),
+        slice(left, int(columns.max()) + MARGIN + 1),
+    )
 
 
 def _ratio(shared: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:

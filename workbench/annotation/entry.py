@@ -72,8 +72,7 @@ class Entry:
     active_seconds : float
         Time of work since the entry before, idle time excluded.
     contour_mm : float
-        Length of the contour drawn in this stroke: along the edges of pixels where a person draws
-        (`tools.drawn_contour`), sub-pixel where one is simulated (`effort.drawn_mm`).
+        Length of the contour drawn in this stroke, sub-pixel (`effort.stroke_mm`).
     note : str
         The reason of "skipped", or free words.
     number : int

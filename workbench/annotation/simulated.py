@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation.effort import drawn_mm
+from workbench.annotation.effort import stroke_mm
 from workbench.annotation.entry import Entry
 from workbench.annotation.ledger import Ledger
 from workbench.cohort.cohort import IGNORED
@@ -25,8 +25,6 @@ __all__ = ["Annotator", "Desk", "LedgerDesk", "Stroke", "annotator", "correct", 
 
 #: Width of the smooth noise of a drawn boundary in mm: a hand does not tremble from pixel to pixel.
 TREMOR = 4.0
-#: Pixels around a stroke beyond which no contour changes.
-MARGIN = 3
 
 
 @dataclass(frozen=True)
@@ -162,25 +160,10 @@ def strokes(
         inside = places == place
         value = int(aim[inside][0])
         after = np.where(inside, np.uint8(value), now)
-        near = _around(inside)
-        mm = sum(
-            drawn_mm(now[near] == each, after[near] == each, spacing)
-            for each in (np.unique(now[inside]).tolist() if value == 0 else [value])
-            if each != 0
-        )
+        mm = stroke_mm(now, after, spacing)
         seconds = how.seconds_per_stroke + mm / how.mm_per_second
         now = after
         yield Stroke(after, "brush" if value else "eraser", seconds, mm)
-
-
-def _around(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The smallest part of an image in which a change there can move contours."""
-    rows, columns = np.nonzero(inside)
-    top, left = (max(int(each.min()) - MARGIN, 0) for each in (rows, columns))
-    return (
-        slice(top, int(rows.max()) + MARGIN + 1),
-        slice(left, int(columns.max()) + MARGIN + 1),
-    )
 
 
 def _aim(

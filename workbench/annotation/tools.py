@@ -26,7 +26,6 @@ __all__ = [
     "TOOLS",
     "UNMARKED",
     "copy_from",
-    "drawn_contour",
     "grow",
     "interpolate",
     "smart_fill",
@@ -231,36 +230,6 @@ def interpolate(canvas: Canvas) -> Map:
         deeper = depth > deepest
         result[deeper], deepest[deeper] = label, depth[deeper]
     return result
-
-
-def drawn_contour(before: Map, after: Map, spacing: tuple[float, float]) -> float:
-    """Measure the contour that a stroke drew, along the edges of pixels.
-
-    That is a staircase: right for lines along rows and columns, up to √2 times too long for
-    oblique ones. It is what the browser counts at every stroke. method.md §6 defines only C and L,
-    the lengths of the effort that is saved: those, and the strokes of a simulated annotator, are
-    measured in `workbench.annotation.effort`, in mm on sub-pixel contours. Do not compare a
-    person's contour drawn with a simulated one's.
-
-    Parameters
-    ----------
-    before, after : ndarray of uint8, shape (h, w)
-        Label maps. Outside of the picture is background.
-    spacing : tuple of float
-        Pixel size (row, column) in mm.
-
-    Returns
-    -------
-    float
-        Length in mm of the edges between two classes that were none before.
-    """
-    row, column = spacing
-    then, now = np.pad(before, 1), np.pad(after, 1)
-    fresh = [
-        (np.diff(now.astype(int), axis=axis) != 0) & (np.diff(then.astype(int), axis=axis) == 0)
-        for axis in (0, 1)
-    ]
-    return float(fresh[0].sum() * column + fresh[1].sum() * row)
 
 
 def _channel(canvas: Canvas, channel: int) -> NDArray[np.float32]:

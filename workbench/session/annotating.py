@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
+from workbench.annotation.effort import stroke_mm
 from workbench.annotation.entry import ANSWERS, UNOPENED, annotator_name
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
@@ -213,7 +214,7 @@ class AnnotatingSession(PredictingSession):
         *,
         tool: str = "",
         active_seconds: float = 0.0,
-        contour_mm: float = 0.0,
+        contour_mm: float | None = None,
     ) -> None:
         """Take one stroke: it is saved, then shown.
 
@@ -228,8 +229,8 @@ class AnnotatingSession(PredictingSession):
             What was drawn with, such as "brush".
         active_seconds : float
             Time of work since the stroke before, idle time excluded.
-        contour_mm : float
-            Length of the contour drawn, mm.
+        contour_mm : float, optional
+            Length of the contour drawn, mm; measured by `effort.stroke_mm` where it is not given.
         """
         with self._background.lock:
             drawing = self._on_canvas()
@@ -242,6 +243,9 @@ class AnnotatingSession(PredictingSession):
                     f"It must be uint8 of the shape {drawing.classes.shape}, as the slice is."
                 )
                 return
+            assert self.editing is not None
+            if contour_mm is None:
+                contour_mm = stroke_mm(drawing.classes, given, self._spacing(self.editing.row))
             entry = replace(
                 drawing.entry,
                 kind="stroke",
@@ -256,6 +260,11 @@ class AnnotatingSession(PredictingSession):
                 self._refuse(error)
                 return
             self._step(drawing.stroke(given, tool, active_seconds, contour_mm))
+
+    def _spacing(self, row: int) -> tuple[float, float]:
+        """Size of a pixel of a slice as it is displayed, (row, column), mm."""
+        _, height, width = self.images.spacing[int(self.pool.case_of[row])]
+        return float(height), float(width)
 
     def undo(self) -> None:
         """Take back the last stroke; without limit, also after a restart."""

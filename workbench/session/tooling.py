@@ -62,7 +62,7 @@ class ToolSession(AnnotatingSession):
         **parameters
             Of the tool; ``active_seconds`` is that of `draw`.
         """
-        from workbench.annotation.tools import TOOLS, drawn_contour
+        from workbench.annotation.tools import TOOLS
 
         seconds = float(parameters.pop("active_seconds", 0.0))
         with self._background.lock:
@@ -77,20 +77,18 @@ class ToolSession(AnnotatingSession):
             except WorkbenchError as error:
                 self._refuse(error)
                 return
-            length = drawn_contour(canvas.classes, classes, canvas.spacing)
-            self.draw(classes, tool=name, active_seconds=seconds, contour_mm=length)
+            self.draw(classes, tool=name, active_seconds=seconds)
 
     def canvas(self) -> Canvas:
         """Return the slice that is drawn on with what is around it, for tools and views."""
         assert self.editing is not None
         row, depth = self.editing.row, self.editing.depth
         image = self.images.read([row])[0]
-        spacing = self.images.spacing[int(self.pool.case_of[row])]
         return Canvas(
             image=image[:, depth] if image.ndim == 4 else image,
             classes=self.editing.classes,
             class_count=len(self.labels.classes),
-            spacing=(float(spacing[1]), float(spacing[2])),
+            spacing=self._spacing(row),
             before=self._neighbor(row, depth, -1),
             after=self._neighbor(row, depth, 1),
         )
