@@ -98,6 +98,29 @@ def test_rahimis_protocol_divides_fifty_scans_as_the_paper() -> None:
     assert len(set(everything)) == 50
 
 
+@pytest.mark.slow
+def test_malc_is_learned_and_scored_structure_by_structure(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    malc = config(
+        source=str(shared_data / "malc"), cases=3, recipe={"spacing": 3.0}, test_fraction=0.3,
+        initial=1, budget=1, rounds=1,
+    )  # fmt: skip
+    data = finish(open_run_data(malc))
+    structures = data.cohort.classes[1:]
+    assert len(structures) == 25
+    assert data.test_labels is not None
+    for labels in (data.labels, data.test_labels):
+        assert np.array_equal(np.unique(labels.read([0])), np.arange(26))
+    run = finish(simulate(malc, tmp_path / "run"))
+    assert len(run.rounds) == 2
+    for saved in run.rounds:
+        assert {*saved.metrics} == {*structures, "mean"}
+        assert all(0 <= dice <= 1 for dice in saved.metrics.values())
+        (scores,) = saved.cases.values()
+        assert {*scores} == {*structures}
+
+
 # ---------------------------------------------------------------- is it enough?
 def test_training_with_patience_needs_validation_cases(tmp_path: Path) -> None:
     impatient = config()
