@@ -56,7 +56,9 @@ def test_too_few_volumes_are_told_before_one_is_read() -> None:
     assert "reading volumes" not in stages, stages
 
 
-@pytest.mark.parametrize("name", ["random", "margin", "gradient-guided", "core-set", "oracle"])
+@pytest.mark.parametrize(
+    "name", ["random", "margin", "entropy", "bald", "gradient-guided", "core-set", "oracle"]
+)
 def test_strategies_suggest_volumes_as_they_suggest_slices(name: str, tmp_path: Path) -> None:
     run = finish(simulate(config(strategy={"name": name}), tmp_path / "run"))
     assert [len(saved.labeled) for saved in run.rounds] == [2, 2, 2]
