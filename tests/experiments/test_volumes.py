@@ -154,12 +154,21 @@ def test_training_with_patience_stops_and_gives_the_best_epoch(tmp_path: Path) -
     assert found == pytest.approx(best, abs=1e-5)
 
 
-def test_a_run_stops_when_the_validation_dice_is_reached(tmp_path: Path) -> None:
-    stopping = config(validation_fraction=0.2, stop={"dice": 0.0001})
+@pytest.mark.parametrize(
+    ("stop", "rounds", "said"),
+    [
+        ({"dice": 0.0001}, 1, "was asked for"),
+        ({"gain": 1.0, "rounds": 1}, 2, "The validation Dice is flat"),
+    ],
+)
+def test_a_run_stops_when_the_validation_dice_is_reached_or_flat(
+    stop: dict[str, float], rounds: int, said: str, tmp_path: Path
+) -> None:
+    stopping = config(validation_fraction=0.2, stop=stop)
     stopping = replace(stopping, segmentation={**stopping.segmentation, "min_steps": 30})
     run = finish(simulate(stopping, tmp_path / "run"))
-    assert len(run.rounds) == 1
-    assert "was asked for" in run.stopped
+    assert len(run.rounds) == rounds
+    assert said in run.stopped
     assert finish(simulate(stopping, tmp_path / "run")) == run
     assert Run.load(tmp_path / "run").stopped == run.stopped
 
