@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
+from workbench.errors import SettingError, StrategyError
 from workbench.experiments.cluster import RunOutcome
 from workbench.experiments.runs import Run
 from workbench.jobs import Progress, Work
-from workbench.strategies import strategies
+from workbench.strategies import registry, strategies
 
 from .test_cli import TINY
 
@@ -44,6 +45,36 @@ def test_an_unknown_strategy_ends_with_the_nearest_name():
     assert ended.returncode == 1
     assert "Did you mean 'gradient-guided'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_broken_plug_in_is_named_and_the_other_strategies_are_listed(monkeypatch):
+    from importlib.metadata import EntryPoint, EntryPoints
+
+    point = EntryPoint("cannot-tell", "tests.experiments.broken:CannotTell", registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: EntryPoints([point]))
+    monkeypatch.setattr(registry, "BUILT_IN", {"random": registry.BUILT_IN["random"]})
+    ended = CliRunner().invoke(app, ["strategies"])
+    assert ended.exit_code == 0
+    assert "\nrandom\n" in f"\n{ended.output}"
+    assert "cannot-tell cannot be used: CannotTell.needs raised KeyError" in ended.output
+
+
+def test_a_sweep_with_a_broken_plug_in_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "sweep.toml"
+    names = ("random", "tests.experiments.broken:CannotTell")
+    path.write_text("".join(f'[[strategies]]\nname = "{name}"\n' for name in names))
+    ended = CliRunner().invoke(app, ["sweep", str(path), "--dry"])
+    assert isinstance(ended.exception, SettingError)
+    assert "sweep.toml, line 4: CannotTell.needs raised KeyError" in str(ended.exception)
+
+
+def test_a_simulation_whose_strategy_raises_ends_with_a_sentence_that_names_it(tmp_path):
+    log, out = tmp_path / "tries", tmp_path / "run"
+    chosen = ["--strategy", "tests.experiments.broken:Broken", "--set", f"strategy.log={log}"]
+    ended = CliRunner().invoke(app, ["simulate", "--out", str(out), *TINY, *chosen])
+    assert isinstance(ended.exception, StrategyError)
+    assert str(ended.exception).startswith("Broken.select raised ZeroDivisionError: the plug-in")
+    assert log.read_text() == "tried\n"
 
 
 def test_a_dry_sweep_lists_its_runs_and_starts_nothing(tmp_path):

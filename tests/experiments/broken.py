@@ -1,4 +1,4 @@
-"""A plug-in that raises, and keeps count of its attempts."""
+"""Plug-ins that raise; one keeps count of its attempts."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ class Broken:
         with Path(self.log).open("a") as file:
             file.write("tried\n")
         raise ZeroDivisionError("the plug-in divides by zero")
+
+
+@dataclass(frozen=True)
+class CannotTell:
+    """Raise when asked what it needs."""
+
+    def needs(self) -> frozenset[Need]:
+        raise KeyError("what it needs")
+
+    def select(self, evidence: Evidence, budget: Budget, rng: np.random.Generator) -> Suggestions:
+        return Suggestions(rows=np.flatnonzero(evidence.free)[: budget.n])

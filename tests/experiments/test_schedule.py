@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.cohort.test_split import made
 from workbench.cohort.pool import Pool, SliceId
+from workbench.cohort.split import split_cases
 from workbench.errors import SettingError
 from workbench.experiments.protocols import PROTOCOLS, protocol
 from workbench.experiments.schedule import make_schedule
+from workbench.strategies.base import Budget, Evidence, choose
+from workbench.strategies.baselines import Random
 from workbench.study import initial_rows
 
 from .tiny import tiny_config
@@ -38,6 +42,34 @@ def test_the_iterative_protocol_is_that_of_the_paper():
     assert schedule.initial == 195
     assert schedule.budgets == (195, *[390] * 8)
     schedule.check(config.rounds)
+
+
+def test_rahimis_protocol_divides_fifty_scans_of_one_site_exactly():
+    settings, _ = protocol("volumes")
+    cohort = made("a" * 50)
+    for seed in range(5):
+        split = split_cases(
+            cohort, settings["test_fraction"], seed, settings["validation_fraction"]
+        )
+        assert (len(split.pool), len(split.test), len(split.validation)) == (22, 22, 6)
+
+
+def test_rahimis_protocol_labels_11_of_22_and_5_more_a_round_until_one_is_left():
+    config = tiny_config(**protocol("volumes")[0])
+    pool = pool_of(cases=22, slices=1)
+    schedule = config.schedule(pool)
+    schedule.check(config.rounds)
+    pool = pool.with_labeled(initial_rows(pool, schedule.initial, 0, schedule.unit), 0)
+    labeled = [int(pool.labeled.sum())]
+    rng = np.random.default_rng(0)
+    for index in range(config.rounds):
+        evidence = Evidence(pool.case_of, pool.eligible, pool.labeled_in)
+        budget = Budget(schedule.budget(index), schedule.unit)
+        pool = pool.with_labeled(choose(Random(), evidence, budget, rng).rows, index + 1)
+        labeled.append(int(pool.labeled.sum()))
+    assert labeled == [11, 16, 21, 22]
+    with pytest.raises(SettingError, match="after 3 of 4 rounds"):
+        schedule.check(4)
 
 
 def test_the_one_shot_protocol_by_cases_is_that_of_the_paper():

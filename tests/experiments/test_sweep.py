@@ -79,6 +79,29 @@ def test_every_run_has_the_settings_of_the_file(tmp_path):
     assert full.manifold_config().z_dim == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "runs"),
+    [
+        ("segmentation.patch = [32, 48, 32]", ["patch=32-48-32"]),
+        ("segmentation.patch = [[32, 32], [48, 48]]", ["patch=32-32", "patch=48-48"]),
+        ("segmentation.features = [4, 4, 8, 8, 8, 4]", ["features=4-4-8-8-8-4"]),
+        ("manifold.width = [4, 8, 8, 16]", ["width=4-8-8-16"]),
+        ("manifold.z_dim = [2, 3]", ["z_dim=2", "z_dim=3"]),
+    ],
+)
+def test_a_setting_that_is_a_list_itself_is_one_value(tmp_path, line, runs):
+    text = f'[[strategies]]\nname = "gradient-guided"\n{line}\n'
+    found = read_sweep(written(tmp_path, text)).runs
+    assert [run.name for run in found] == [f"gradient-guided,{run},seed=0" for run in runs]
+
+
+def test_the_settings_of_all_runs_are_not_expanded(tmp_path):
+    text = '[common]\nunit = "volumes"\nrecipe = { spacing = [2, 3, 3], size = [32, 48, 32] }\n'
+    runs = read_sweep(written(tmp_path, f'{text}[[strategies]]\nname = "random"\n')).runs
+    assert [run.config.image_recipe().spacing for run in runs] == [(2, 3, 3)]
+    assert runs[0].config.image_recipe().size == (32, 48, 32)
+
+
 def test_a_cohort_is_named_relative_to_the_file(tmp_path):
     (tmp_path / "cohort").mkdir()
     text = '[common]\nsource = "cohort"\n[[strategies]]\nname = "random"\n'

@@ -56,7 +56,9 @@ def test_too_few_volumes_are_told_before_one_is_read() -> None:
     assert "reading volumes" not in stages, stages
 
 
-@pytest.mark.parametrize("name", ["random", "margin", "gradient-guided", "core-set", "oracle"])
+@pytest.mark.parametrize(
+    "name", ["random", "margin", "entropy", "bald", "gradient-guided", "core-set", "oracle"]
+)
 def test_strategies_suggest_volumes_as_they_suggest_slices(name: str, tmp_path: Path) -> None:
     run = finish(simulate(config(strategy={"name": name}), tmp_path / "run"))
     assert [len(saved.labeled) for saved in run.rounds] == [2, 2, 2]
@@ -98,6 +100,29 @@ def test_rahimis_protocol_divides_fifty_scans_as_the_paper() -> None:
     assert len(set(everything)) == 50
 
 
+@pytest.mark.slow
+def test_malc_is_learned_and_scored_structure_by_structure(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    malc = config(
+        source=str(shared_data / "malc"), cases=3, recipe={"spacing": 3.0}, test_fraction=0.3,
+        initial=1, budget=1, rounds=1,
+    )  # fmt: skip
+    data = finish(open_run_data(malc))
+    structures = data.cohort.classes[1:]
+    assert len(structures) == 25
+    assert data.test_labels is not None
+    for labels in (data.labels, data.test_labels):
+        assert np.array_equal(np.unique(labels.read([0])), np.arange(26))
+    run = finish(simulate(malc, tmp_path / "run"))
+    assert len(run.rounds) == 2
+    for saved in run.rounds:
+        assert {*saved.metrics} == {*structures, "mean"}
+        assert all(0 <= dice <= 1 for dice in saved.metrics.values())
+        (scores,) = saved.cases.values()
+        assert {*scores} == {*structures}
+
+
 # ---------------------------------------------------------------- is it enough?
 def test_training_with_patience_needs_validation_cases(tmp_path: Path) -> None:
     impatient = config()
@@ -129,12 +154,21 @@ def test_training_with_patience_stops_and_gives_the_best_epoch(tmp_path: Path) -
     assert found == pytest.approx(best, abs=1e-5)
 
 
-def test_a_run_stops_when_the_validation_dice_is_reached(tmp_path: Path) -> None:
-    stopping = config(validation_fraction=0.2, stop={"dice": 0.0001})
+@pytest.mark.parametrize(
+    ("stop", "rounds", "said"),
+    [
+        ({"dice": 0.0001}, 1, "was asked for"),
+        ({"gain": 1.0, "rounds": 1}, 2, "The validation Dice is flat"),
+    ],
+)
+def test_a_run_stops_when_the_validation_dice_is_reached_or_flat(
+    stop: dict[str, float], rounds: int, said: str, tmp_path: Path
+) -> None:
+    stopping = config(validation_fraction=0.2, stop=stop)
     stopping = replace(stopping, segmentation={**stopping.segmentation, "min_steps": 30})
     run = finish(simulate(stopping, tmp_path / "run"))
-    assert len(run.rounds) == 1
-    assert "was asked for" in run.stopped
+    assert len(run.rounds) == rounds
+    assert said in run.stopped
     assert finish(simulate(stopping, tmp_path / "run")) == run
     assert Run.load(tmp_path / "run").stopped == run.stopped
 

@@ -111,7 +111,7 @@ def test_the_setting_as_printed_hardly_moves_z(suggested):
     [
         ({"alpha": -1.0}, "a number above 0"),
         ({"max_angle": 270.0}, "from 0 to 180"),
-        ({"no_such_setting": 1}, "no setting no_such_setting"),
+        ({"no_such_setting": 1}, "no parameter 'no_such_setting'"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_in_a_sentence(suggested, change, words):

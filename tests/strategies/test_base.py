@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.experiments.broken import Broken as Raising
 from workbench.errors import SettingError, StrategyError
-from workbench.strategies.base import Budget, Suggestions, check_suggestions, highest
+from workbench.strategies.base import Budget, Suggestions, check_suggestions, choose, highest
 from workbench.strategies.needs import Latents, Shift
 
 from .made_up import evidence
@@ -64,6 +65,15 @@ def test_what_is_no_suggestions_is_refused(found):
 def test_reasons_that_do_not_fit_the_rows_are_refused_by_name(reason):
     with pytest.raises(StrategyError, match=next(iter(reason))):
         check(Suggestions(np.array([3, 4]), **reason))
+
+
+@pytest.mark.parametrize("unit", ["slices", "cases"])
+def test_a_strategy_that_raises_is_named_with_its_line(unit, tmp_path):
+    said = r"^Broken\.select raised ZeroDivisionError: .* by zero \(broken\.py, line \d+\)\. Mend"
+    strategy = Raising(str(tmp_path / "tries"))
+    with pytest.raises(StrategyError, match=said) as caught:
+        choose(strategy, evidence(), Budget(1, unit), np.random.default_rng(0))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
 @pytest.mark.parametrize("rows", [[3, 5], (), np.array([5], np.uint8)])

@@ -33,6 +33,17 @@ class Lowest:
         return Suggestions(rows=np.flatnonzero(evidence.free)[self.start :][: budget.n])
 
 
+@dataclass(frozen=True)
+class Halved(Lowest):
+    """Take the lowest rows from a half on."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "start", self.start // 2)
+
+    def select(self, evidence, budget, rng):
+        return super().select(evidence, budget, rng)
+
+
 class NoStrategy:
     """Has neither needs nor select."""
 
@@ -92,6 +103,21 @@ def test_a_broken_plug_in_is_skipped_with_a_warning_that_names_it(monkeypatch, n
         found = strategies()
     assert set(found) == set(registry.BUILT_IN)
     assert found["random"] is Random
+
+
+@pytest.mark.parametrize("given", [{"start": "x"}, {"start": None}])
+def test_a_plug_in_that_cannot_be_made_is_named(given):
+    with pytest.raises(StrategyError, match=r"^Halved\.__init__ raised TypeError: .*line \d+"):
+        get_strategy(f"{__name__}:Halved", **given)
+    with pytest.raises(StrategyError, match=r"^Halved\.__init__ raised TypeError"):
+        get_strategy(Halved(), **given)
+
+
+def test_a_plug_in_that_cannot_say_what_it_needs_is_named():
+    name = "tests.experiments.broken:CannotTell"
+    for ask in (get_strategy, describe):
+        with pytest.raises(StrategyError, match=r"^CannotTell\.needs raised KeyError"):
+            ask(name)
 
 
 def test_a_strategy_object_is_saved_with_the_module_it_comes_from():

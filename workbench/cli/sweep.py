@@ -84,10 +84,17 @@ def list_strategies(
     name: Annotated[str | None, typer.Argument(help="Tell all about this one.")] = None,
 ) -> None:
     """List the query strategies: parameters, what they look at, where they come from."""
+    from workbench.errors import StrategyError
     from workbench.strategies import describe, strategies
 
     for each in [name] if name else strategies():
-        found = describe(each)
+        try:
+            found = describe(each)
+        except StrategyError as error:
+            if name:
+                raise
+            typer.secho(f"{each} cannot be used: {error}", fg="red", err=True)
+            continue
         parameters = ", ".join(
             f"{key} = {_value(value)}" for key, value in found["parameters"].items()
         )

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import RunError, SettingError, WorkbenchError
+from workbench.errors import RunError, SettingError, StrategyError, WorkbenchError
 from workbench.experiments.config import RunConfig
 from workbench.experiments.runs import Run, rounds_of
 from workbench.experiments.sweep import PlannedRun, Sweep
@@ -228,10 +228,13 @@ def _error_of(future: Future, folder: Path) -> str:
             "Each process that worked on it was killed, for example for lack of memory. Use "
             "fewer --workers and run the same command to go on."
         )
-    if isinstance(error, WorkbenchError):
-        return str(error)
+    sentence = (
+        str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+    )
+    if isinstance(error, WorkbenchError) and not isinstance(error, StrategyError):
+        return sentence
     where = f" (see {folder / ERROR_FILE})" if (folder / ERROR_FILE).is_file() else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return f"{sentence}{where}"
 
 
 def _manifolds(config: RunConfig) -> range:

@@ -54,6 +54,8 @@ SECTIONS: Mapping[str, type] = {
 }
 #: Settings that may differ between strategies of one sweep; the others are its protocol.
 FREE = ("manifold", "segmentation", "manifold_seed", "retrain_manifold", "continue_weights")
+#: Settings in the tables among these that are lists themselves.
+ONE_VALUE = ("features", "width", "patch")
 TOP = ("common", "seeds", "full_data", "strategies")
 
 
@@ -261,7 +263,7 @@ def _leaves(settings: Mapping[str, Any]) -> Iterable[tuple[tuple[str, ...], Any,
     for name, value in settings.items():
         if isinstance(value, dict):
             for inner, each in value.items():
-                yield (name, inner), each, inner in ("features", "width", "size")
+                yield (name, inner), each, inner in ONE_VALUE
         else:
             yield (name,), value, False
 

@@ -7,10 +7,9 @@ winning over older ones.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from workbench.errors import SettingError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.jobs import Outcome
 from workbench.rounds import select
 from workbench.session.looking import LookingSession
@@ -38,25 +37,26 @@ class TuningSession(LookingSession):
         """
         self._background.drain()
         try:
-            strategy = replace(self.strategy, **fields)
-        except SettingError as error:
+            strategy = get_strategy(self.strategy, **fields)
+        except WorkbenchError as error:
             self._refuse(error)
-            return
-        except TypeError:
-            self._refuse(f"{type(self.strategy).__name__} has no setting {', '.join(fields)}.")
             return
         with self._background.lock:
             self.problem = ""
             self.strategy = strategy
             if self.round is None or self.suggestions is None:
                 return
-            preview = interpolated_preview(
-                self.round.evidence,
-                strategy,
-                Budget(self.budget),
-                self.suggestions,
-                self._unanswered,
-            )
+            try:
+                preview = interpolated_preview(
+                    self.round.evidence,
+                    strategy,
+                    Budget(self.budget),
+                    self.suggestions,
+                    self._unanswered,
+                )
+            except WorkbenchError as error:
+                self._fail("suggest", error)
+                return
             if preview is not None:
                 self.preview = preview
             if settled or preview is None:

@@ -12,14 +12,17 @@ with a row for each case, and the budget counts cases (see `Evidence.by_case`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import SettingError, StrategyError
+from workbench.errors import SettingError, StrategyError, WorkbenchError
 from workbench.strategies.needs import Need
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "check_suggestions",
     "choose",
     "highest",
+    "naming_failures",
 ]
 
 #: What a budget counts.
@@ -236,14 +240,46 @@ def choose(
     Raises
     ------
     StrategyError
-        If the strategy breaks its contract.
+        If the strategy breaks its contract, or raises anything of its own.
     """
-    if budget.unit != "cases":
-        found = strategy.select(evidence, budget, rng)
-        return check_suggestions(found, evidence, budget, strategy)
-    cases = evidence.by_case()
-    found = check_suggestions(strategy.select(cases, budget, rng), cases, budget, strategy)
-    return _whole_cases(found, evidence)
+    given = evidence.by_case() if budget.unit == "cases" else evidence
+    with naming_failures(type(strategy), "select"):
+        found = strategy.select(given, budget, rng)
+    found = check_suggestions(found, given, budget, strategy)
+    return _whole_cases(found, evidence) if budget.unit == "cases" else found
+
+
+@contextmanager
+def naming_failures(kind: type[QueryStrategy], method: str) -> Iterator[None]:
+    """Turn whatever a strategy's own code raises into an error that names it.
+
+    Parameters
+    ----------
+    kind : type
+        Its class.
+    method : str
+        What is called.
+
+    Raises
+    ------
+    StrategyError
+        With its line that raised. Errors of ours are let through: they are sentences already.
+    """
+    try:
+        yield
+    except WorkbenchError:
+        raise
+    except Exception as error:  # a plug-in may fail in any way
+        code = getattr(kind.select, "__code__", None)
+        own = [
+            f" ({Path(frame.filename).name}, line {frame.lineno})"
+            for frame in traceback.extract_tb(error.__traceback__)
+            if code is not None and frame.filename == code.co_filename
+        ]
+        raise StrategyError(
+            f"{kind.__name__}.{method} raised {type(error).__name__}: {error}"
+            f"{own[-1] if own else ''}. Mend the strategy, or choose another one."
+        ) from error
 
 
 def _whole_cases(found: Suggestions, evidence: Evidence) -> Suggestions:

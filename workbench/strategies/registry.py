@@ -12,12 +12,12 @@ import dataclasses
 import importlib
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
 from workbench.errors import SettingError, StrategyError, UnknownStrategyError, did_you_mean
-from workbench.strategies.base import QueryStrategy
+from workbench.strategies.base import QueryStrategy, naming_failures
 from workbench.strategies.baselines import ForegroundRandom, Oracle, Random
 from workbench.strategies.cost_aware import CostAware
 from workbench.strategies.ensemble import DAL
@@ -107,13 +107,14 @@ def get_strategy(strategy: str | QueryStrategy, /, **parameters: Any) -> QuerySt
     SettingError
         If the strategy has no such parameter, or its value is out of range.
     StrategyError
-        If an object is handed in that is no strategy.
+        If an object is handed in that is no strategy; or if the class raises something of its
+        own when it is made, or asked what it needs.
     """
     if isinstance(strategy, str):
-        made = _class_of(strategy)
-        _check_parameters(strategy, made, parameters)
-        _check_complete(strategy, made, parameters)
-        return made(**parameters)
+        kind = _class_of(strategy)
+        _check_parameters(strategy, kind, parameters)
+        _check_complete(strategy, kind, parameters)
+        return _made(kind, lambda: kind(**parameters))
     problem = _problem_of(type(strategy))
     if isinstance(strategy, type) or problem is not None:
         raise StrategyError(
@@ -124,7 +125,16 @@ def get_strategy(strategy: str | QueryStrategy, /, **parameters: Any) -> QuerySt
     if not parameters:
         return strategy
     _check_parameters(type(strategy).__name__, type(strategy), parameters)
-    return dataclasses.replace(strategy, **parameters)  # type: ignore[type-var]
+    return _made(type(strategy), lambda: dataclasses.replace(strategy, **parameters))  # type: ignore[type-var]
+
+
+def _made(kind: type[QueryStrategy], make: Callable[[], QueryStrategy]) -> QueryStrategy:
+    """Make a strategy that can say what it needs."""
+    with naming_failures(kind, "__init__"):
+        made = make()
+    with naming_failures(kind, "needs"):
+        frozenset(made.needs())
+    return made
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -138,11 +148,16 @@ def describe(name: str) -> dict[str, Any]:
         it needs with default parameters, in words, None where some parameter has no default;
         ``source``, the paper and equation: the section *References* of its docstring, in one
         line, empty if it has none.
+
+    Raises
+    ------
+    StrategyError
+        If there is none of that name, or it cannot say what it needs.
     """
-    made = _class_of(name)
+    kind = _class_of(name)
     parameters = {}
     complete = True
-    for field in _fields(made):
+    for field in _fields(kind):
         if field.default is not dataclasses.MISSING:
             parameters[field.name] = field.default
         elif field.default_factory is not dataclasses.MISSING:
@@ -152,10 +167,12 @@ def describe(name: str) -> dict[str, Any]:
             complete = False
     return {
         "name": name,
-        "summary": _first_line(made),
+        "summary": _first_line(kind),
         "parameters": parameters,
-        "needs": sorted({_in_words(type(need)) for need in made().needs()}) if complete else None,
-        "source": _section(made, "References"),
+        "needs": sorted({_in_words(type(need)) for need in get_strategy(name).needs()})
+        if complete
+        else None,
+        "source": _section(kind, "References"),
     }
 
 
