@@ -285,7 +285,7 @@ def _uncertainty(evidence: EvidenceSource, row: int) -> tuple[Picture, str]:
     """Measure how uncertain the network is about every pixel; say what was measured."""
     import torch
 
-    from workbench.models.variants import reseed_dropout, sampling, variant_of
+    from workbench.models.variants import reseed_dropout, sampling_copy, variant_of
     from workbench.training.measures import entropy, variance
     from workbench.training.predict import predict_batches
 
@@ -297,10 +297,10 @@ def _uncertainty(evidence: EvidenceSource, row: int) -> tuple[Picture, str]:
         _, logits = next(predict_batches(network, study.data.images, rows, compute))
         nats = entropy(torch.softmax(logits, dim=1))[0]
         return nats.cpu().numpy(), "entropy (nats)"
-    network = compute.place(network)
+    network = sampling_copy(compute.place(network))
     x = compute.tensor(study.data.images.read(rows))
     reseed_dropout(network, study.seed, evidence.index, row)
-    with sampling(network), torch.no_grad(), compute.autocast():
+    with torch.no_grad(), compute.autocast():
         samples = torch.stack([torch.softmax(network(x).float(), dim=1) for _ in range(PASSES)])
     return variance(samples)[0].cpu().numpy(), f"variance over {PASSES} dropout passes"
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.annotation.made import CLASSES, SAMPLE, assert_noisy, picture, write_some
 from workbench.annotation import Entry, Ledger
+from workbench.annotation.entry import UNOPENED
 
 
 def test_four_processes_on_one_ledger_at_once_lose_nothing(processes, tmp_path):
@@ -75,6 +76,15 @@ def test_pixels_that_one_of_two_left_open_are_not_compared(ledger):
     ledger.append(Entry("a", "done", left_open, annotator="Ada"))
     ledger.append(Entry("a", "done", picture(0), annotator="Bob"))
     assert ledger.agreement()[0].dice["tumor"] == 1.0
+
+
+def test_slices_of_a_volume_that_one_of_two_never_opened_are_not_compared(ledger):
+    for who, drawn in (("Ada", picture(0)), ("Bob", picture(1))):
+        ledger.append(Entry("a", "done", drawn, depth=3, annotator=who))
+        for depth in (1, 2):
+            ledger.append(Entry("a", "done", picture(5), depth, who, note=UNOPENED))
+    (found,) = ledger.agreement()
+    assert (found.slices, found.dice["tumor"]) == (1, 0.0)
 
 
 def test_who_withdrew_an_answer_is_not_compared(ledger):

@@ -21,7 +21,7 @@ from workbench.models.variants import (
     continue_from,
     outputs,
     reseed_dropout,
-    sampling,
+    sampling_copy,
     variant_of,
 )
 from workbench.models.weights import fingerprint, load_weights, save_weights
@@ -153,9 +153,10 @@ def test_samples_repeat_with_their_seed_and_differ_from_pass_to_pass(x):
     network = build("dropout")
 
     def two_passes(*seed):
-        reseed_dropout(network, *seed)
-        with sampling(network), torch.no_grad():
-            return network(x), network(x)
+        sampled = sampling_copy(network)
+        reseed_dropout(sampled, *seed)
+        with torch.no_grad():
+            return sampled(x), sampled(x)
 
     torch.manual_seed(7)
     first, second = two_passes(3, 1)
@@ -170,14 +171,15 @@ def test_samples_repeat_with_their_seed_and_differ_from_pass_to_pass(x):
 def test_sampling_leaves_all_but_dropout_in_eval_mode(x):
     network = build("dropout").train()
     before = copy.deepcopy(network.state_dict())
-    with sampling(network), torch.no_grad():
-        training = {type(layer) for layer in network.modules() if layer.training}
-        network(x)
+    sampled = sampling_copy(network)
+    with torch.no_grad():
+        sampled(x)
+    training = {type(layer) for layer in sampled.modules() if layer.training}
     assert training == {SeededDropout}
-    assert not any(layer.training for layer in network.modules())
+    assert all(layer.training for layer in network.modules()), "the given network is as it was"
     norms = [name for name, layer in network.named_modules() if isinstance(layer, nn.BatchNorm2d)]
     assert norms
-    after = network.state_dict()
+    after = sampled.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.notebooks.runs import NOTEBOOKS
+from tests.notebooks.runs import NOTEBOOKS, SMALL
 from workbench.reports.render import run_notebook
 
 pytestmark = pytest.mark.slow
@@ -87,6 +87,8 @@ def test_the_annotating_notebook_takes_less_than_two_minutes(fresh: Path) -> Non
     seconds, memory = run_and_tell(
         "04_annotate.ipynb", "from nothing", {"folder": str(fresh / "run")}
     )
+    small = {**SMALL["04_annotate.ipynb"], "folder": str(fresh / "small")}
+    run_and_tell("04_annotate.ipynb", "as small as in the tests", small)
     assert seconds < 120
     assert memory < 3
 

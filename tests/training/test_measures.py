@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -10,14 +12,16 @@ from workbench.errors import TrainingError
 from workbench.jobs import finish
 from workbench.models.variants import (
     HeadSettings,
+    SeededDropout,
     Variant,
     build_network,
     outputs,
     reseed_dropout,
-    sampling,
+    sampling_copy,
 )
 from workbench.training import measures
 from workbench.training.measures import look, sample
+from workbench.training.predict import predict, predict_batches
 
 from .toys import ToyImages
 
@@ -93,9 +97,10 @@ def passes_kept(model, images, rows, passes, seed, batch):
     parts = []
     for start in range(0, len(rows), batch):
         x = torch.from_numpy(images.read(rows[start : start + batch]))
-        reseed_dropout(model, *seed, start)
-        with sampling(model), torch.no_grad():
-            parts.append(torch.stack([torch.softmax(model(x), dim=1) for _ in range(passes)]))
+        sampled = sampling_copy(model)
+        reseed_dropout(sampled, *seed, start)
+        with torch.no_grad():
+            parts.append(torch.stack([torch.softmax(sampled(x), dim=1) for _ in range(passes)]))
     return torch.cat(parts, dim=1).double().numpy()
 
 
@@ -130,8 +135,53 @@ def test_samples_repeat_and_leave_the_network_and_torch_alone(compute):
     assert torch.equal(torch.rand(3), expected)
     assert first.tolist() == once((0, 1)).tolist()
     assert first.tolist() != once((0, 2)).tolist()
-    assert not any(layer.training for layer in model.modules())
+    assert all(layer.training for layer in model.modules()), "its mode is as it was given"
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_sampling_and_predicting_at_once_do_not_disturb_each_other(compute):
+    images, model = ToyImages(), network(dropout=0.5).eval()
+    rows, sampled = range(6), ["variance", "mutual_information"]
+
+    def predicted():
+        return torch.cat([logits for _, logits in predict_batches(model, images, rows, compute)])
+
+    alone, certain = finish(sample(model, images, rows, compute, 3, (0, 1), sampled)), predicted()
+    work = sample(model, images, rows, compute, 3, (0, 1), sampled, batch=64)
+    while True:  # each of these steps may be another thread's, between two passes
+        try:
+            next(work)
+        except StopIteration as ended:
+            between = ended.value
+            break
+        assert not any(layer.training for layer in model.modules())
+        assert torch.equal(predicted(), certain)
+    for name in sampled:
+        assert between[name].tolist() == alone[name].tolist()
+
+
+def test_a_slice_that_another_thread_predicts_meanwhile_changes_no_draw_and_is_certain(compute):
+    images, model = ToyImages(), network(dropout=0.5).eval()
+    certain = finish(predict(model, images, [0], compute))
+    alone = finish(sample(model, images, range(2), compute, 2, (0, 1), ["variance"]))["variance"]
+    seen = []
+    hook = SeededDropout.forward
+
+    def at_a_dropped_layer(layer, x):  # the moment at which a shared network would draw
+        if threading.current_thread() is threading.main_thread() and layer.training:
+            other = threading.Thread(
+                target=lambda: seen.append(finish(predict(model, images, [0], compute)))
+            )
+            other.start()
+            other.join()
+        return hook(layer, x)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SeededDropout, "forward", at_a_dropped_layer)
+        work = sample(model, images, range(2), compute, 2, (0, 1), ["variance"])
+        assert finish(work)["variance"].tolist() == alone.tolist()
+    assert seen
+    assert all(np.array_equal(each, certain) for each in seen)
 
 
 def test_no_rows_give_empty_answers_of_the_right_width(compute):

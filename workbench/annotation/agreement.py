@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.annotation.entry import UNOPENED
 from workbench.cohort.cohort import IGNORED
 from workbench.errors import LedgerError
 from workbench.training.overlap import dice_of_counts
@@ -52,7 +53,7 @@ class Agreement:
     annotators : tuple of str, length 2
         In alphabetical order.
     slices : int
-        Slices that both annotated.
+        Slices that both opened and annotated.
     dice : mapping of str to float
         Dice of each class but the background, over the pixels of all these slices together, 0 to
         1; NaN for a class that neither drew. Pixels that one of them left open are left out.
@@ -66,15 +67,18 @@ class Agreement:
 def compare_annotators(ledger: Ledger) -> tuple[tuple[Agreement, ...], tuple[Conflict, ...]]:
     """Compare the "done" label maps of every slice that several people have.
 
+    A slice of a volume that was accepted without being opened is nobody's drawing: left out.
+
     Raises
     ------
     LedgerError
         If two of them have different sizes.
     """
+    unopened = {entry.number for entry in ledger.entries(maps=False) if entry.note == UNOPENED}
     by_slice: dict[tuple[str, int], dict[str, int]] = {}
     for sample, state in ledger.states().items():
         for part in state.parts:
-            if part.done:
+            if part.done and part.done not in unopened:
                 by_slice.setdefault((sample, part.depth), {})[part.annotator] = part.done
     counts: dict[tuple[str, str], NDArray[np.int64]] = {}
     slices: dict[tuple[str, str], int] = {}

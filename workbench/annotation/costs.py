@@ -1,6 +1,6 @@
 """What the annotations of a round cost, as the ledger tells it.
 
-The label map that a person opened and the one that they answered "done" with are both in
+The label map that a person began with and the one that they answered "done" with are both in
 the ledger, so the effort saved needs neither the network nor the reference again.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.annotation.effort import TOLERANCE, Effort, measure_effort, no_effort
-from workbench.annotation.entry import UNOPENED
+from workbench.annotation.entry import ANSWERS, UNOPENED
 from workbench.annotation.history import Totals
 from workbench.annotation.ledger import Ledger
 from workbench.errors import LedgerError
@@ -27,7 +27,8 @@ class RoundCost:
     Parameters
     ----------
     effort : Effort
-        From what was opened to what was answered "done", over all slices.
+        From what was begun with to what was answered "done", over all slices. Begun with is what
+        was opened or, later, started over from; or the person's answer of an earlier round.
     totals : Totals
         Strokes, seconds, millimeters, slices opened.
     """
@@ -90,19 +91,24 @@ def cost_of_round(
     tolerance : float
         As in `measure_effort`.
     """
-    opened: dict[tuple[str, int, str], int] = {}
+    opened: set[int] = set()
+    before: dict[tuple[str, int, str], int] = {}  # what was accepted in earlier rounds
     asked: dict[int, int] = {}
     for entry in ledger.entries(maps=False):
+        key = entry.sample, entry.depth, entry.annotator
         if entry.kind == "opened":
-            opened.setdefault((entry.sample, entry.depth, entry.annotator), entry.number)
+            opened.add(entry.number)
+        elif entry.round < index and entry.kind in ANSWERS:
+            before[key] = entry.number if entry.kind == "done" else 0
         asked[entry.number] = entry.round
     effort = no_effort(classes, tolerance)
     for (sample, depth), number in ledger.accepted().items():
         if asked[number] != index or sample not in spacing:
             continue
         done = ledger.read(number)
-        first = opened.get((sample, depth, done.annotator))
-        begun = None if first is None else ledger.read(first).classes
+        first = max(opened.intersection(ledger.lineage(done)), default=0)
+        first = max(first, before.get((sample, depth, done.annotator), 0))
+        begun = ledger.read(first).classes if first else None
         if done.classes is None:
             raise LedgerError(f"Entry {number} of {ledger.path} is an answer without a label map.")
         if done.note == UNOPENED:

@@ -266,6 +266,14 @@ class Ledger:
         now = self.read(stacks.now).classes if stacks.now else None
         return History(now, stacks.undo, stacks.redo, parts[0])
 
+    def lineage(self, answer: Entry) -> tuple[int, ...]:
+        """Return the numbers of the entries that led to an answer and were not undone, in order."""
+        with self._reading() as connection:
+            key = answer.sample, answer.depth, answer.annotator
+            steps = find_steps(connection, *_of(*key))
+        stacks = replay(step for step in steps if step.number <= answer.number)
+        return (*stacks.undo, stacks.now)
+
     def states(self, until: int | None = None) -> Mapping[str, SampleState]:
         """Return what was done on every sample that was ever opened; reads no label map.
 

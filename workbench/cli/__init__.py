@@ -15,7 +15,7 @@ import typer
 
 from workbench.cli.convert import export_run, import_cohort, import_run_masks
 from workbench.cli.guidance import tell_guidance
-from workbench.cli.ledger import recover_ledger
+from workbench.cli.ledger import recover_ledger, tell_agreement
 from workbench.cli.options import LayoutName, Resample, TaskName, UnknownLabels
 from workbench.cli.progress import with_progress
 from workbench.cli.sweep import list_strategies, run_sweep_file
@@ -41,6 +41,7 @@ app.command("import")(import_cohort)
 app.command("export")(export_run)
 app.command("import-masks")(import_run_masks)
 app.command("recover")(recover_ledger)
+app.command("agreement")(tell_agreement)
 
 #: What settings of ``--set`` belong to.
 SECTIONS = ("strategy", "recipe", "manifold", "segmentation", "stop", "annotator")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-__all__ = ["recover_ledger"]
+from workbench.errors import LedgerError
+from workbench.words import count
+
+if TYPE_CHECKING:
+    from workbench.annotation.agreement import Agreement
+    from workbench.annotation.ledger import Ledger
+
+__all__ = ["recover_ledger", "tell_agreement"]
 
 
 def recover_ledger(
@@ -21,3 +29,73 @@ def recover_ledger(
     from workbench.annotation.recovery import recover
 
     typer.echo(str(recover(run / FILE_NAME if run.is_dir() else run)))
+
+
+def tell_agreement(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or its ledger.")],
+) -> None:
+    """Tell how far annotators agree: Dice of each pair on what both annotated, and conflicts.
+
+    Slices of a volume that were accepted without being opened do not count.
+    """
+    from workbench.annotation.agreement import compare_annotators
+    from workbench.annotation.ledger import FILE_NAME, Ledger
+
+    path = run / FILE_NAME if run.is_dir() else run
+    if not path.is_file():
+        raise LedgerError(
+            f"There are no annotations in {run}. Give the folder of a run that was annotated: it "
+            f"has a file {FILE_NAME}."
+        )
+    with Ledger(path) as ledger:
+        agreements, conflicts = compare_annotators(ledger)
+        if not agreements:
+            typer.echo(_nothing_shared(ledger))
+            return
+        states = ledger.states()
+    typer.echo(_table(agreements))
+    if not conflicts:
+        typer.echo("\nThere are no conflicts: all these slices were answered alike.")
+        return
+    typer.echo(f"\n{count(len(conflicts), 'conflict')}; training uses the last answer of a slice:")
+    for each in conflicts:
+        volume = any(part.depth for part in states[each.sample].parts)
+        depth = f", slice {each.depth + 1}" if volume else ""
+        first, second = map(_shown, each.annotators)
+        typer.echo(
+            f"{each.sample}{depth}: {first} and {second} differ in {count(each.pixels, 'pixel')}"
+        )
+
+
+def _nothing_shared(ledger: Ledger) -> str:
+    states = ledger.states().values()
+    who = sorted({part.annotator for state in states for part in state.parts if part.done})
+    if not who:
+        return "Nobody answered “done” yet, so there is nothing to compare."
+    if len(who) == 1:
+        return f"Only {_shown(who[0])} annotated, so there is nobody to compare with."
+    names = ", ".join(map(_shown, who[:-1]))
+    return f"{names} and {_shown(who[-1])} annotated, but no slice was annotated by two of them."
+
+
+def _table(agreements: tuple[Agreement, ...]) -> str:
+    names = list(agreements[0].dice)
+    rows = [["annotators", "slices", *(f"Dice {name}" for name in names), "mean"]]
+    for each in agreements:
+        drawn = [value for value in each.dice.values() if not math.isnan(value)]
+        mean = sum(drawn) / len(drawn) if drawn else math.nan
+        values = (each.dice.get(name, math.nan) for name in names)
+        pair = " and ".join(map(_shown, each.annotators))
+        rows.append([pair, f"{each.slices:,}", *map(_dice, values), _dice(mean)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    )
+
+
+def _dice(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _shown(name: str) -> str:
+    return name or "(no name)"

@@ -7,7 +7,6 @@ sample the gradient that it would have alone.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,7 +20,7 @@ from workbench.cohort.label_source import LabelSource
 from workbench.errors import TrainingError
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
-from workbench.models.variants import reseed_dropout, sampling
+from workbench.models.variants import reseed_dropout, sampling_copy
 from workbench.training.augment import Augmentation, augment
 from workbench.training.loop import Images, at_once, in_order
 from workbench.training.losses import DICE, DiceLoss
@@ -59,12 +58,13 @@ class Variation:
             x, target, rows, seed=self.seed, round=self.round, epoch=self.number, strength=INTENSITY
         )[0]
 
-    def network(self, model: nn.Module) -> contextlib.AbstractContextManager[None]:
-        """Context in which the network is as it should be."""
+    def network(self, model: nn.Module) -> nn.Module:
+        """Return the network whose gradient to take: a copy where dropout draws."""
         if self.kind == "intensity":
-            return contextlib.nullcontext()
-        reseed_dropout(model, self.seed, self.round, self.number)
-        return sampling(model)
+            return model
+        copied = sampling_copy(model)
+        reseed_dropout(copied, self.seed, self.round, self.number)
+        return copied
 
 
 def input_gradients(
@@ -118,9 +118,9 @@ def input_gradients(
         if variation is not None:
             x = variation.image(x, target, sources[part])
         x = x.requires_grad_(True)
-        as_asked = variation.network(model) if variation else contextlib.nullcontext()
-        with as_asked, compute.autocast():
-            logits = model(x)
+        as_asked = variation.network(model) if variation else model
+        with compute.autocast():
+            logits = as_asked(x)
         per_sample = criterion(logits, target)
         (gradient,) = torch.autograd.grad(per_sample.sum(), x)
         gradients[part] = gradient.float().cpu().numpy()

@@ -9,8 +9,8 @@ can tell (features, the members' opinions, the predicted loss) is in `outputs`.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -33,7 +33,7 @@ __all__ = [
     "continue_from",
     "outputs",
     "reseed_dropout",
-    "sampling",
+    "sampling_copy",
     "variant_of",
 ]
 
@@ -382,14 +382,14 @@ def reseed_dropout(network: nn.Module, *seed: int) -> None:
             layer.seed = int(state >> np.uint64(1))
 
 
-@contextlib.contextmanager
-def sampling(network: nn.Module) -> Iterator[None]:
-    """Context in which dropout draws while all else, batch norm above all, is in eval mode."""
-    network.eval()
-    layers = [layer for layer in network.modules() if isinstance(layer, SeededDropout)]
-    try:
-        for layer in layers:
+def sampling_copy(network: nn.Module) -> nn.Module:
+    """Copy a network; in the copy dropout draws and all else, batch norm above all, does not.
+
+    A copy, since other threads predict with the network meanwhile: a slice that is opened while
+    suggestions are computed must neither be predicted with dropout nor end theirs.
+    """
+    copied = copy.deepcopy(network).eval()
+    for layer in copied.modules():
+        if isinstance(layer, SeededDropout):
             layer.train()
-        yield
-    finally:
-        network.eval()
+    return copied

@@ -13,7 +13,7 @@ from torch import nn
 
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
-from workbench.models.variants import reseed_dropout, sampling
+from workbench.models.variants import reseed_dropout, sampling_copy
 from workbench.training.contours import contour
 from workbench.training.loop import Images, at_once, in_order
 from workbench.training.measures import check_dropout
@@ -51,14 +51,14 @@ def expected_effort(
     """
     chosen = np.asarray(rows, dtype=np.int64)
     effort = np.zeros(len(chosen))
-    network = compute.place(network).eval()
     check_dropout(network)
+    network = sampling_copy(compute.place(network))
     for part, done in in_order(len(chosen), at_once(images, batch)):
         x = compute.tensor(images.read(chosen[part]))
         reseed_dropout(network, *seed, part.start)
         edges = []
         for _ in range(passes):
-            with sampling(network), torch.no_grad(), compute.autocast():
+            with torch.no_grad(), compute.autocast():
                 logits = network(x)
             predicted = logits.argmax(dim=1)
             each = [contour(predicted == k) for k in range(1, logits.shape[1])]

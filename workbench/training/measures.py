@@ -18,7 +18,7 @@ from torch import nn
 from workbench.errors import TrainingError
 from workbench.jobs import Progress, Work
 from workbench.models.compute import Compute
-from workbench.models.variants import Outputs, outputs, reseed_dropout, sampling, variant_of
+from workbench.models.variants import Outputs, outputs, reseed_dropout, sampling_copy, variant_of
 from workbench.training.loop import Images, at_once, in_order
 
 __all__ = [
@@ -184,7 +184,7 @@ def sample(
 ) -> Work[dict[str, NDArray[np.float64]]]:
     """Predict slices several times with dropout on (Monte-Carlo dropout), and measure.
 
-    The network is in eval mode, except that its dropout draws: batch norm would mix the
+    A copy of the network is in eval mode, except that its dropout draws: batch norm would mix the
     slices of a batch otherwise.
 
     Parameters
@@ -212,14 +212,14 @@ def sample(
     """
     chosen = np.asarray(rows, dtype=np.int64)
     kept = {name: np.zeros(len(chosen)) for name in wanted}
-    network = compute.place(network).eval()
     check_dropout(network)
+    network = sampling_copy(compute.place(network))
     for part, done in in_order(len(chosen), at_once(images, batch)):
         x = compute.tensor(images.read(chosen[part]))
         moments = _Moments()
         reseed_dropout(network, *seed, part.start)
         for _ in range(passes):
-            with sampling(network), torch.no_grad(), compute.autocast():
+            with torch.no_grad(), compute.autocast():
                 logits = network(x)
             moments.add(torch.softmax(logits.float(), dim=1))
             yield Progress("predicting with dropout", part.start, len(chosen))

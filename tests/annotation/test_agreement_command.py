@@ -1,0 +1,52 @@
+"""What `workbench agreement` tells of a ledger."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.annotation.made import picture
+from workbench.annotation import Entry
+from workbench.cli import app
+from workbench.errors import LedgerError
+
+
+def told(folder):
+    result = CliRunner().invoke(app, ["agreement", str(folder)])
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
+def test_pairs_are_tabled_with_dice_and_conflicts_are_listed(ledger):
+    for sample, one, other in (
+        ("a", picture(0, 1, 2), picture(1, 2, 3)),
+        ("b", picture(5), picture(5)),
+    ):
+        ledger.append(Entry(sample, "done", one, annotator="Ada"))
+        ledger.append(Entry(sample, "done", other, annotator="Bob"))
+    lines = told(ledger.path.parent).splitlines()
+    assert lines[0].split() == ["annotators", "slices", "Dice", "tumor", "Dice", "edema", "mean"]
+    assert lines[1].split() == ["Ada", "and", "Bob", "2", "0.750", "–", "0.750"]
+    assert lines[3] == "1 conflict; training uses the last answer of a slice:"
+    assert lines[4:] == ["a: Ada and Bob differ in 2 pixels"]
+
+
+def test_answers_that_are_alike_are_no_conflicts(ledger):
+    for who in "AB":
+        ledger.append(Entry("a", "done", picture(0), annotator=who))
+    assert "There are no conflicts" in told(ledger.path)
+
+
+def test_one_annotator_is_told_in_a_sentence_and_so_are_two_apart(ledger):
+    assert told(ledger.path).startswith("Nobody answered")
+    ledger.append(Entry("a", "done", picture(0), annotator="Ada"))
+    assert told(ledger.path) == "Only Ada annotated, so there is nobody to compare with.\n"
+    ledger.append(Entry("b", "done", picture(0), annotator="Bob"))
+    assert told(ledger.path).startswith("Ada and Bob annotated, but no slice")
+
+
+def test_a_folder_without_annotations_is_refused_and_none_are_made(tmp_path):
+    with pytest.raises(LedgerError, match="no annotations"):
+        told(tmp_path)
+    assert not list(tmp_path.iterdir())
