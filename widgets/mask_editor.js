@@ -5,38 +5,47 @@ function render({ model, el }) {
   const noun = model.get("noun");
   const IDLE = 10_000;       // ms; a longer pause is not counted as work
   const PATIENCE = 5000;     // ms until a kernel that does not answer is told
+  const SLOW = 1000;         // ms that a stroke may wait until no other is begun
   const me = Math.random().toString(36).slice(2);
   const mine = new Set();    // tickets of my strokes: this browser knows their label maps
   let tickets = 0;
   let waiting = "";          // ticket of a wish that replaces the label map
   let moving = "";           // ticket of an undo or redo
   let grown = "";            // ticket of the scribbles that grow
-  let unsaved = "";          // ticket of the stroke that is being saved
+  const unsaved = new Map(); // ticket of a stroke that is being saved → when it was sent
+  let failed = false;        // what is on the stage could not be saved
+  let notice = "";           // why something was not done, until the next stroke
   let late = 0;
   let stamp = 0;
+  let replacing = 0;         // the load that brings another label map
   let loaded = {};           // the info that belongs to what is on the stage
   let before = null;         // the label map before the stroke
   let changed = null;
-  let seconds = 0;           // of work since the last entry of the ledger
+  let place = "";            // the slice that was drawn on last
+  const worked = new Map();  // annotator and slice → ms of work since the last entry of the ledger
+  const booked = new Map();  // ticket → [annotator and slice, ms] that were sent with it
   let last = 0;
   let repeats = [];          // undo (false) and redo (true) that were pressed meanwhile
   let refocus = false;       // what was pressed may be gone: keys go to the stage
   const undo = [];
 
   // ------------------------------------------------------------ the kernel
+  const stroking = (what) => what === "stroke" || what === "save";
   function ask(what, wish = {}, buffers = undefined) {
+    if (["answer", "turn"].includes(what) && unsettled()) { say("One moment"); return ""; } // it would be of a slice that nobody has seen
     tickets += 1;
     const ticket = `${me}-${tickets}`;
-    if (["stroke", "answer", "tool"].includes(what)) wish.seconds = spent();
-    if (what === "stroke") { mine.add(ticket); unsaved = ticket; }
-    else if (!["train", "sign"].includes(what)) waiting = ticket;
+    if (["stroke", "answer", "tool"].includes(what)) wish.seconds = spent(ticket);
+    if (["stroke", "save", "answer", "tool", "undo", "redo"].includes(what)) wish.place = [loaded.row, loaded.depth];
+    if (stroking(what)) { mine.add(ticket); unsaved.set(ticket, performance.now()); }
+    else if (what !== "train") waiting = ticket;
     if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
     if (what === "tool" && wish.name === "scribbles") grown = ticket;
     clearTimeout(late);
-    if (unsaved || waiting) late = setTimeout(() => { waiting = moving = upper.style.cursor = ""; repeats = []; status("failed", `${unsaved ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
-    if (what === "stroke") status("saving", "saving …");
+    if (unsaved.size || waiting) late = setTimeout(() => { waiting = moving = upper.style.cursor = ""; repeats = []; status("failed", `${unsaved.size ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
+    if (stroking(what)) status("saving", "saving …");
     if (waiting) upper.style.cursor = "progress";
-    if (!post({ do: what, ticket, stamp: ticket, ...wish }, buffers)) status("failed", `${what === "stroke" ? "not saved" : "no answer"}: the kernel has stopped`);
+    if (!post({ do: what, ticket, stamp: ticket, ...wish }, buffers)) status("failed", `${stroking(what) ? "not saved" : "no answer"}: the kernel has stopped`);
     return ticket;
   }
   function post(content, buffers) {
@@ -48,32 +57,46 @@ function render({ model, el }) {
     }
   }
   function answered(message) {
-    if (message?.saved && message.saved === unsaved) wasSaved("");
+    if (message?.saved) wasSaved(message.saved, "");
     if (!message?.done) return;
     const { done, message: problem } = message;
+    const [slot, ms] = booked.get(done) ?? [];
+    booked.delete(done);
+    if (problem && slot && model.get("info").saved !== false) worked.set(slot, (worked.get(slot) ?? 0) + ms); // it was refused
     if (done === waiting) { waiting = ""; upper.style.cursor = ""; }
     if (done === moving) {
       moving = "";
       if (repeats.length) setTimeout(() => redoing(repeats.shift()), 0);
     }
     if (done === grown) { grown = ""; computed.answered(problem); }
-    if (done === unsaved) wasSaved(problem);
-    if (!unsaved && !waiting) clearTimeout(late);
+    wasSaved(done, problem);
+    if (!unsaved.size && !waiting) clearTimeout(late);
   }
-  function wasSaved(problem) {
-    unsaved = "";
-    if (problem) { status("failed", "not saved"); return; } // why stands below
+  function wasSaved(ticket, problem) {
+    if (!unsaved.has(ticket)) return;
+    for (const each of unsaved.keys()) { // they are saved in order
+      unsaved.delete(each);
+      if (each === ticket) break;
+    }
+    if (unsaved.size) return;
+    failed = Boolean(problem);
+    if (failed) { status("failed", "not saved"); return; } // why stands below
     status("saved", "saved");
+    if (notice) note("");
     root.dispatchEvent(new CustomEvent("sw-saved"));
   }
-  function spent() {
-    const counted = Math.round(seconds) / 1000;
-    seconds = 0;
-    return counted;
+  const unsettled = () => waiting || replacing || loaded.key !== model.get("info").key;
+  const stuck = () => failed || (unsaved.size > 0 && performance.now() - unsaved.values().next().value > SLOW);
+  const slot = () => `${model.get("about").annotator} ${place}`;
+  function spent(ticket) {
+    const ms = worked.get(slot()) ?? 0;
+    booked.set(ticket, [slot(), ms]);
+    worked.delete(slot());
+    return Math.round(ms) / 1000;
   }
   function active() {
     const now = performance.now();
-    if (now - last < IDLE) seconds += now - last;
+    if (now - last < IDLE) worked.set(slot(), (worked.get(slot()) ?? 0) + now - last);
     last = now;
   }
 
@@ -87,7 +110,7 @@ function render({ model, el }) {
   const stage = element("div", { class: "sw-editor-stage" }, lower, upper, marks, ...letters, banner, empty);
   const queue = editorQueue({ model, ask, noun });
   const saved = element("span", { class: "sw-editor-saved", role: "status" });
-  const again = element("button", { hidden: true, onclick: () => send(loaded.tool || "brush") }, "Save again");
+  const again = element("button", { hidden: true, onclick: () => send("save", loaded.tool || "brush") }, "Save again");
   const title = element("h3");
   const facts = element("span", { class: "sw-soft sw-number" });
   const begin = element("select", { "aria-label": "Start from", title: "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn", onchange: () => { ask("edit", { row: loaded.row, depth: loaded.depth, start: begin.value }); begin.value = ""; } });
@@ -112,12 +135,14 @@ function render({ model, el }) {
       if (!loaded.open) say("Nothing is open");
       else if (loaded.awaited) say(loaded.awaited);
       else if (loaded.looking) say("This slice is only looked at: press Enter on it to edit it");
-      else if (!waiting && loaded.key === model.get("info").key) return true;
-      else say("One moment");
+      else if (unsettled()) say("One moment");
+      else if (stuck()) note("Nothing more can be drawn until the last stroke is saved.");
+      else return true;
       return false;
     },
     begin() {
       if (!editor.ready()) return false;
+      if (notice) note("");
       before = state.map.data.slice();
       changed = null;
       if (editor.tool === "scribbles") computed.beginScribble();
@@ -138,7 +163,7 @@ function render({ model, el }) {
       const moved = changed && before.some((value, i) => value !== state.map.data[i]);
       before = null;
       root.dispatchEvent(new CustomEvent("sw-stroke", { detail: { data: state.map.data, moved: Boolean(moved) } }));
-      if (moved) send(tool);
+      if (moved) send("stroke", tool);
       else if (tool === "scribbles") say("scribbled");
       else say("Nothing changed");
     },
@@ -150,9 +175,9 @@ function render({ model, el }) {
       if (changed) screen.paintMask(changed);
     },
   };
-  function send(tool) {
+  function send(what, tool) {
     loaded.tool = tool;
-    ask("stroke", { tool, row: loaded.row, depth: loaded.depth }, [state.map.data.slice().buffer]);
+    ask(what, { tool }, [state.map.data.slice().buffer]);
   }
   const computed = editorComputed({ model, ask, editor, screen, aspectOf });
   const panels = editorPanels({ model, ask, editor, screen, choose, options: [computed.options, element("span", { class: "sw-editor-gap" }), computed.beside, begin] });
@@ -166,12 +191,16 @@ function render({ model, el }) {
   el.append(root);
 
   function say(text) { spoken.textContent = text; }
+  function note(text) {
+    notice = text;
+    tell();
+  }
   function status(kind, text) {
     saved.dataset.state = kind;
     saved.textContent = text;
     again.hidden = kind !== "failed" || !unsavedMap();
   }
-  const unsavedMap = () => loaded.open && !loaded.looking && (unsaved || !loaded.saved || saved.textContent.startsWith("not saved"));
+  const unsavedMap = () => loaded.open && !loaded.looking && (unsaved.size || failed);
   function choose(tool) {
     hands?.drop();
     editor.tool = tool;
@@ -190,19 +219,28 @@ function render({ model, el }) {
     const info = model.get("info");
     const [pictures, ranges] = [model.get("pictures"), model.get("ranges")];
     const other = info.key !== loaded.key;
-    const keep = !other && (before !== null || unsaved || mine.has(info.stamp)); // drawn here, perhaps further than the kernel knows
+    const keep = !other && (unsaved.size || mine.has(info.stamp)); // drawn here, perhaps further than the kernel knows
+    if (!keep && info.open) replacing = turn;
     const [height, width] = info.shape ?? [0, 0];
     const [data, decoded] = await Promise.all([
       !keep && info.open ? inflated(model.get("mask")) : null,
       Promise.all(Object.entries(pictures).map(async ([key, bytes]) => [key, await panels.picture(key, bytes, ranges[key])])),
     ]);
     if (turn !== stamp) return; // something newer came meanwhile
+    replacing = 0;
     const found = Object.fromEntries(decoded);
     const resized = height !== state.map.height || width !== state.map.width || String(info.spacing) !== String(loaded.spacing);
-    if (other) hands.drop();
+    if (other) { hands.drop(); unsaved.clear(); failed = false; notice = ""; }
     loaded = { ...info, tool: loaded.tool };
+    if (info.open && !info.looking) place = info.key;
     if (!info.open) state.map = { data: new Uint8Array(0), width: 0, height: 0 };
-    else if (data && data.length === width * height && (other || (before === null && !unsaved))) state.map = { data, width, height }; // unless a stroke began meanwhile
+    else if (data && data.length === width * height && !unsaved.size) {
+      if (before?.some((value, i) => value !== data[i])) {
+        hands.drop();
+        note("Somebody else has drawn on this slice: what you were drawing was dropped. Draw it again.");
+      }
+      if (before === null) state.map = { data, width, height };
+    }
     const fresh = state.picture !== found.picture;
     state.picture = found.picture ?? null;
     if (String(info.window) !== String(state.opened)) { state.opened = info.window; state.window = [...(info.window ?? [0, 1])]; }
@@ -219,9 +257,9 @@ function render({ model, el }) {
     root.dataset.ready = info.open ? info.key : "empty";
   }
   function tell() {
-    words.textContent = [...new Set([loaded.words, model.get("message")])].filter(Boolean).join(" ");
+    words.textContent = [...new Set([loaded.words, model.get("message"), notice])].filter(Boolean).join(" ");
     words.hidden = !words.textContent;
-    words.classList.toggle("sw-editor-bad", Boolean(model.get("message")) || loaded.saved === false);
+    words.classList.toggle("sw-editor-bad", Boolean(model.get("message") || notice) || loaded.saved === false);
   }
   function describe(found) {
     const info = loaded;
@@ -231,8 +269,9 @@ function render({ model, el }) {
     const starts = info.starts ?? [];
     computed.beside.hidden = begin.hidden = !info.open || info.looking;
     begin.replaceChildren(element("option", { value: "", selected: true }, "start over …"), ...starts.map((name) => element("option", { value: name }, name === "empty" ? "from nothing" : `from the ${name === "annotation" ? "last annotation" : name}`)));
-    if (info.open && !info.looking && !unsaved) {
-      if (!info.saved) status("failed", "not saved");
+    if (info.open && !info.looking && !unsaved.size) {
+      failed = !info.saved;
+      if (failed) status("failed", "not saved");
       else status("saved", info.strokes ? "saved" : "");
     } else if (!info.open || info.looking) status("", "");
     tell();
@@ -272,7 +311,8 @@ function render({ model, el }) {
     if (hands.drawing) { hands.drop(); return; }
     if (!on && computed.undoScribble()) return;
     if (moving && repeats.length < 50) { repeats.push(on); return; }
-    if (editor.ready() && (on ? loaded.can_redo || unsaved : loaded.can_undo || unsaved)) { ask(on ? "redo" : "undo"); moving = waiting; }
+    if (!editor.ready()) return;
+    if (unsaved.size || (on ? loaded.can_redo : loaded.can_undo)) { ask(on ? "redo" : "undo"); moving = waiting; }
     else say(on ? "Nothing to redo" : "Nothing to undo");
   }
   editor.redoing = redoing;
@@ -290,7 +330,10 @@ function render({ model, el }) {
     } else if (event.altKey) return;
     else if (/^[0-9]$/.test(key)) panels.setLabel(Number(key));
     else if (key === "z") redoing(event.shiftKey);
-    else if (keys[key]) { event.preventDefault(); keys[key](event); }
+    else if (keys[key]) {
+      event.preventDefault();
+      if (!event.repeat || !"dusn".includes(key)) keys[key](event); // a key that is held answers once
+    }
   });
 
   // ------------------------------------------------------------ life

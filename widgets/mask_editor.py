@@ -9,6 +9,7 @@ looked at, with what is known of it, without a model.
 from __future__ import annotations
 
 import zlib
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +18,19 @@ from traitlets import Bytes, Dict, List, Unicode
 
 from widgets.pictures import LETTERS, telling
 from widgets.slice_view import SliceView
-from widgets.task_list import listed_cases, listed_tasks
+from widgets.task_list import listed_cases, listed_tasks, nothing_open
 from widgets.view import packed
 from widgets.wording import count
 from workbench.annotation.entry import annotator_name
 from workbench.errors import RunError
 from workbench.reports.palette import class_styles
 from workbench.session import Session
+from workbench.session.tasks import Editing
 
 __all__ = ["MaskEditor"]
 
 HERE = Path(__file__)
 SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "_computed", "")
-
-NOT_OPEN = (
-    "The cohort is not open yet.",
-    "Its {noun}s are annotated here as soon as it is.",
-)
-NOT_ASKED = (
-    "Here the suggested {noun}s are annotated: the model draws first, you correct it, and every "
-    "stroke is saved at once.",
-    "Nothing is suggested yet. The first round trains a model and suggests what to annotate; until "
-    "then choose any {noun} under Cases.",
-)
-NOT_BEGUN = (
-    "{n} to annotate. Each begins with {start}: draw with the brush, press Done (D), and the "
-    "next one opens.",
-    "Every stroke is saved at once; undo goes back without limit. Press ? for all keys.",
-)
 
 
 class MaskEditor(SliceView):
@@ -86,23 +72,24 @@ class MaskEditor(SliceView):
     def do_catch_up(self) -> None:
         """Take in what others have drawn."""
         self.session.catch_up()
+        editing = self.session.editing
+        if editing is not None and not editing.saved:
+            self.session.edit(editing.row, editing.depth)  # it tells whether it is saved now
+
+    def do_save(self, *, tool: str, place: list[int], stamp: str, buffers: list[Any]) -> None:
+        """Save again what could not be saved; a stroke only if it never came here."""
+        editing = self._open_at(place)
+        if editing.classes.tobytes() != bytes(buffers[0]):
+            self.do_stroke(tool=tool, seconds=0.0, place=place, stamp=stamp, buffers=buffers)
+            return
+        self._answering(stamp, self.do_catch_up)
+        self._refuse_unsaved()
 
     def do_stroke(
-        self,
-        *,
-        tool: str,
-        seconds: float,
-        row: int,
-        depth: int,
-        stamp: str,
-        buffers: list[Any],
+        self, *, tool: str, seconds: float, place: list[int], stamp: str, buffers: list[Any]
     ) -> None:
         """Save the label map after a stroke."""
-        editing = self.session.editing
-        if editing is None or (editing.row, editing.depth) != (row, depth):
-            raise RunError(
-                "This stroke belongs to a slice that is no longer open. Open it again to draw."
-            )
+        editing = self._open_at(place)
         data = bytes(buffers[0])
         if len(data) != editing.classes.size:
             raise RunError(
@@ -118,32 +105,33 @@ class MaskEditor(SliceView):
                 self.send({"saved": stamp})  # before all that is to be shown is put together
 
         self._answering(stamp, draw)
-        after = self.session.editing
-        if after is None or not after.saved:
-            raise RunError("" if after is None else after.words)
+        self._refuse_unsaved()
 
-    def do_undo(self, *, stamp: str = "") -> None:
+    def do_undo(self, *, place: list[int], stamp: str = "") -> None:
         """Take back the last stroke."""
+        self._open_at(place)
         self._answering(stamp, self.session.undo)
 
-    def do_redo(self, *, stamp: str = "") -> None:
+    def do_redo(self, *, place: list[int], stamp: str = "") -> None:
         """Draw again what was taken back."""
+        self._open_at(place)
         self._answering(stamp, self.session.redo)
 
     def do_tool(
         self,
         *,
         name: str,
+        place: list[int],
         seconds: float = 0.0,
         stamp: str = "",
         buffers: list[Any] | None = None,
         **parameters: Any,
     ) -> None:
         """Draw with a tool that is computed here."""
-        editing = self.session.editing
+        editing = self._open_at(place)
         if name in ("smart fill", "scribbles"):
             parameters["channel"] = self.channel
-        if name == "scribbles" and editing is not None and buffers:
+        if name == "scribbles" and buffers:
             scribbles = np.frombuffer(bytes(buffers[0]), np.uint8)
             parameters["scribbles"] = scribbles.reshape(editing.classes.shape)
         self._answering(
@@ -151,8 +139,17 @@ class MaskEditor(SliceView):
             lambda: self.session.apply_tool(name, active_seconds=float(seconds), **parameters),
         )
 
-    def do_answer(self, *, kind: str, note: str = "", seconds: float = 0, stamp: str = "") -> None:
+    def do_answer(
+        self,
+        *,
+        kind: str,
+        place: list[int],
+        note: str = "",
+        seconds: float = 0.0,
+        stamp: str = "",
+    ) -> None:
         """Take the answer, and open the next task that is not answered."""
+        self._open_at(place)
         self._answering(stamp, lambda: self.session.answer(kind, note, float(seconds)))
         here = self.session.editing
         task = next((task for task in self.session.queue if here and task.row == here.row), None)
@@ -211,6 +208,20 @@ class MaskEditor(SliceView):
     def do_train(self, *, stamp: str = "") -> None:
         """Start the next round with what is done."""
         self.session.start_round()
+
+    def _open_at(self, place: list[int]) -> Editing:
+        """Return what is drawn on, if it is what the browser shows: its row and depth."""
+        editing = self.session.editing
+        if editing is None or [editing.row, editing.depth] != place:
+            raise RunError(
+                f"This was meant for a {self.noun} that is no longer open. Open it again."
+            )
+        return editing
+
+    def _refuse_unsaved(self) -> None:
+        editing = self.session.editing
+        if editing is None or not editing.saved:
+            raise RunError("" if editing is None else editing.words)
 
     def _answering(self, stamp: str, action: Any) -> None:
         """Let the browser know its own stroke when it comes back; raise what is refused."""
@@ -289,7 +300,7 @@ class MaskEditor(SliceView):
         if not self._viewers and self._drawn:
             return  # what is not looked at costs nothing; it is brought up to date when it is
         if not self._viewers or self.session.images is None or self.session.pool is None:
-            self.info = {"open": False, "key": "", "lines": self._lines()}
+            self.info = {"open": False, "key": "", "lines": nothing_open(self.session)}
             return
         place = self._place()
         editing = self.session.editing if self._look is None else None
@@ -297,7 +308,7 @@ class MaskEditor(SliceView):
             self._drawn = ()
             with self.hold_sync():
                 self.pictures, self.ranges, self.outlines, self.mask = {}, {}, {}, b""
-                self.info = {"open": False, "key": "", "lines": self._lines()}
+                self.info = {"open": False, "key": "", "lines": nothing_open(self.session)}
             return
         classes, source = (editing.classes, "") if editing else self.session.known(*place)
         drawing = editing is not None and not editing.awaited
@@ -311,15 +322,6 @@ class MaskEditor(SliceView):
                 self._send_pictures(place)
             self.mask = zlib.compress(packed(classes, "uint8"), 1)
             self.info = self._describe(place, classes.shape, source)
-
-    def _lines(self) -> list[str]:
-        """What to say where nothing is open."""
-        session = self.session
-        asked = NOT_BEGUN if session.queue else NOT_ASKED
-        lines = NOT_OPEN if session.images is None else asked
-        n = count(sum(task.open for task in session.queue), self.noun)
-        start = "an empty label map" if session.round is None else "what the model predicts"
-        return [line.format(noun=self.noun, n=n, start=start) for line in lines]
 
     def _describe(
         self, place: tuple[int, int], shape: tuple[int, ...], source: str
@@ -386,8 +388,8 @@ class MaskEditor(SliceView):
             classes, source = self.session.known(*place)
         spacing = self.session.images.spacing[int(self.session.pool.case_of[place[0]])]
         axis = self.session.pool.ids[place[0]].axis
-        names = [each["name"] for each in self.classes]
-        title = f"{self._name(place[0])} · {source or 'nothing drawn yet'}"
+        names = [escape(each["name"], quote=False) for each in self.classes]  # plotly reads markup
+        title = escape(f"{self._name(place[0])} · {source or 'nothing drawn yet'}", quote=False)
         return [
             annotation_figure(self._picture(place), classes, names, spacing[1:], axis, title=title)
         ]

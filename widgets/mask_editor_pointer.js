@@ -3,6 +3,7 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   const CLOSE = 10;           // CSS pixels within which a polygon is closed
   const FREEHAND = 12;        // a line longer than this, drawn with the button down, closes itself
   const fingers = new Map();  // id → [x, y] of what touches the stage
+  let owner = null;           // {id, touch}: the pointer that draws; others are ignored meanwhile
   let stroke = null;          // {value, size, last}: the brush is down
   let drag = null;            // the picture is moved, or its window
   let pinch = null;
@@ -85,20 +86,28 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   // ------------------------------------------------------------ pointers
   function down(event) {
     editor.active();
+    const touch = event.pointerType === "touch";
+    if (owner && owner.id !== event.pointerId) {
+      if (owner.touch && event.pointerType === "pen") drop(); // the palm came before the pen
+      else if (!owner.touch || !touch) return;
+    }
     stage.focus({ preventScroll: true });
     stage.setPointerCapture(event.pointerId);
     const here = [event.clientX, event.clientY];
-    if (stroke && !lifted) lift();
     keyed = false;
-    if (event.pointerType === "touch") {
+    if (touch) {
       fingers.set(event.pointerId, here);
+      if (pinch) return;
       if (fingers.size === 2) { // two fingers move the picture; what the first began is undone
         drop();
+        owner = null;
         const [a, b] = [...fingers.values()];
         pinch = { apart: Math.hypot(a[0] - b[0], a[1] - b[1]), middle: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2] };
         return;
       }
     }
+    if (stroke) lift(); // of the keys, or of a pointer that was never seen to leave
+    owner = { id: event.pointerId, touch };
     if (event.button === 2) drag = { window: [...screen.state.window], from: here };
     else if (event.button === 1 || space) { drag = { last: here }; if (space) space.used = true; }
     else if (event.button === 0 || event.button === 5) {
@@ -114,6 +123,8 @@ function editorHands({ stage, screen, editor, aspectOf }) {
     editor.active();
     if (fingers.has(event.pointerId)) fingers.set(event.pointerId, [event.clientX, event.clientY]);
     if (pinch) { if (fingers.size === 2) squeeze(); return; }
+    if (owner && owner.id !== event.pointerId) return;
+    if (owner && event.buttons === 0) up(event); // it left the stage and was lifted elsewhere
     if (drag) { shift(event); return; }
     const steps = event.getCoalescedEvents?.() ?? [];
     const byKeys = stroke && !lifted;
@@ -134,6 +145,8 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   function up(event) {
     fingers.delete(event.pointerId);
     if (pinch) { if (!fingers.size) pinch = null; return; }
+    if (owner?.id !== event.pointerId) return;
+    owner = null;
     if (drag) { drag = null; return; }
     if (stroke && lifted) lift();
     else if (held) {
@@ -143,8 +156,10 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   }
   function lost(event) {
     fingers.delete(event.pointerId);
-    drag = null;
     if (!fingers.size) pinch = null;
+    if (owner?.id !== event.pointerId) return;
+    owner = drag = null;
+    held = false;
     if (stroke && lifted) drop();
   }
   function shift(event) {
@@ -237,7 +252,7 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   }
 
   const listeners = {
-    pointerdown: down, pointermove: move, pointerup: up, pointercancel: lost,
+    pointerdown: down, pointermove: move, pointerup: up, pointercancel: lost, lostpointercapture: up,
     pointerleave: () => { if (!keyed && !stroke) { at = null; paint(); } },
     contextmenu: (event) => { event.preventDefault(); event.stopPropagation(); },
     dblclick: () => { if (editor.tool === "polygon" && points.length) close(); },

@@ -85,8 +85,8 @@ function editorQueue({ model, ask, noun }) {
   // ------------------------------------------------------------ answers
   const button = (text, key, about, action, kind = "") => element("button", { class: kind, title: `${about} (${key})`, onclick: action }, text, element("kbd", { "aria-hidden": "true" }, key));
   const answers = {
-    done: button("Done", "D", "The annotation is right: the next round learns from it", () => give("done"), "sw-primary"),
-    unsure: button("Unsure", "U", "The annotation is kept, and not learned from", () => give("unsure")),
+    done: button("Done", "D", "The annotation is right: the next round learns from it", (event) => once(event, "done"), "sw-primary"),
+    unsure: button("Unsure", "U", "The annotation is kept, and not learned from", (event) => once(event, "unsure")),
     skip: button("Skip…", "S", "Leave it out, and say why", () => { note.value = ""; dialog.showModal(); reasons.querySelector("input").focus(); }),
   };
   const arrow = (text, about, by) => element("button", { class: "sw-quiet", title: about, "aria-label": about, onclick: () => ask("turn", { by }) }, text);
@@ -101,6 +101,7 @@ function editorQueue({ model, ask, noun }) {
     element("form", { method: "dialog", onsubmit: skip }, element("h3", {}, "Skip, because …"), reasons, note,
       element("div", { class: "sw-editor-row" }, element("button", { class: "sw-primary", type: "submit" }, "Skip it"), element("button", { type: "button", onclick: () => dialog.close() }, "Cancel"))));
 
+  function once(event, kind) { if (event.detail < 2) give(kind); } // the second click of a double click is none
   function give(kind, text = "") { ask("answer", { kind, note: text }); }
   function skip() {
     const chosen = reasons.querySelector("input:checked").value;

@@ -53,7 +53,8 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     return [state.x + x * kx, state.y + y * ky];
   }
   function zoom(factor, px = size()[0] / 2, py = size()[1] / 2) {
-    const lowest = 0.5 * Math.min(...size()) / Math.max(state.map.width, state.map.height, 1);
+    const [ax, ay] = aspectOf();
+    const lowest = 0.5 * Math.min(...size()) / Math.max(state.map.width * ax, state.map.height * ay, 1);
     const scale = Math.min(Math.max(state.scale * factor, lowest), 64);
     const by = scale / state.scale;
     Object.assign(state, { scale, x: px - (px - state.x) * by, y: py - (py - state.y) * by, untouched: false });

@@ -1,4 +1,4 @@
-"""The queue and the cases as lines of a list."""
+"""The queue and the cases as lines of a list, and what is said while nothing is open."""
 
 from __future__ import annotations
 
@@ -7,10 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from widgets.wording import count
 from workbench.cohort.pool import Pool
+from workbench.session import Session
 from workbench.session.tasks import Task
 
-__all__ = ["listed_cases", "listed_tasks"]
+__all__ = ["listed_cases", "listed_tasks", "nothing_open"]
+
+NOT_OPEN = (
+    "The cohort is not open yet.",
+    "Its {noun}s are annotated here as soon as it is.",
+)
+NOT_ASKED = (
+    "Here the suggested {noun}s are annotated: the model draws first, you correct it, and every "
+    "stroke is saved at once.",
+    "Nothing is suggested yet. The first round trains a model and suggests what to annotate; until "
+    "then choose any {noun} under Cases.",
+)
+NOT_BEGUN = (
+    "{n} to annotate. Each begins with {start}: draw with the brush, press Done (D), and the "
+    "next one opens.",
+    "Every stroke is saved at once; undo goes back without limit. Press ? for all keys.",
+)
 
 
 def listed_tasks(queue: Sequence[Task], pool: Pool) -> list[dict[str, Any]]:
@@ -43,3 +61,12 @@ def listed_cases(pool: Pool) -> list[dict[str, Any]]:
             }
         )
     return cases
+
+
+def nothing_open(session: Session) -> list[str]:
+    """Say what is annotated, and how it is begun, where no slice is open."""
+    asked = NOT_BEGUN if session.queue else NOT_ASKED
+    lines = NOT_OPEN if session.images is None else asked
+    n = count(sum(task.open for task in session.queue), session.noun)
+    start = "an empty label map" if session.round is None else "what the model predicts"
+    return [line.format(noun=session.noun, n=n, start=start) for line in lines]

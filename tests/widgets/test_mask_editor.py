@@ -27,6 +27,8 @@ def editor(session):
 
 def ask(view, what, buffers=None, **wish):
     """Send a message as the browser does; return what the browser is told in the end."""
+    if what in ("undo", "redo", "answer", "tool") and "place" not in wish:
+        wish["place"] = [view.info["row"], view.info["depth"]]
     sent = []
     view.send = lambda content, buffers=None: sent.append(content)
     view._receive(view, {"do": what, "ticket": "me-1", **wish}, buffers or [])
@@ -42,8 +44,7 @@ def stroke(view, classes, **changes):
     told = {
         "tool": "brush",
         "seconds": 1.5,
-        "row": view.info["row"],
-        "depth": view.info["depth"],
+        "place": [view.info["row"], view.info["depth"]],
         "stamp": "me-1",
     }
     return ask(view, "stroke", [memoryview(classes.tobytes())], **{**told, **changes})
@@ -83,7 +84,7 @@ def test_a_stroke_reaches_the_session_with_what_it_cost(session, editor):
 def test_the_browser_hears_that_a_stroke_is_saved_only_if_it_is(session, editor):
     ask(editor, "turn", by=1)
     heard = []
-    told = {"tool": "brush", "seconds": 0, "row": session.editing.row, "depth": 0}
+    told = {"tool": "brush", "seconds": 0, "place": [session.editing.row, 0]}
     wish = {"do": "stroke", "ticket": "me-1", "stamp": "me-1", **told}
     buffers = [memoryview(bytes(64 * 64))]
     editor.send = lambda content, buffers=None: heard.append(content)
@@ -108,9 +109,50 @@ def test_a_stroke_that_cannot_be_saved_is_told_with_the_reason(session, editor):
 def test_a_stroke_for_another_slice_or_of_another_size_is_refused(session, editor):
     ask(editor, "turn", by=1)
     row = session.editing.row
-    assert "no longer open" in stroke(editor, np.ones((64, 64), np.uint8), row=row + 1)
+    assert "no longer open" in stroke(editor, np.ones((64, 64), np.uint8), place=[row + 1, 0])
     assert "9 pixels" in stroke(editor, np.ones((3, 3), np.uint8))
     assert session.entries == []
+
+
+@pytest.mark.parametrize(
+    ("what", "wish"),
+    [
+        ("answer", {"kind": "done"}),
+        ("tool", {"name": "smart fill", "row": 3, "column": 3, "label": 1, "tolerance": 1.0}),
+        ("undo", {}),
+        ("redo", {}),
+    ],
+)
+def test_what_was_meant_for_another_slice_is_refused(session, editor, what, wish):
+    ask(editor, "turn", by=1)
+    other = [session.queue[1].row, 0]
+    assert "no longer open" in ask(editor, what, place=other, **wish)
+    assert session.entries == []
+
+
+def test_saving_again_books_a_stroke_only_if_it_never_came(session, editor):
+    ask(editor, "turn", by=1)
+    place = [session.editing.row, 0]
+    session.full = True
+    drawn = np.ones((64, 64), np.uint8)
+    stroke(editor, drawn)
+    wish = {"tool": "brush", "place": place, "stamp": "me-1"}
+    assert ask(editor, "save", [memoryview(drawn.tobytes())], **wish) == "The disk is full."
+    session.full = False
+    assert ask(editor, "save", [memoryview(drawn.tobytes())], **wish) == ""
+    assert editor.info["saved"]
+    assert len(session.entries) == 1
+    ask(editor, "save", [memoryview(bytes(64 * 64))], **wish)
+    assert [entry[0] for entry in session.entries] == ["stroke", "stroke"]
+
+
+def test_what_could_not_be_saved_is_called_saved_once_it_is(session, editor):
+    ask(editor, "turn", by=1)
+    session.full = True
+    stroke(editor, np.ones((64, 64), np.uint8))
+    session.full = False
+    ask(editor, "catch_up")
+    assert editor.info["saved"]
 
 
 def test_undo_brings_back_the_map_that_was_there(session, editor):
@@ -242,6 +284,17 @@ def test_the_still_picture_tells_area_and_strokes(session, editor):
     figure = editor.still()[0]
     assert "1 stroke by ada" in figure.layout.title.text
     assert "edema: 512 mm²" in [trace.name for trace in figure.data]
+
+
+def test_names_in_the_still_picture_are_no_markup(session, editor):
+    ask(editor, "turn", by=1)
+    session.annotator = "<a href='https://evil.example'>ada</a>"
+    editor.classes = [{**each, "name": f"<b>{each['name']}</b>"} for each in editor.classes]
+    stroke(editor, np.ones((64, 64), np.uint8))
+    figure = editor.still()[0]
+    texts = [figure.layout.title.text, *(trace.name for trace in figure.data if trace.name)]
+    assert not any("<a" in text or "<b>" in text for text in texts)
+    assert "&lt;a href" in texts[0]
 
 
 def test_a_still_picture_of_nothing_is_none(session):

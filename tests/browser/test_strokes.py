@@ -1,0 +1,278 @@
+"""Strokes and answers of the editor where hands, kernel and other people are not as one hopes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tests.browser.bridge import Bridge, bridged
+from tests.widgets.fake_annotating import FakeAnnotating
+from widgets.mask_editor import MaskEditor
+
+pytestmark = pytest.mark.browser
+
+#: Sends a pointer event to the stage, relative to its middle.
+POINTER = """([kind, dx, dy, more]) => {
+  const stage = document.querySelector(".sw-editor-mask");
+  stage.setPointerCapture = () => {};
+  const box = stage.getBoundingClientRect();
+  stage.dispatchEvent(new PointerEvent(kind, {
+    clientX: box.left + box.width / 2 + dx, clientY: box.top + box.height / 2 + dy,
+    bubbles: true, cancelable: true, button: 0, buttons: 1, pointerId: 1, pointerType: "mouse",
+    movementX: 1, movementY: 1, ...more,
+  }));
+}"""
+
+
+class Desk:
+    """The editor with an empty slice open, and the hands of a person."""
+
+    def __init__(self, bridge: Bridge, session: FakeAnnotating) -> None:
+        self.bridge, self.session, self.page = bridge, session, bridge.page
+        self.page.get_by_role("button", name="Begin with the first").click()
+        bridge.settle()
+        session.edit(session.editing.row, start="empty")
+        bridge.push()
+        self.page.keyboard.press("1")
+
+    def pointer(self, kind: str, dx: float, dy: float, **more: object) -> None:
+        self.page.evaluate(POINTER, [kind, dx, dy, more])
+
+    def drag(self, a: tuple[float, float], b: tuple[float, float]) -> None:
+        self.pointer("pointerdown", *a)
+        self.pointer("pointermove", *b)
+        self.pointer("pointerup", *b, buttons=0)
+
+    def words(self) -> str:
+        return str(self.page.locator(".sw-editor-words").inner_text())
+
+    def state(self) -> str | None:
+        return self.page.locator(".sw-editor-saved").get_attribute("data-state")
+
+    @property
+    def strokes(self) -> list[np.ndarray]:
+        return [entry[3] for entry in self.session.entries if entry[0] == "stroke"]
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    session = FakeAnnotating(n=240, cases=8)
+    with bridged() as page:
+        desk = Desk(Bridge(MaskEditor(session), page), session)
+        yield desk
+        assert desk.bridge.errors == []
+
+
+def test_a_double_click_on_done_answers_one_slice(desk):
+    desk.page.locator(".sw-editor-answers .sw-primary").dblclick()
+    desk.bridge.settle()
+    assert [task.state for task in desk.session.queue].count("done") == 1
+    desk.page.locator(".sw-editor-answers .sw-primary").click(delay=0)
+    desk.bridge.settle()
+    desk.page.wait_for_timeout(600)
+    desk.page.locator(".sw-editor-answers .sw-primary").click()
+    desk.bridge.settle()
+    assert [task.state for task in desk.session.queue].count("done") >= 2  # not for ever
+
+
+def test_two_presses_before_the_answer_comes_answer_one_slice(desk):
+    desk.page.evaluate("() => { model.held = true; }")
+    desk.page.keyboard.press("d")
+    desk.page.keyboard.press("d")
+    desk.page.keyboard.press("n")
+    desk.page.evaluate("() => model.release()")
+    desk.bridge.settle()
+    assert desk.bridge.sent()[-1:] == ["answer"]
+    assert [task.state for task in desk.session.queue].count("done") == 1
+
+
+def test_a_key_that_is_held_answers_once(desk):
+    desk.page.locator(".sw-editor-mask").focus()
+    for _ in range(4):
+        desk.page.keyboard.down("d")
+        desk.bridge.settle()
+    desk.page.keyboard.up("d")
+    assert [task.state for task in desk.session.queue].count("done") == 1
+
+
+def test_no_stroke_begins_before_the_slice_of_a_new_name_is_there(desk):
+    desk.page.locator(".sw-editor-who").fill("ben")
+    desk.page.evaluate("() => { model.held = true; }")
+    desk.page.locator(".sw-editor-mask").focus()  # the name is sent when its field is left
+    desk.drag((-40, 0), (40, 0))
+    desk.page.evaluate("() => model.release()")
+    desk.bridge.settle()
+    assert desk.session.annotator == "ben"
+    assert desk.strokes == []
+    desk.drag((-40, 0), (40, 0))
+    desk.bridge.settle()
+    assert len(desk.strokes) == 1
+
+
+def test_a_stroke_is_dropped_when_somebody_else_has_drawn_meanwhile(desk):
+    desk.pointer("pointerdown", -60, 0)
+    desk.pointer("pointermove", 0, 0)
+    theirs = desk.session.editing.classes.copy()
+    theirs[2:8, 2:8] = 2
+    desk.session.draw(theirs, tool="brush")
+    desk.bridge.push()
+    desk.pointer("pointermove", 40, 0)
+    desk.pointer("pointerup", 40, 0, buttons=0)
+    desk.bridge.settle()
+    assert (desk.session.editing.classes == theirs).all()
+    assert "Somebody else has drawn" in desk.words()
+    desk.drag((-60, 0), (40, 0))
+    desk.bridge.settle()
+    now = desk.session.editing.classes
+    assert (now[2:8, 2:8] == 2).all()  # both are there
+    assert (now == 1).any()
+    assert desk.page.locator(".sw-editor-words").is_hidden()
+
+
+def test_news_that_leave_the_map_as_it_is_leave_the_stroke_alone(desk):
+    desk.pointer("pointerdown", -60, 0)
+    desk.pointer("pointermove", 0, 0)
+    desk.session.predictions += 1
+    desk.bridge.view.info = {**desk.bridge.view.info, "strokes": 7}
+    desk.bridge.push()
+    desk.pointer("pointerup", 0, 0, buttons=0)
+    desk.bridge.settle()
+    assert len(desk.strokes) == 1
+
+
+def test_a_palm_beside_the_pen_draws_nothing(desk):
+    pen, palm = {"pointerId": 5, "pointerType": "pen"}, {"pointerId": 9, "pointerType": "touch"}
+    desk.pointer("pointerdown", -100, 40, **pen)
+    desk.pointer("pointermove", -90, 40, **pen)
+    desk.pointer("pointerdown", 120, -90, **palm)
+    desk.pointer("pointermove", 121, -91, **palm)
+    desk.pointer("pointermove", -70, 40, **pen)
+    desk.pointer("pointerup", 121, -91, **palm, buttons=0)
+    desk.pointer("pointerup", -70, 40, **pen, buttons=0)
+    desk.bridge.settle()
+    (drawn,) = desk.strokes
+    rows, columns = np.nonzero(drawn)
+    assert np.ptp(rows) < 4
+    assert columns.max() < 32
+
+
+def test_a_button_that_was_lifted_unseen_ends_the_stroke(desk):
+    desk.pointer("pointerdown", -100, -60)
+    desk.pointer("pointermove", -80, -60)
+    desk.pointer("pointermove", 0, 0, buttons=0)
+    desk.pointer("pointermove", 100, 60, buttons=0)
+    desk.bridge.settle()
+    (drawn,) = desk.strokes
+    assert np.nonzero(drawn)[0].max() < 32
+    desk.pointer("pointerdown", 0, 60)
+    desk.pointer("pointermove", 60, 60)
+    desk.pointer("lostpointercapture", 60, 60)
+    desk.bridge.settle()
+    assert len(desk.strokes) == 2
+    desk.pointer("pointerdown", -60, 90)
+    desk.pointer("pointermove", 0, 90)
+    desk.pointer("pointerdown", 0, 90)  # pressed again, and never seen to be lifted
+    desk.pointer("pointerup", 0, 90, buttons=0)
+    desk.bridge.settle()
+    assert len(desk.strokes) == 3
+
+
+def test_a_polygon_whose_pen_was_taken_away_follows_it_no_more(desk):
+    pen = {"pointerId": 5, "pointerType": "pen"}
+    desk.page.keyboard.press("p")
+    desk.pointer("pointerdown", -50, -20, **pen)
+    desk.pointer("pointermove", -40, -20, **pen)
+    desk.pointer("pointercancel", -40, -20, **pen, buttons=0)
+    points = "() => document.querySelector('.sw-editor-line').getAttribute('points')"
+    before = desk.page.evaluate(points).split()
+    for i in range(6):
+        desk.pointer("pointermove", -40 + 10 * i, -20 + 10 * (i % 2), **pen, buttons=0)
+    assert len(desk.page.evaluate(points).split()) <= len(before) + 1
+
+
+def test_fast_strokes_are_all_taken_while_the_kernel_answers(desk):
+    for i in range(12):
+        desk.drag((-60, -60 + 10 * i), (60, -60 + 10 * i))
+    desk.bridge.settle()
+    assert len(desk.strokes) == 12
+
+
+def test_no_stroke_begins_while_one_is_not_saved_for_long(desk):
+    desk.page.evaluate("() => { model.held = true; }")
+    desk.drag((-60, -60), (60, -60))
+    desk.drag((-60, -40), (60, -40))
+    desk.page.wait_for_timeout(1200)
+    desk.drag((-60, 0), (60, 0))
+    assert "until the last stroke is saved" in desk.words()
+    desk.page.evaluate("() => model.release()")
+    desk.bridge.settle()
+    assert len(desk.strokes) == 2
+    assert desk.page.locator(".sw-editor-words").is_hidden()
+    desk.drag((-60, 0), (60, 0))
+    desk.bridge.settle()
+    assert len(desk.strokes) == 3
+
+
+def test_what_the_disk_refused_is_saved_again_without_another_stroke(desk):
+    desk.session.full = True
+    desk.drag((-60, -60), (60, -60))
+    desk.bridge.settle()
+    assert desk.state() == "failed"
+    desk.drag((-60, 0), (60, 0))
+    desk.bridge.settle()
+    assert len(desk.strokes) == 1
+    assert "until the last stroke is saved" in desk.words()
+    desk.session.full = False
+    desk.page.get_by_role("button", name="Save again").click()
+    desk.bridge.settle()
+    assert desk.state() == "saved"
+    assert len(desk.strokes) == 1
+    desk.drag((-60, 0), (60, 0))
+    desk.bridge.settle()
+    assert len(desk.strokes) == 2
+
+
+def test_time_stays_with_the_slice_on_which_it_was_spent(desk):
+    def work() -> None:
+        for i in range(10):
+            desk.pointer("pointermove", i, 0, buttons=0)
+            desk.page.wait_for_timeout(100)
+
+    def seconds() -> float:
+        return float(desk.session.entries[-1][4]["active_seconds"])
+
+    first = desk.session.editing.row
+    work()
+    desk.page.keyboard.press("n")
+    desk.bridge.settle()
+    assert desk.session.editing.row != first
+    desk.drag((-60, 0), (60, 0))
+    desk.bridge.settle()
+    assert seconds() < 0.8
+    desk.page.keyboard.press("Shift+N")
+    desk.bridge.settle()
+    desk.drag((-60, 0), (60, 0))
+    desk.bridge.settle()
+    assert desk.session.entries[-1][1] == first
+    assert seconds() > 0.9
+
+
+def test_zooming_out_makes_a_slice_of_long_pixels_smaller(desk):
+    desk.session.images.spacing[:, 1:] = [5.0, 1.0]
+    desk.page.keyboard.press("n")
+    desk.bridge.settle()
+
+    def radius() -> float:
+        desk.pointer("pointermove", 1, 1, buttons=0)
+        ring = desk.page.locator(".sw-editor-ring")
+        return float(ring.get_attribute("rx"))
+
+    desk.page.keyboard.press("r")
+    seen = [radius()]
+    for _ in range(3):
+        desk.page.keyboard.press("-")
+        seen.append(radius())
+    assert seen == sorted(seen, reverse=True)
+    assert seen[-1] < seen[0]
