@@ -73,6 +73,7 @@ def cost_of_round(
     classes: int,
     spacing: Mapping[str, tuple[float, float]],
     tolerance: float = TOLERANCE,
+    until: int | None = None,
 ) -> RoundCost:
     """Add up what the annotations of a round cost.
 
@@ -89,15 +90,23 @@ def cost_of_round(
         Size of a pixel along h and w in mm, by sample; other samples do not count.
     tolerance : float
         As in `measure_effort`.
+    until : int, optional
+        Number of the last entry that counts: what was known when the round was trained.
     """
+    drawn: set[tuple[str, int, str]] = set()
     opened: dict[tuple[str, int, str], int] = {}
     asked: dict[int, int] = {}
     for entry in ledger.entries(maps=False):
-        if entry.kind == "opened":
-            opened.setdefault((entry.sample, entry.depth, entry.annotator), entry.number)
         asked[entry.number] = entry.round
+        place = entry.sample, entry.depth, entry.annotator
+        if entry.kind != "opened":
+            drawn.add(place)
+        elif place not in opened or (
+            place not in drawn and entry.round > asked[opened[place]]  # it began anew
+        ):
+            opened[place] = entry.number
     effort = no_effort(classes, tolerance)
-    for (sample, depth), number in ledger.accepted().items():
+    for (sample, depth), number in ledger.accepted(until).items():
         if asked[number] != index or sample not in spacing:
             continue
         done = ledger.read(number)

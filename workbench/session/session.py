@@ -224,7 +224,7 @@ class Session(ToolSession):
         def work() -> Work[tuple[Round, Run]]:
             round = yield from run_round(study, pool, strategy, budget, index, initial)
             if ledger is not None:
-                round = with_cost(round, study, ledger, before)
+                round = with_cost(round, study, ledger, before, number)
             validation = [*(saved.validation for saved in run.rounds), round.validation]
             round = replace(round, stopped=why_stop(stop, validation))
             return round, run.append(round)
