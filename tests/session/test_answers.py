@@ -9,6 +9,7 @@ import pytest
 
 from tests.session.bare import a_round, bare_session
 from workbench.annotation import Ledger
+from workbench.annotation.costs import cost_of_round
 from workbench.errors import LedgerError
 from workbench.session import predicting
 
@@ -222,6 +223,45 @@ def test_closing_saves_what_waited(session, monkeypatch):
     with Ledger(session.folder / "annotations.sqlite") as ledger:
         history = ledger.history(str(session.pool.ids[3]), annotator="anna")
     assert (history.classes == drawn).all()
+
+
+def test_the_slice_that_was_drawn_last_is_opened_again_unless_it_is_answered(session, tmp_path):
+    session.edit(3)
+    drawn = painted(session)
+    session.edit(4)
+    again = bare(tmp_path / "run")
+    again._go_back_to_canvas()
+    assert again.editing.row == 3
+    assert (again.editing.classes == drawn).all()
+    again.answer("done")
+    again.close()
+    later = bare(tmp_path / "run")
+    later._go_back_to_canvas()
+    assert later.editing is None
+    later.close()
+
+
+def test_a_kernel_is_told_of_a_round_of_another_one_before_it_trains(session, tmp_path):
+    session.edit(3)
+    for index in range(2):
+        (tmp_path / "run" / "rounds" / f"{index:03d}").mkdir(parents=True)
+        (tmp_path / "run" / "rounds" / f"{index:03d}" / "round.json").write_text("{}")
+    session.catch_up()
+    assert "Another kernel has trained round 1" in session.problem
+    painted(session)
+    assert "Another kernel has trained round 1" in session.editing.words
+
+
+def test_an_answer_given_while_a_round_trains_does_not_change_the_cost_of_that_round(session):
+    session.edit(3)
+    painted(session)
+    session.answer("done")
+    ledger, spacing = session._writer.ledger, {str(session.pool.ids[3]): (1.0, 1.0)}
+    number = ledger.last
+    after_round(session, 1)
+    session.answer("done")
+    assert cost_of_round(ledger, 1, 3, spacing).effort.changed == 0
+    assert cost_of_round(ledger, 1, 3, spacing, until=number).effort.changed == 1
 
 
 def refusing(*args):

@@ -18,7 +18,7 @@ from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
 from workbench.annotation.effort import stroke_mm
-from workbench.annotation.entry import ANSWERS, UNOPENED, annotator_name
+from workbench.annotation.entry import ANSWERS, annotator_name
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
 from workbench.session.drawing import Drawing
@@ -71,16 +71,13 @@ class AnnotatingSession(RestoringSession):
             self.edit(self.editing.row, self.editing.depth)
 
     # ------------------------------------------------------------ the canvas
-    def catch_up(self) -> None:
-        """Take in what was written to the ledger since, by anybody; cheap if there is nothing."""
-        super().catch_up()
-        with self._background.lock:
-            if self._unsaved and not self._writer.waiting:  # what waited was saved just now
-                for drawing in self._unsaved.values():
-                    drawing.number = self._writer.number
-                self._unsaved.clear()
-                if self._drawing is not None and not self._awaited:
-                    self._show("")
+    def _follow_save(self) -> None:
+        if self._unsaved and not self._writer.waiting:  # what waited was saved just now
+            for drawing in self._unsaved.values():
+                drawing.number = self._writer.number
+            self._unsaved.clear()
+            if self._drawing is not None and not self._awaited:
+                self._show("")
 
     def edit(self, row: int, depth: int | None = None, start: str | None = None) -> None:
         """Put a slice on the canvas.
@@ -119,6 +116,12 @@ class AnnotatingSession(RestoringSession):
                 return
             self.current = row
             self._show(problem)
+
+    def _go_back_to_canvas(self) -> None:
+        """Put the slice on the canvas again that this person was drawing, if it is still open."""
+        left = self._left_open()
+        if left is not None:
+            self.edit(*left)
 
     def turn(self, step: int) -> None:
         """Go to the next task that is open (1), or to the one before in the queue (-1)."""
@@ -333,44 +336,6 @@ class AnnotatingSession(RestoringSession):
         self.problem = ""
         return self._drawing
 
-    def _other_slices(self, drawing: Drawing) -> list[Entry] | None:
-        """Answers "done" for all other slices of the volume on the canvas.
-
-        None while what they would be taken as is still predicted.
-        """
-        assert self.editing is not None
-        row, first, last = self.editing.row, *self.editing.filled
-        entries = []
-        for depth in range(self._depths):
-            if depth == drawing.entry.depth:
-                continue
-            key = (row, depth, self.annotator)
-            before = self._unsaved.get(key) or self._drawn_before(*key)
-            if before is not None:
-                entries.append(before.answer("done", ""))
-                continue
-            start = "annotation" if row in self._unpredictable else None
-            if not first <= depth <= last:
-                start = "empty"
-            beginning = self._beginning(row, depth, start)
-            if beginning is None:
-                return None
-            started_from, classes = beginning
-            entry = replace(drawing.entry, kind="done", depth=depth, started_from=started_from)
-            entries.append(replace(entry, classes=classes, note=UNOPENED))
-        return entries
-
-    def _withdrawn(self, answered: Entry) -> list[Entry]:
-        """The same answer for all other slices of the volume that this person has done."""
-        assert self.editing is not None
-        row, entries = self.editing.row, []
-        for depth in sorted(self._done_slices(row) - {answered.depth}):
-            key = (row, depth, self.annotator)
-            before = self._unsaved.get(key) or self._drawn_before(*key)
-            if before is not None:
-                entries.append(before.answer(answered.kind, answered.note))
-        return entries
-
     def _keep(self, *entries: Entry) -> str:
         """Save entries of the canvas; return what could not be saved, or nothing."""
         drawing = self._drawing
@@ -414,6 +379,6 @@ class AnnotatingSession(RestoringSession):
             cost=replace(cost, changed_pixels=drawing.changed_pixels),
             saved=not problem,
             number=self._writer.number,
-            words=" ".join(filter(None, [problem, words, also])),
+            words=" ".join(filter(None, [problem, words, self._told_behind, also])),
             awaited=self._awaited,
         )

@@ -58,6 +58,8 @@ class QueueSession(ScoringSession):
     _reasons: Mapping[int, str] = {}
     #: The ledger's last entry that was taken in.
     _seen = 0
+    #: What was said of another kernel that has gone on with the run; empty if none has.
+    _told_behind = ""
     #: The last entry that was known when each round began to train.
     _ledger_at: Mapping[str, int] = {}
 
@@ -99,9 +101,14 @@ class QueueSession(ScoringSession):
         if self.data is None:
             return
         with self._background.lock:
+            behind = self._behind()
+            if behind and behind != self._told_behind:
+                self._told_behind = self.problem = behind
+                self._note(behind)
             if self._writer.ledger is None and not (self.folder / FILE_NAME).exists():
                 return
             problem = self._writer.save()
+            self._follow_save()
             ledger = self._writer.ledger
             if problem or ledger is None:
                 return
@@ -112,6 +119,10 @@ class QueueSession(ScoringSession):
                     self._seen = last
             except LedgerError as error:
                 self._refuse(error)
+
+    def _follow_save(self) -> None:
+        """Show that what waited for the disk is saved."""
+        raise AssertionError("a session shows what is drawn")
 
     def _take_in(self, states: Mapping[str, SampleState]) -> None:
         """Label what is done, set aside what is not, and show the queue."""

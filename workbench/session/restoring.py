@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation import Entry
+from workbench.annotation.entry import UNOPENED
 from workbench.annotation.history import Part
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
@@ -84,6 +86,43 @@ class RestoringSession(PredictingSession):
             return None
         _, row, depth = max(drawn)
         return (row, depth) if self._known[row].state == "in progress" else None
+
+    def _other_slices(self, drawing: Drawing) -> list[Entry] | None:
+        """Answers "done" for all other slices of the volume on the canvas.
+
+        None while what they would be taken as is still predicted.
+        """
+        assert self.editing is not None
+        row, first, last = self.editing.row, *self.editing.filled
+        entries = []
+        for depth in range(self._depths):
+            if depth == drawing.entry.depth:
+                continue
+            key = (row, depth, self.annotator)
+            before = self._unsaved.get(key) or self._drawn_before(*key)
+            if before is not None:
+                entries.append(before.answer("done", ""))
+                continue
+            start = "annotation" if row in self._unpredictable else None
+            if not first <= depth <= last:
+                start = "empty"
+            beginning = self._beginning(row, depth, start)
+            if beginning is None:
+                return None
+            started_from, classes = beginning
+            entry = replace(drawing.entry, kind="done", depth=depth, started_from=started_from)
+            entries.append(replace(entry, classes=classes, note=UNOPENED))
+        return entries
+
+    def _withdrawn(self, answered: Entry) -> list[Entry]:
+        """The same answer for all other slices of the volume that this person has done."""
+        row, entries = self._row_of[answered.sample], []
+        for depth in sorted(self._done_slices(row) - {answered.depth}):
+            key = (row, depth, self.annotator)
+            before = self._unsaved.get(key) or self._drawn_before(*key)
+            if before is not None:
+                entries.append(before.answer(answered.kind, answered.note))
+        return entries
 
     def _done_slices(self, row: int) -> set[int]:
         """Depths of a volume that this person answered "done", saved or not."""

@@ -170,6 +170,7 @@ class Session(ToolSession):
         for problem in data.cohort.problems[:5]:
             self._note(str(problem))
         self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
+        self._go_back_to_canvas()
         if run.rounds:
             finished = count(len(run.rounds), "finished round")
             self._note(f"Found {finished} in {self.folder}; going on there.")
