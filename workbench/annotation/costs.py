@@ -74,6 +74,7 @@ def cost_of_round(
     classes: int,
     spacing: Mapping[str, tuple[float, float]],
     tolerance: float = TOLERANCE,
+    until: int | None = None,
 ) -> RoundCost:
     """Add up what the annotations of a round cost.
 
@@ -90,6 +91,8 @@ def cost_of_round(
         Size of a pixel along h and w in mm, by sample; other samples do not count.
     tolerance : float
         As in `measure_effort`.
+    until : int, optional
+        Number of the last entry that counts: what was known when the round was trained.
     """
     opened: set[int] = set()
     before: dict[tuple[str, int, str], int] = {}  # what was accepted in earlier rounds
@@ -102,7 +105,7 @@ def cost_of_round(
             before[key] = entry.number if entry.kind == "done" else 0
         asked[entry.number] = entry.round
     effort = no_effort(classes, tolerance)
-    for (sample, depth), number in ledger.accepted().items():
+    for (sample, depth), number in ledger.accepted(until).items():
         if asked[number] != index or sample not in spacing:
             continue
         done = ledger.read(number)

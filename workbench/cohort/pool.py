@@ -123,8 +123,17 @@ class Pool:
         """Rows that may be suggested now: eligible and not labeled, shape (n,)."""
         return self.eligible & ~self.labeled
 
-    def with_labeled(self, rows: ArrayLike, round: int) -> Pool:
+    def with_labeled(self, rows: ArrayLike, round: int, again: bool = False) -> Pool:
         """Return the pool in which `rows` were labeled in `round`.
+
+        Parameters
+        ----------
+        rows : array_like of int
+            Rows of the pool, each once.
+        round : int
+            The round that trains on them first.
+        again : bool
+            Whether a row may be labeled already: it was withdrawn, and answered anew.
 
         Raises
         ------
@@ -132,7 +141,7 @@ class Pool:
             If a row is labeled already or occurs twice.
         """
         chosen = np.asarray(rows, dtype=np.int64)
-        if len(np.unique(chosen)) != len(chosen) or self.labeled[chosen].any():
+        if len(np.unique(chosen)) != len(chosen) or (self.labeled[chosen].any() and not again):
             raise SettingError(
                 f"A {self.ids[0].noun} can be labeled once: the rows to label hold one twice, or "
                 f"one that is labeled already. Suggest again from this pool."

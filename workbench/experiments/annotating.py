@@ -120,7 +120,13 @@ class Annotating:
         )
 
 
-def with_cost(round: Round, study: Study, ledger: Ledger, before: Mapping[str, float]) -> Round:
+def with_cost(
+    round: Round,
+    study: Study,
+    ledger: Ledger,
+    before: Mapping[str, float],
+    until: int | None = None,
+) -> Round:
     """Add to a finished round what the labels in a ledger cost that it asked for.
 
     Parameters
@@ -129,12 +135,14 @@ def with_cost(round: Round, study: Study, ledger: Ledger, before: Mapping[str, f
         As in `Annotating.told`.
     ledger : Ledger
         The annotations.
+    until : int, optional
+        Number of the last entry that the round was trained on; all count if not given.
     """
     classes = study.data.labels.classes
     names = [str(each) for each in study.data.pool.ids]
     labeled = np.flatnonzero(round.pool.labeled).tolist()
     spacing = {names[row]: _pixel(study, row) for row in labeled}
-    cost = cost_of_round(ledger, round.index, len(classes), spacing)
+    cost = cost_of_round(ledger, round.index, len(classes), spacing, until=until)
     total = {name: before.get(name, 0) + each for name, each in cost.amounts().items()}
     return replace(round, effort=cost.plain(classes), annotated={**round.annotated, **total})
 

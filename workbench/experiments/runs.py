@@ -242,7 +242,7 @@ class Run:
     def pool_after(self, pool: Pool, rounds: int | None = None) -> Pool:
         """Return the pool with the labels of the first `rounds` rounds (all by default)."""
         for saved in self.rounds[:rounds]:
-            pool = pool.with_labeled(rows_of(pool, saved.labeled), saved.index)
+            pool = pool.with_labeled(rows_of(pool, saved.labeled), saved.index, again=True)
         return pool
 
     @property

@@ -41,11 +41,20 @@ __all__ = [
     "prepare",
     "simulate",
     "train_first_round",
+    "why_not_train",
 ]
 
 
-def open_run(folder: Path, config: RunConfig) -> tuple[Run, Compute]:
+def open_run(folder: Path, config: RunConfig, only_look: bool = False) -> tuple[Run, Compute]:
     """Open or begin the run in `folder`, in the hardware mode that it was begun in.
+
+    Parameters
+    ----------
+    folder, config
+        Where it is, and its settings.
+    only_look : bool
+        Whether one whose hardware is not here is opened all the same, in the mode of this
+        machine; `why_not_train` tells it.
 
     Raises
     ------
@@ -59,13 +68,24 @@ def open_run(folder: Path, config: RunConfig) -> tuple[Run, Compute]:
     if not (folder / "run.json").exists():
         compute = compute_for(config)
         return Run.create(folder, config, compute), compute
-    compute = Compute(**Run.load(folder).environment["compute"])
+    run = Run.load(folder)
+    compute = Compute(**run.environment["compute"])
     if compute.device.startswith("cuda") and not torch.cuda.is_available():
-        raise RunError(
-            f"{folder} was begun on a GPU ({compute.device}), and there is none here. Go on with "
-            f"it on such a machine, or start again in another folder."
-        )
+        compute = compute_for(config)
+        if not only_look:
+            raise RunError(why_not_train(run, compute))
     return Run.open(folder, config, compute), compute
+
+
+def why_not_train(run: Run, compute: Compute) -> str:
+    """Say that a run was begun on a GPU where `compute` has none; else nothing."""
+    device = str(run.environment["compute"]["device"])
+    if not device.startswith("cuda") or compute.device.startswith("cuda"):
+        return ""
+    return (
+        f"{run.folder} was begun on a GPU ({device}), and there is none here. Go on with "
+        f"it on such a machine, or start again in another folder."
+    )
 
 
 def compute_for(config: RunConfig) -> Compute:

@@ -18,11 +18,11 @@ from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
 from workbench.annotation.effort import stroke_mm
-from workbench.annotation.entry import ANSWERS, UNOPENED, annotator_name
+from workbench.annotation.entry import ANSWERS, annotator_name
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
 from workbench.session.drawing import Drawing
-from workbench.session.predicting import PredictingSession
+from workbench.session.restoring import RestoringSession
 from workbench.session.tasks import Editing
 
 __all__ = ["AnnotatingSession"]
@@ -35,16 +35,18 @@ NOT_DONE = (
     "Slices that were not opened count as predicted, and the model is still predicting them. "
     "Answer again in a moment."
 )
+#: What is said where another kernel drew on the same slice under the same name.
+ELSEWHERE = (
+    "This slice was drawn on elsewhere under your name {name}; it is shown now as it is there. "
+    "Draw again what is missing."
+)
 
 
-class AnnotatingSession(PredictingSession):
+class AnnotatingSession(RestoringSession):
     """A session in which a person draws."""
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
-        self._drawing: Drawing | None = None
-        #: Drawings of which something could not be saved yet.
-        self._unsaved: dict[tuple[int, int, str], Drawing] = {}
         #: Why the canvas cannot be drawn on yet, and what it was told to begin with.
         self._awaited = ""
         self._begin_with: str | None = None
@@ -69,6 +71,14 @@ class AnnotatingSession(PredictingSession):
             self.edit(self.editing.row, self.editing.depth)
 
     # ------------------------------------------------------------ the canvas
+    def _follow_save(self) -> None:
+        if self._unsaved and not self._writer.waiting:  # what waited was saved just now
+            for drawing in self._unsaved.values():
+                drawing.number = self._writer.number
+            self._unsaved.clear()
+            if self._drawing is not None and not self._awaited:
+                self._show("")
+
     def edit(self, row: int, depth: int | None = None, start: str | None = None) -> None:
         """Put a slice on the canvas.
 
@@ -106,6 +116,12 @@ class AnnotatingSession(PredictingSession):
                 return
             self.current = row
             self._show(problem)
+
+    def _go_back_to_canvas(self) -> None:
+        """Put the slice on the canvas again that this person was drawing, if it is still open."""
+        left = self._left_open()
+        if left is not None:
+            self.edit(*left)
 
     def turn(self, step: int) -> None:
         """Go to the next task that is open (1), or to the one before in the queue (-1)."""
@@ -151,25 +167,25 @@ class AnnotatingSession(PredictingSession):
         """
         key = (row, depth, self.annotator)
         problem = self._writer.save()
-        self._drawing = self._unsaved.get(key) or self._drawn_before(*key)
-        if self._drawing is not None and start is None:
-            if self._depths > 1 and self._predicts and self._drawing.entry.started_from != "empty":
+        drawing = self._unsaved.get(key) or self._drawn_before(*key)
+        if drawing is not None and start is None:
+            if self._depths > 1 and self._predicts:
                 self._prediction(row)  # "done" will need it for the slices that were not opened
-            self._awaited = ""
+            self._drawing, self._awaited = drawing, ""
             return problem
         beginning = self._beginning(row, depth, start)
-        self._awaited = "" if beginning else AWAITED.format(noun=self.noun)
-        self._begin_with = start
+        awaited = "" if beginning else AWAITED.format(noun=self.noun)
         started_from, classes = beginning or ("prediction", self._nothing())
-        if self._drawing is None or self._awaited:
+        if drawing is None or awaited:
             sample = str(self.pool.ids[row])
             entry = Entry(sample, "opened", classes, depth, self.annotator)
             entry = replace(entry, started_from=started_from)
             self._writer.check(entry)
-            self._drawing = Drawing(entry, [classes], 0, self._read_map)
+            drawing = Drawing(entry, [classes], 0, self._read_map)
         else:
-            entry = self._drawing.begin(classes, started_from)
-        return problem if self._awaited else self._keep(entry)
+            entry = drawing.begin(classes, started_from)
+        self._drawing, self._awaited, self._begin_with = drawing, awaited, start
+        return problem if awaited else self._keep(entry)
 
     def _follow_prediction(self) -> None:
         here = self.editing
@@ -186,26 +202,6 @@ class AnnotatingSession(PredictingSession):
                 self._refuse(error)
                 return
         self._show(problem)
-
-    def _drawn_before(self, row: int, depth: int, annotator: str) -> Drawing | None:
-        """Restore what one person drew on a slice, with all that can be undone."""
-        ledger = self._writer.ledger
-        if ledger is None:
-            return None
-        sample = str(self.pool.ids[row])
-        history = ledger.history(sample, depth, annotator)
-        if history.classes is None or history.part is None:
-            return None
-        entry = Entry(
-            sample,
-            "opened",
-            depth=depth,
-            annotator=annotator,
-            started_from=history.part.started_from,
-        )
-        states: list[int | NDArray[np.uint8]] = [*history.undo, history.classes]
-        states += history.redo[::-1]
-        return Drawing(entry, states, len(history.undo), self._read_map)
 
     # ------------------------------------------------------------ drawing
     def draw(
@@ -309,7 +305,8 @@ class AnnotatingSession(PredictingSession):
             answered = replace(drawing.answer(kind, note), active_seconds=active_seconds)
             try:
                 self._writer.check(answered)
-                others = self._other_slices(drawing) if kind == "done" else []
+                done = kind == "done"
+                others = self._other_slices(drawing) if done else self._withdrawn(answered)
                 if others is None:
                     self._refuse(NOT_DONE)
                     return
@@ -329,35 +326,15 @@ class AnnotatingSession(PredictingSession):
         if self.editing.awaited:
             self._refuse(f"{self.editing.awaited} To draw without it, start from empty.")
             return None
+        elsewhere = self._drawn_elsewhere()
+        if elsewhere is not None:
+            self._drawing = elsewhere
+            words = ELSEWHERE.format(name=self.annotator)
+            self._refuse(words)
+            self._show("", words=words)
+            return None
         self.problem = ""
         return self._drawing
-
-    def _other_slices(self, drawing: Drawing) -> list[Entry] | None:
-        """Answers "done" for all other slices of the volume on the canvas.
-
-        None while what they would be taken as is still predicted.
-        """
-        assert self.editing is not None
-        row, first, last = self.editing.row, *self.editing.filled
-        entries = []
-        for depth in range(self._depths):
-            if depth == drawing.entry.depth:
-                continue
-            key = (row, depth, self.annotator)
-            before = self._unsaved.get(key) or self._drawn_before(*key)
-            if before is not None:
-                entries.append(before.answer("done", ""))
-                continue
-            start = "empty" if drawing.entry.started_from == "empty" else None
-            if not first <= depth <= last:
-                start = "empty"
-            beginning = self._beginning(row, depth, start)
-            if beginning is None:
-                return None
-            started_from, classes = beginning
-            entry = replace(drawing.entry, kind="done", depth=depth, started_from=started_from)
-            entries.append(replace(entry, classes=classes, note=UNOPENED))
-        return entries
 
     def _keep(self, *entries: Entry) -> str:
         """Save entries of the canvas; return what could not be saved, or nothing."""
@@ -370,6 +347,7 @@ class AnnotatingSession(PredictingSession):
             self._note(problem)
         else:
             self._unsaved.clear()
+            drawing.number = self._writer.number
         return problem
 
     def _step(self, entry: Entry) -> None:
@@ -378,7 +356,7 @@ class AnnotatingSession(PredictingSession):
         self._follow_stroke(entry)
         self._show(problem, entry)
 
-    def _show(self, problem: str, change: Entry | None = None) -> None:
+    def _show(self, problem: str, change: Entry | None = None, words: str = "") -> None:
         """Show the drawing after a change; its cost is added up anew where none is given."""
         drawing = self._drawing
         assert drawing is not None
@@ -401,6 +379,6 @@ class AnnotatingSession(PredictingSession):
             cost=replace(cost, changed_pixels=drawing.changed_pixels),
             saved=not problem,
             number=self._writer.number,
-            words=" ".join(filter(None, [problem, also])),
+            words=" ".join(filter(None, [problem, words, self._told_behind, also])),
             awaited=self._awaited,
         )

@@ -113,12 +113,19 @@ class Drawing:
         Position of the present state.
     read : callable
         Gives the label map of an entry of the ledger.
+    number : int
+        Of the ledger's last entry of it; a higher one was written elsewhere.
     """
 
     def __init__(
-        self, entry: Entry, states: Sequence[int | Map], place: int, read: Callable[[int], Map]
+        self,
+        entry: Entry,
+        states: Sequence[int | Map],
+        place: int,
+        read: Callable[[int], Map],
+        number: int = 0,
     ) -> None:
-        self.entry = entry
+        self.entry, self.number = entry, number
         self._read = read
         self._states: list[int | bytes] = []
         self.classes = np.zeros((0, 0), np.uint8)

@@ -58,6 +58,8 @@ class QueueSession(ScoringSession):
     _reasons: Mapping[int, str] = {}
     #: The ledger's last entry that was taken in.
     _seen = 0
+    #: What was said of another kernel that has gone on with the run; empty if none has.
+    _told_behind = ""
     #: The last entry that was known when each round began to train.
     _ledger_at: Mapping[str, int] = {}
 
@@ -87,6 +89,9 @@ class QueueSession(ScoringSession):
         """Stop everything; the folder keeps what was finished, and every stroke."""
         super().close()
         if self.data is not None:
+            problem = self._writer.save() if self._writer.waiting else ""
+            if problem:
+                self._note(problem)
             self._writer.close()
 
     # ------------------------------------------------------------ following the ledger
@@ -96,9 +101,14 @@ class QueueSession(ScoringSession):
         if self.data is None:
             return
         with self._background.lock:
+            behind = self._behind()
+            if behind and behind != self._told_behind:
+                self._told_behind = self.problem = behind
+                self._note(behind)
             if self._writer.ledger is None and not (self.folder / FILE_NAME).exists():
                 return
             problem = self._writer.save()
+            self._follow_save()
             ledger = self._writer.ledger
             if problem or ledger is None:
                 return
@@ -109,6 +119,10 @@ class QueueSession(ScoringSession):
                     self._seen = last
             except LedgerError as error:
                 self._refuse(error)
+
+    def _follow_save(self) -> None:
+        """Show that what waited for the disk is saved."""
+        raise AssertionError("a session shows what is drawn")
 
     def _take_in(self, states: Mapping[str, SampleState]) -> None:
         """Label what is done, set aside what is not, and show the queue."""
@@ -141,22 +155,30 @@ class QueueSession(ScoringSession):
             self._mark("suggest", "stale", "answered; the next round suggests again")
 
     def _label_answered(self) -> None:
-        """Bring the pool in line with the answers; what was trained on stays labeled."""
+        """Bring the pool in line with the answers; what is withdrawn is trained on no more."""
         pool = self.pool
         labeled_in, eligible = pool.labeled_in.copy(), pool.eligible.copy()
         trained = max(self._training, self._trained)
+        withdrawn: list[str] = []
         for row, state in self._known.items():
             if _is_done(state):
                 if labeled_in[row] < 0:
                     labeled_in[row] = self._asking
-            elif state.state in ("unsure", "skipped") and labeled_in[row] > trained:
-                labeled_in[row] = -1  # it was done, and is so no longer
+            elif 0 <= labeled_in[row] <= _put_aside(state):
+                if labeled_in[row] <= trained:
+                    withdrawn.append(str(pool.ids[row]))
+                labeled_in[row] = -1  # it is labeled no longer
             if self._reasons.get(row, "").lower().startswith(UNUSABLE) and not _is_done(state):
                 eligible[row] = False
         labeled_in[labeled_in > self._asking] = self._asking  # that training was stopped
         if (labeled_in != pool.labeled_in).any() or (eligible != pool.eligible).any():
             self.pool = replace(pool, labeled_in=labeled_in, eligible=eligible)
             self._save()
+            if withdrawn:
+                self._note(
+                    f"Withdrawn: {', '.join(withdrawn)}. The next round trains without "
+                    f"{'it' if len(withdrawn) == 1 else 'them'}."
+                )
             pending = int((labeled_in > trained).sum())
             if pending and self.round is not None and not self.busy:
                 self._mark("model", "stale", waiting(pending))
@@ -338,6 +360,11 @@ def waiting(labels: int) -> str:
 
 def _is_done(state: SampleState) -> bool:
     return any(part.done for part in state.parts)
+
+
+def _put_aside(state: SampleState) -> int:
+    """The last round in which it was answered "unsure" or "skipped"; -1 for none."""
+    return max((part.round for part in state.parts if part.answer), default=-1)
 
 
 def _strokes(state: SampleState) -> int:

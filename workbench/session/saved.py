@@ -129,7 +129,9 @@ def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restore
     pool = study.data.pool
     rounds: list[Round] = []
     for saved in run.rounds:
-        pool = pool.with_labeled(rows_of(pool, saved.labeled), saved.index)
+        pool = pool.with_labeled(rows_of(pool, saved.labeled), saved.index, again=True)
+        if saved is run.rounds[-1]:  # what was withdrawn before it has no label any more
+            pool = replace(pool, labeled_in=np.where(labels.available, pool.labeled_in, -1))
         rounds.append(
             Round(
                 index=saved.index,
@@ -160,7 +162,7 @@ def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restore
     with contextlib.suppress(WorkbenchError, ValueError, KeyError):
         state = read_json(path) if path.is_file() else {}
         if state.get("round") == last.index:
-            pool = pool.with_labeled(rows_of(pool, state["labeled"]), last.index + 1)
+            pool = pool.with_labeled(rows_of(pool, state["labeled"]), last.index + 1, again=True)
             budget = int(state["budget"])
             strategy = from_record(state["strategy"])
     return Restored((*rounds[:-1], last), pool, strategy, budget)

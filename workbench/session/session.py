@@ -26,7 +26,7 @@ from workbench.errors import LedgerError, SettingError
 from workbench.experiments.annotating import with_cost
 from workbench.experiments.opening import open_cohort_of
 from workbench.experiments.runs import Run
-from workbench.experiments.simulate import open_run
+from workbench.experiments.simulate import open_run, why_not_train
 from workbench.experiments.stopping import why_stop
 from workbench.jobs import Progress, Work
 from workbench.rounds import Round, run_round
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from workbench.models.compute import Compute
 
 __all__ = ["Session"]
-
 
 #: What is said where no case could be held out.
 UNTESTED = "No case with a label is held out for testing, so Dice cannot be measured."
@@ -123,7 +122,7 @@ class Session(ToolSession):
             data = yield from open_cohort_of(config, config.candidates, rounds)
             pixels = yield from pixel_pca(data.images)
             yield Progress("starting torch", 0, 1)
-            run, compute = open_run(self.folder, config)
+            run, compute = open_run(self.folder, config, only_look=True)
             return data, compute, run, pixels
 
         self._start("cohort", work(), self._opened)
@@ -133,7 +132,7 @@ class Session(ToolSession):
 
         data, compute, run, pixels = result
         self.data, self._compute, self._run = data, compute, run
-        self.name = data.cohort.name
+        self.name, self._only_look = data.cohort.name, why_not_train(run, compute)
         self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
         self.test_cases = () if data.test_images is None else tuple(data.test_images.cases)
         self.pool = run.pool_after(data.pool)
@@ -170,7 +169,10 @@ class Session(ToolSession):
         for problem in data.cohort.problems[:5]:
             self._note(str(problem))
         self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
-        if run.rounds:
+        self._go_back_to_canvas()
+        if self._only_look:
+            self._note(f"Opened for looking and annotating only. {self._only_look}")
+        elif run.rounds:
             finished = count(len(run.rounds), "finished round")
             self._note(f"Found {finished} in {self.folder}; going on there.")
             self.train_manifold()
@@ -213,7 +215,6 @@ class Session(ToolSession):
         self.pool = pool
         study = replace(self.study, data=replace(self.study.data, labels=labels))
         strategy, budget, run = self.strategy, Budget(self.budget), self._run
-        stop = self.config.stop
         initial = self.round.model if self.round and self.config.continue_weights else None
         assert run is not None
         self._training, self._ledger_at = index, {**self._ledger_at, str(index): number}
@@ -224,14 +225,14 @@ class Session(ToolSession):
         def work() -> Work[tuple[Round, Run]]:
             round = yield from run_round(study, pool, strategy, budget, index, initial)
             if ledger is not None:
-                round = with_cost(round, study, ledger, before)
+                round = with_cost(round, study, ledger, before, number)
             validation = [*(saved.validation for saved in run.rounds), round.validation]
-            round = replace(round, stopped=why_stop(stop, validation))
+            round = replace(round, stopped=why_stop(self.config.stop, validation))
             return round, run.append(round)
 
         def ended(result: tuple[Round, Run]) -> None:
-            self._run = result[1]
-            self._adopt_round(result[0])
+            round, self._run = result
+            self._adopt_round(round)
 
         self._start("model", work(), ended)
 
