@@ -66,7 +66,7 @@ function render({ model, el }) {
     if (done === waiting) { waiting = ""; upper.style.cursor = ""; }
     if (done === moving) {
       moving = "";
-      if (repeats.length) setTimeout(() => redoing(repeats.shift()), 0);
+      setTimeout(redoNext, 0);
     }
     if (done === grown) { grown = ""; computed.answered(problem); }
     wasSaved(done, problem);
@@ -254,6 +254,7 @@ function render({ model, el }) {
     const focused = document.activeElement;
     if (refocus && info.open && (other || focused === document.body || focused?.disabled)) upper.focus({ preventScroll: true });
     refocus = false;
+    redoNext();
     root.dataset.ready = info.open ? info.key : "empty";
   }
   function tell() {
@@ -310,11 +311,12 @@ function render({ model, el }) {
   function redoing(on) {
     if (hands.drawing) { hands.drop(); return; }
     if (!on && computed.undoScribble()) return;
-    if (moving && repeats.length < 50) { repeats.push(on); return; }
+    if ((moving || replacing) && repeats.length < 50) { repeats.push(on); return; }
     if (!editor.ready()) return;
     if (unsaved.size || (on ? loaded.can_redo : loaded.can_undo)) { ask(on ? "redo" : "undo"); moving = waiting; }
     else say(on ? "Nothing to redo" : "Nothing to undo");
   }
+  function redoNext() { if (repeats.length && !moving && !replacing) redoing(repeats.shift()); }
   editor.redoing = redoing;
   root.addEventListener("keydown", (event) => {
     active();

@@ -199,6 +199,18 @@ def test_fast_strokes_are_all_taken_while_the_kernel_answers(desk):
     assert len(desk.strokes) == 12
 
 
+def test_every_undo_of_a_fast_hand_is_done(desk):
+    for i in range(5):
+        desk.drag((-60, -60 + 20 * i), (60, -60 + 20 * i))
+    desk.bridge.settle()
+    for _ in range(4):
+        desk.page.keyboard.press("z")
+    desk.bridge.settle()
+    desk.bridge.settle()
+    assert [entry[0] for entry in desk.session.entries].count("undo") == 4
+    assert (desk.session.editing.classes == desk.strokes[0]).all()
+
+
 def test_no_stroke_begins_while_one_is_not_saved_for_long(desk):
     desk.page.evaluate("() => { model.held = true; }")
     desk.drag((-60, -60), (60, -60))
