@@ -351,8 +351,7 @@ def test_reload_and_restart_bring_back_the_slice_the_queue_and_the_undo(page):
     task.wait_for(timeout=90_000)
     assert page.locator(".sw-editor-task[data-state='done']").count() == 1
     assert page.locator(".sw-editor-task[data-state='skipped']").count() == 1
-    task.click()
-    wait_until_open(page, row)
+    wait_until_open(page, row)  # where it was left
     page.get_by_role("button", name="Redo (Shift+Z)").click()
     wait_for_canvas(page, whole)
     page.wait_for_timeout(300)

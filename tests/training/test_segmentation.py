@@ -179,7 +179,7 @@ def test_a_row_without_label_is_said(compute):
     images = ToyImages()
     labels = ToyLabels(images)
     labels.available[2] = False
-    with pytest.raises(TrainingError, match="1 of 3 slices"):
+    with pytest.raises(TrainingError, match="1 of 3 images"):
         train_network(images, labels, [1, 2, 3], SMALL, compute, seed=0, round=0)
 
 
