@@ -212,6 +212,7 @@ def test_a_finished_simulation_says_so_and_runs_nothing(tmp_path, monkeypatch):
     assert all(line in again.output for line in table)
 
 
+@pytest.mark.slow
 def test_a_log_gets_a_line_for_a_stage_and_no_bars(tmp_path):
     result = workbench("simulate", "--out", str(tmp_path / "run"), *TINY)
     assert result.returncode == 0, result.stderr

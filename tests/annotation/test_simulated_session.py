@@ -12,6 +12,7 @@ from workbench.annotation.simulated import Annotator, LedgerDesk, correct
 HOW = Annotator(noise_mm=1.0, missed=0.1)
 
 
+@pytest.mark.slow
 def test_a_session_takes_the_same_strokes_as_a_ledger_without_one(tmp_path):
     session = a_session(tmp_path / "run")
     session.annotator = "simulated"

@@ -151,6 +151,7 @@ def workers_of(command: psutil.Process) -> list[psutil.Process]:
     ]
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_workers_are_killed_ends_with_the_same_picks(
     undisturbed, tmp_path, base, monkeypatch
 ):
@@ -181,6 +182,7 @@ def _hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_state_that_the_same_command_continues(undisturbed, tmp_path, base):
     sweep, runs = sweep_of(tmp_path), tmp_path / "runs"
     environment = {

@@ -64,6 +64,7 @@ def test_a_run_tells_the_effort_saved_of_every_iteration_and_class(tmp_path):
     assert run.rounds[0].validation_losses
 
 
+@pytest.mark.slow
 def test_from_an_empty_labeled_set_the_other_sites_network_asks_first(tmp_path):
     transfer = {"pretrain": "CBICA", "pool": "TCIA"}
     config = effort(rounds=2, initial=0, transfer=transfer, cases=12, validation_fraction=0.2)

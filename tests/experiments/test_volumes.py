@@ -87,6 +87,7 @@ def test_the_last_round_takes_what_is_left(tmp_path: Path) -> None:
     assert [len(saved.labeled) for saved in run.rounds] == [5, 2, 1]
 
 
+@pytest.mark.slow
 def test_rahimis_protocol_divides_fifty_scans_as_the_paper() -> None:
     settings, _ = protocol("volumes")
     chosen = {k: settings[k] for k in ("test_fraction", "validation_fraction")}

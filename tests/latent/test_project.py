@@ -152,6 +152,7 @@ def test_neighbors_are_exact_and_never_the_code_itself(d):
     assert (index != np.arange(60)[:, None]).all()
 
 
+@pytest.mark.slow
 def test_umap_is_computed_in_a_child_and_kept(tmp_path):
     found = finish(umap(space(), cache=tmp_path))
     assert found.xy.shape == (80, 2)

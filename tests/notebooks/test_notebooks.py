@@ -110,6 +110,7 @@ def test_the_teaching_notebook_cites_each_equation_and_draws_its_formula() -> No
         assert f"(Dai 2022, eq. {number}" in text
 
 
+@pytest.mark.slow
 def test_the_workbench_notebook_goes_on_with_the_run_it_finds(tmp_path: Path) -> None:
     parameters = {**SMALL["01_workbench.ipynb"], "folder": str(tmp_path / "run")}
     first, second = (
@@ -167,6 +168,7 @@ def test_the_notebook_on_volumes_leads_through_one_and_tells_both_denominators()
     assert run.seconds < 60
 
 
+@pytest.mark.slow
 def test_the_comparison_notebook_makes_runs_where_none_are_named(tmp_path: Path) -> None:
     small = tiny_config()
     parameters = {

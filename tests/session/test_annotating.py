@@ -168,6 +168,7 @@ def test_starting_over_can_be_undone(session):
     assert (session.editing.classes == predicted).all()
 
 
+@pytest.mark.slow
 def test_a_kernel_killed_between_strokes_loses_none_of_them(folder, tmp_path):
     command = [sys.executable, "-m", "tests.session.drawing_process", str(folder)]
     with subprocess.Popen(
