@@ -139,18 +139,22 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     where.textContent = `slice ${wanted + 1} of ${info.count}`;
     slider.setAttribute("aria-valuetext", where.textContent);
   }
-  function paintTile({ picture: shown, canvas, key }) {
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    if (!shown || !width) return;
-    const ratio = window.devicePixelRatio || 1;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
+  const density = () => window.devicePixelRatio || 1;
+  // Draw a picture over all of a canvas, pixel for pixel of the screen; null where it is not seen.
+  function drawn(canvas, shown) {
+    if (!canvas.clientWidth) return null;
+    canvas.width = Math.round(canvas.clientWidth * density());
+    canvas.height = Math.round(canvas.clientHeight * density());
     const context = canvas.getContext("2d");
     context.imageSmoothingQuality = "high";
     context.drawImage(shaded(shown), 0, 0, canvas.width, canvas.height);
-    if (state.hidden) return;
+    return context;
+  }
+  function paintTile({ picture: shown, canvas, key }) {
+    const context = shown && drawn(canvas, shown);
+    if (!context || state.hidden) return;
     const dash = info.beside?.[key] === "prediction" ? [4, 3] : [];
-    for (const [value, points] of outlines(key)) sw.outline(context, points, { kx: canvas.width / shown.width, ky: canvas.height / shown.height, ratio, color: state.colors[value], dash });
+    for (const [value, points] of outlines(key)) sw.outline(context, points, { kx: canvas.width / shown.width, ky: canvas.height / shown.height, ratio: density(), color: state.colors[value], dash });
   }
   // The other planes follow the cursor; the kernel cuts them from the case.
   function follow(at) {
@@ -177,14 +181,8 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     if (!shown) return;
     fitted(canvas, shown.width * plane.aspect / shown.height, 120);
     caption.textContent = `${plane.letters[0]} ${plane.name} ${plane.letters[1]}`;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    if (!width) return;
-    const ratio = window.devicePixelRatio || 1;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(shaded(shown), 0, 0, canvas.width, canvas.height);
+    const context = drawn(canvas, shown);
+    if (!context) return;
     const [y, x] = plane.cross.map((at, i) => Math.round((at + 0.5) * (i ? canvas.width / shown.width : canvas.height / shown.height)) + 0.5);
     context.strokeStyle = "rgba(86, 180, 233, 0.8)";
     context.beginPath();

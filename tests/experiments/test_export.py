@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from tests.experiments.tiny import tiny_config
 from workbench.annotation import Entry, Ledger, images_key
+from workbench.annotation.agreement import compare_annotators
 from workbench.annotation.ledger import FILE_NAME
 from workbench.cli import app
 from workbench.cohort.cohort import IGNORED
@@ -225,7 +226,7 @@ def test_masks_of_a_run_are_written_and_taken_back(tmp_path):
         inside = fit(np.ones(image.shape[1::-1], bool), data.images.size)
         expected = np.where(maps[row] == 3, 0, maps[row])
         np.testing.assert_array_equal(ledger.latest(str(each))[inside], expected[inside])
-        assert ledger.agreement()[0].annotators == ("Ada", "Bob")
+        assert compare_annotators(ledger)[0][0].annotators == ("Ada", "Bob")
 
 
 def test_masks_are_not_taken_into_a_run_whose_labels_are_the_references(tmp_path):

@@ -460,8 +460,8 @@ def test_a_ledger_of_other_images_is_left_alone_and_told(session, folder):
         assert ledger.last == 0
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_run_begun_on_a_gpu_opens_without_one_and_is_only_not_trained(folder):
+def test_a_run_begun_on_a_gpu_opens_without_one_and_is_only_not_trained(folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     begun = json.loads((folder / "run.json").read_text())
     begun["environment"]["compute"]["device"] = "cuda"
     (folder / "run.json").write_text(json.dumps(begun))

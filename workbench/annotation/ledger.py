@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.annotation.agreement import Agreement, Conflict, compare_annotators
 from workbench.annotation.entry import (
     Entry,
     checked,
@@ -336,14 +335,6 @@ class Ledger:
         with self._reading() as connection:
             found = find_totals(connection, by, *_of(sample, None, annotator))
         return found or ({} if by else {(): Totals()})
-
-    def agreement(self) -> tuple[Agreement, ...]:
-        """Return how far each pair of annotators agrees on what both answered "done"."""
-        return compare_annotators(self)[0]
-
-    def conflicts(self) -> tuple[Conflict, ...]:
-        """Return the slices that two people answered "done" with different label maps."""
-        return compare_annotators(self)[1]
 
     # ------------------------------------------------------------------ closing
     def close(self) -> None:

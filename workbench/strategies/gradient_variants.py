@@ -35,15 +35,16 @@ from workbench.strategies.search import FALLBACK, PlainSearch, least_angle
 __all__ = ["GradientDrawn", "GradientSpread"]
 
 
+@dataclass(frozen=True)
 class Following:
     """What both variants share: the parameters of gradient-guided sampling, and `marked`."""
 
-    marked: bool
-    alpha: float | None
-    displacement: float
-    scale: GradientScale
-    sources: Sources
-    max_angle: float
+    marked: bool = True
+    alpha: float | None = None
+    displacement: float = 4.0
+    scale: GradientScale = "l2"
+    sources: Sources = "all"
+    max_angle: float = 60.0
 
     def _guided(self) -> GradientGuided:
         return GradientGuided(
@@ -97,12 +98,6 @@ class GradientDrawn(Following):
     """
 
     draw: float = 3.0
-    marked: bool = True
-    alpha: float | None = None
-    displacement: float = 4.0
-    scale: GradientScale = "l2"
-    sources: Sources = "all"
-    max_angle: float = 60.0
 
     def __post_init__(self) -> None:
         self._check()
@@ -156,12 +151,6 @@ class GradientSpread(Following):
     """
 
     apart: float = 0.5
-    marked: bool = True
-    alpha: float | None = None
-    displacement: float = 4.0
-    scale: GradientScale = "l2"
-    sources: Sources = "all"
-    max_angle: float = 60.0
 
     def __post_init__(self) -> None:
         self._check()
