@@ -20,6 +20,8 @@ function render({ model, el }) {
   let replacing = 0;         // the load that brings another label map
   let loaded = {};           // the info that belongs to what is on the stage
   let before = null;         // the label map before the stroke
+  let agreed = null;         // the label map that browser and kernel agreed on last
+  let behind = false;        // others have drawn: their map is taken when all strokes are saved
   let changed = null;
   let place = "";            // the slice that was drawn on last
   const worked = new Map();  // annotator and slice → ms of work since the last entry of the ledger
@@ -71,6 +73,7 @@ function render({ model, el }) {
     if (done === grown) { grown = ""; computed.answered(problem); }
     wasSaved(done, problem);
     if (!unsaved.size && !waiting) clearTimeout(late);
+    if (!unsaved.size && behind) load();
   }
   function wasSaved(ticket, problem) {
     if (!unsaved.has(ticket)) return;
@@ -81,6 +84,7 @@ function render({ model, el }) {
     if (unsaved.size) return;
     failed = Boolean(problem);
     if (failed) { status("failed", "not saved"); return; } // why stands below
+    agreed = before ?? state.map.data.slice();
     status("saved", "saved");
     if (notice) note("");
     root.dispatchEvent(new CustomEvent("sw-saved"));
@@ -110,7 +114,7 @@ function render({ model, el }) {
   const stage = element("div", { class: "sw-editor-stage" }, lower, upper, marks, ...letters, banner, empty);
   const queue = editorQueue({ model, ask, noun });
   const saved = element("span", { class: "sw-editor-saved", role: "status" });
-  const again = element("button", { hidden: true, onclick: () => send("save", loaded.tool || "brush") }, "Save again");
+  const again = element("button", { hidden: true, onclick: () => send("save", loaded.tool || "brush", agreed) }, "Save again");
   const title = element("h3");
   const facts = element("span", { class: "sw-soft sw-number" });
   const begin = element("select", { "aria-label": "Start from", title: "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn", onchange: () => { ask("edit", { row: loaded.row, depth: loaded.depth, start: begin.value }); begin.value = ""; } });
@@ -160,10 +164,11 @@ function render({ model, el }) {
     },
     finish(tool) {
       if (!before) return;
-      const moved = changed && before.some((value, i) => value !== state.map.data[i]);
+      const was = before;
+      const moved = changed && was.some((value, i) => value !== state.map.data[i]);
       before = null;
       root.dispatchEvent(new CustomEvent("sw-stroke", { detail: { data: state.map.data, moved: Boolean(moved) } }));
-      if (moved) send("stroke", tool);
+      if (moved) send("stroke", tool, was);
       else if (tool === "scribbles") say("scribbled");
       else say("Nothing changed");
     },
@@ -175,9 +180,9 @@ function render({ model, el }) {
       if (changed) screen.paintMask(changed);
     },
   };
-  function send(what, tool) {
+  function send(what, tool, was) {
     loaded.tool = tool;
-    ask(what, { tool }, [state.map.data.slice().buffer]);
+    ask(what, { tool }, [state.map.data.slice().buffer, was.slice().buffer]);
   }
   const computed = editorComputed({ model, ask, editor, screen, aspectOf });
   const panels = editorPanels({ model, ask, editor, screen, choose, options: [computed.options, element("span", { class: "sw-editor-gap" }), computed.beside, begin] });
@@ -220,6 +225,7 @@ function render({ model, el }) {
     const [pictures, ranges] = [model.get("pictures"), model.get("ranges")];
     const other = info.key !== loaded.key;
     const keep = !other && (unsaved.size || mine.has(info.stamp)); // drawn here, perhaps further than the kernel knows
+    behind = Boolean(keep && !mine.has(info.stamp));
     if (!keep && info.open) replacing = turn;
     const [height, width] = info.shape ?? [0, 0];
     const [data, decoded] = await Promise.all([
@@ -234,12 +240,11 @@ function render({ model, el }) {
     loaded = { ...info, tool: loaded.tool };
     if (info.open && !info.looking) place = info.key;
     if (!info.open) state.map = { data: new Uint8Array(0), width: 0, height: 0 };
-    else if (data && data.length === width * height && !unsaved.size) {
-      if (before?.some((value, i) => value !== data[i])) {
-        hands.drop();
-        note("Somebody else has drawn on this slice: what you were drawing was dropped. Draw it again.");
-      }
-      if (before === null) state.map = { data, width, height };
+    else if (data && unsaved.size) behind = true; // a stroke was finished meanwhile
+    else if (data && data.length === width * height) {
+      agreed = data.slice();
+      if (before) beneath(data);
+      else state.map = { data, width, height };
     }
     const fresh = state.picture !== found.picture;
     state.picture = found.picture ?? null;
@@ -256,6 +261,11 @@ function render({ model, el }) {
     refocus = false;
     redoNext();
     root.dataset.ready = info.open ? info.key : "empty";
+  }
+  function beneath(data) { // what others have drawn, under the stroke that is being drawn
+    state.map.data.forEach((value, i) => { if (value === before[i]) state.map.data[i] = data[i]; });
+    before = data;
+    screen.paintAll();
   }
   function tell() {
     words.textContent = [...new Set([loaded.words, model.get("message"), notice])].filter(Boolean).join(" ");

@@ -1,9 +1,10 @@
 """The editor: a person corrects the label map of a suggested slice, and every stroke is saved.
 
-While a stroke is drawn the label map lives in the browser. When the brush is lifted, all of it
-comes here with the tool and the time of work, goes to `session.draw`, and is in the ledger when the
-browser is told "saved". Beside the slice stand its neighbors; any other slice of any case can be
-looked at, with what is known of it, without a model.
+While a stroke is drawn the label map lives in the browser. When the brush is lifted, it comes here
+as it is and as it was before, with the tool and the time of work, goes to `session.draw`, and is in
+the ledger when the browser is told "saved". What others drew meanwhile stays. Beside the slice
+stand its neighbors; any other slice of any case can be looked at, with what is known of it, without
+a model.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from traitlets import Bytes, Dict, List, Unicode
 
 from widgets.pictures import LETTERS, telling
@@ -48,7 +50,8 @@ class MaskEditor(SliceView):
 
     def __init__(self, session: Session, **traits: Any) -> None:
         self._viewers: set[str] = set()  # browsers in which it is looked at
-        self._stamp = ""  # the message that is answered
+        self._stamp = ""  # the message that is answered, and the label map that was sent with it
+        self._shown: NDArray[np.uint8] | None = None
         self._edited: tuple[int, int] | None = None  # row and depth that are drawn on
         self._drawn: tuple[Any, ...] = ()  # what the pictures show
         super().__init__(session, **traits)
@@ -70,42 +73,44 @@ class MaskEditor(SliceView):
         self._show()
 
     def do_catch_up(self) -> None:
-        """Take in what others have drawn."""
+        """Take in what others have drawn, and save what waits."""
         self.session.catch_up()
-        editing = self.session.editing
-        if editing is not None and not editing.saved:
-            self.session.edit(editing.row, editing.depth)  # it tells whether it is saved now
 
     def do_save(self, *, tool: str, place: list[int], stamp: str, buffers: list[Any]) -> None:
         """Save again what could not be saved; a stroke only if it never came here."""
         editing = self._open_at(place)
-        if editing.classes.tobytes() != bytes(buffers[0]):
+        after, before = self._maps(editing, buffers)
+        if (after == editing.classes)[after != before].all():
+            self._answering(stamp, self.session.catch_up, after)
+            self._refuse_unsaved()
+        else:
             self.do_stroke(tool=tool, seconds=0.0, place=place, stamp=stamp, buffers=buffers)
-            return
-        self._answering(stamp, self.do_catch_up)
-        self._refuse_unsaved()
 
     def do_stroke(
         self, *, tool: str, seconds: float, place: list[int], stamp: str, buffers: list[Any]
     ) -> None:
-        """Save the label map after a stroke."""
-        editing = self._open_at(place)
-        data = bytes(buffers[0])
-        if len(data) != editing.classes.size:
-            raise RunError(
-                f"The browser sent {len(data):,} pixels, but the slice has "
-                f"{editing.classes.size:,}. Open the slice again."
-            )
-        drawn = np.frombuffer(data, np.uint8).reshape(editing.classes.shape)
+        """Save a stroke, told by the label maps after it and before it."""
+        after, before = self._maps(self._open_at(place), buffers)
 
         def draw() -> None:
-            self.session.draw(drawn, tool=tool, active_seconds=float(seconds))
-            after = self.session.editing
-            if after is not None and after.saved and not self.session.problem:
+            self.session.draw(after, before=before, tool=tool, active_seconds=float(seconds))
+            here = self.session.editing
+            if here is not None and here.saved and not self.session.problem:
                 self.send({"saved": stamp})  # before all that is to be shown is put together
 
-        self._answering(stamp, draw)
+        self._answering(stamp, draw, after)
         self._refuse_unsaved()
+
+    def _maps(self, editing: Editing, buffers: list[Any]) -> list[NDArray[np.uint8]]:
+        """Read the two label maps that the browser sends with a stroke."""
+        maps = [np.frombuffer(bytes(each), np.uint8) for each in buffers]
+        for each in maps:
+            if each.size != editing.classes.size:
+                raise RunError(
+                    f"The browser sent {each.size:,} pixels, but the slice has "
+                    f"{editing.classes.size:,}. Open the slice again."
+                )
+        return [each.reshape(editing.classes.shape) for each in maps]
 
     def do_undo(self, *, place: list[int], stamp: str = "") -> None:
         """Take back the last stroke."""
@@ -152,12 +157,9 @@ class MaskEditor(SliceView):
         self._open_at(place)
         self._answering(stamp, lambda: self.session.answer(kind, note, float(seconds)))
         here = self.session.editing
-        task = next((task for task in self.session.queue if here and task.row == here.row), None)
-        if (
-            task is not None
-            and task.state == kind
-            and any(each.open for each in self.session.queue)
-        ):
+        tasks = self.session.queue
+        taken = any(here and (task.row, task.state) == (here.row, kind) for task in tasks)
+        if taken and any(task.open for task in tasks):
             self.session.turn(1)
 
     def do_turn(self, *, by: int, stamp: str = "") -> None:
@@ -223,14 +225,17 @@ class MaskEditor(SliceView):
         if editing is None or not editing.saved:
             raise RunError("" if editing is None else editing.words)
 
-    def _answering(self, stamp: str, action: Any) -> None:
-        """Let the browser know its own stroke when it comes back; raise what is refused."""
-        self._stamp = stamp
+    def _answering(self, stamp: str, action: Any, shown: NDArray[np.uint8] | None = None) -> None:
+        """Let the browser know its own wish when it comes back; raise what is refused.
+
+        With `shown`, the label map on its stage, it is not told so if there is another one now.
+        """
+        self._stamp, self._shown = stamp, shown
         try:
             with self.hold_sync():
                 action()
         finally:
-            self._stamp = ""
+            self._stamp, self._shown = "", None
         if self.session.problem:
             raise RunError(self.session.problem)
 
@@ -321,10 +326,10 @@ class MaskEditor(SliceView):
                 self._drawn = shown
                 self._send_pictures(place)
             self.mask = zlib.compress(packed(classes, "uint8"), 1)
-            self.info = self._describe(place, classes.shape, source)
+            self.info = self._describe(place, classes, source)
 
     def _describe(
-        self, place: tuple[int, int], shape: tuple[int, ...], source: str
+        self, place: tuple[int, int], classes: NDArray[np.uint8], source: str
     ) -> dict[str, Any]:
         """Collect the names, numbers and words that stand around the slice."""
         session = self.session
@@ -339,10 +344,11 @@ class MaskEditor(SliceView):
             name = f"{each.case} · slice {depth + 1} of {slices}"
         awaited = "" if self._look is not None or editing is None else editing.awaited
         looking = self._look is not None or editing is None or bool(awaited)
+        same = self._shown is None or np.array_equal(self._shown, classes)
         told: dict[str, Any] = {
             "open": True,
             "key": f"{row}/{depth}/{'look' if looking else 'edit'}",
-            "stamp": self._stamp,
+            "stamp": self._stamp if same else "",
             "looking": looking,
             "awaited": awaited,
             "back": editing is not None and not awaited,
@@ -353,7 +359,7 @@ class MaskEditor(SliceView):
             "count": slices,
             "case": each.case,
             "name": name,
-            "shape": [int(side) for side in shape],
+            "shape": [int(side) for side in classes.shape],
             "spacing": [float(spacing[1]), float(spacing[2])],
             "letters": list(LETTERS[each.axis]),
             "window": self._window,

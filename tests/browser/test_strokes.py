@@ -111,24 +111,72 @@ def test_no_stroke_begins_before_the_slice_of_a_new_name_is_there(desk):
     assert len(desk.strokes) == 1
 
 
-def test_a_stroke_is_dropped_when_somebody_else_has_drawn_meanwhile(desk):
+def theirs(desk: Desk, value: int = 2) -> np.ndarray:
+    """What somebody else draws in another browser, far from the strokes of these tests."""
+    drawn = desk.session.editing.classes.copy()
+    drawn[2:8, 2:8] = value
+    desk.session.draw(drawn, tool="brush")
+    return drawn
+
+
+def test_a_stroke_goes_on_over_what_somebody_else_has_drawn_meanwhile(desk):
     desk.pointer("pointerdown", -60, 0)
     desk.pointer("pointermove", 0, 0)
-    theirs = desk.session.editing.classes.copy()
-    theirs[2:8, 2:8] = 2
-    desk.session.draw(theirs, tool="brush")
+    drawn = theirs(desk)
     desk.bridge.push()
     desk.pointer("pointermove", 40, 0)
     desk.pointer("pointerup", 40, 0, buttons=0)
     desk.bridge.settle()
-    assert (desk.session.editing.classes == theirs).all()
-    assert "Somebody else has drawn" in desk.words()
-    desk.drag((-60, 0), (40, 0))
-    desk.bridge.settle()
     now = desk.session.editing.classes
     assert (now[2:8, 2:8] == 2).all()  # both are there
+    assert ((now == 1) & (drawn == 0)).any()
+    desk.page.keyboard.press("z")
+    desk.bridge.settle()
+    assert (desk.session.editing.classes == drawn).all()
+
+
+def test_strokes_on_their_way_leave_what_somebody_else_has_drawn_at_the_same_moment(desk):
+    desk.page.evaluate("() => { model.held = true; }")
+    desk.drag((-60, -20), (60, -20))
+    desk.drag((-60, 20), (60, 20))
+    theirs(desk)
+    desk.page.evaluate("() => model.release()")
+    desk.bridge.settle()
+    both = desk.session.editing.classes
+    assert (both[2:8, 2:8] == 2).all()
+    assert (both == 1).sum() > 100
+    assert desk.state() == "saved"
+    # and this browser shows it: the next stroke is drawn upon it
+    theirs(desk, 0)
+    desk.bridge.push()
+    desk.drag((-60, 60), (60, 60))
+    desk.bridge.settle()
+    now = desk.session.editing.classes
+    assert (now[2:8, 2:8] == 0).all()
+    assert ((now == 1) >= (both == 1)).all()
+    shown = "() => new Promise((take) => document.querySelector('.sw-editor')"
+    shown += ".addEventListener('sw-stroke', (e) => take([...e.detail.data]), { once: true }))"
+    waiting = desk.page.evaluate_handle(f"() => ({{ it: ({shown})() }})")
+    desk.drag((-60, 100), (60, 100))
+    on_stage = waiting.evaluate("(each) => each.it")
+    desk.bridge.settle()
+    assert (np.reshape(on_stage, now.shape) == desk.session.editing.classes).all()
+
+
+def test_a_stroke_that_was_refused_by_the_disk_is_joined_with_what_came_meanwhile(desk):
+    desk.session.full = True
+    desk.drag((-60, 0), (60, 0))
+    desk.bridge.settle()
+    assert desk.state() == "failed"
+    desk.session.full = False
+    theirs(desk)
+    desk.page.get_by_role("button", name="Save again").click()
+    desk.bridge.settle()
+    now = desk.session.editing.classes
+    assert (now[2:8, 2:8] == 2).all()
     assert (now == 1).any()
-    assert desk.page.locator(".sw-editor-words").is_hidden()
+    assert len(desk.strokes) == 2  # theirs and this one, which the kernel had
+    assert desk.state() == "saved"
 
 
 def test_news_that_leave_the_map_as_it_is_leave_the_stroke_alone(desk):

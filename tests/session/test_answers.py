@@ -184,6 +184,36 @@ def test_a_stroke_on_what_another_kernel_drew_under_the_same_name_is_refused(ses
     other.close()
 
 
+def test_a_stroke_that_tells_what_it_was_drawn_upon_is_joined_with_what_was_drawn_elsewhere(
+    session, tmp_path
+):
+    session.edit(3)
+    began = session.editing.classes
+    other = bare(tmp_path / "run")
+    other.edit(3)
+    drawn = painted(other, (5, 5))
+    mine = began.copy()
+    mine[1, 1] = 1 - mine[1, 1]
+    session.draw(mine, before=began, tool="brush", active_seconds=2.0)
+    both = drawn.copy()
+    both[1, 1] = mine[1, 1]
+    assert session.problem == ""
+    assert "both drawings are here" in session.editing.words
+    assert (session.editing.classes == both).all()
+    assert session.editing.cost.strokes == 2
+    session.undo()
+    assert (session.editing.classes == drawn).all()
+    other.close()
+
+
+def test_a_label_map_of_another_shape_is_refused_also_as_the_one_before(session):
+    session.edit(3)
+    began = session.editing.classes
+    session.draw(began, before=began[1:])
+    assert "must be uint8 of the shape" in session.problem
+    assert session.editing.cost.strokes == 0
+
+
 def test_a_slice_that_cannot_be_opened_leaves_the_canvas_as_it_was(session, monkeypatch):
     session.edit(3)
     with monkeypatch.context() as patch:

@@ -46,6 +46,8 @@ class Drawn:
 
     def catch_up(self):
         self.calls.append(("catch_up",))
+        if self.editing is not None and not self.editing.saved:
+            self._publish_drawing(self.editing.row, self.editing.depth)
 
     def edit(self, row, depth=None, start=None):
         depth = (10 if self.noun == "volume" else 0) if depth is None else depth
@@ -82,9 +84,11 @@ class Drawn:
         )
         self._ask()
 
-    def draw(self, classes, **told):
+    def draw(self, classes, before=None, **told):
         here = (self.editing.row, self.editing.depth)
         states, place = self._states[here]
+        if before is not None:
+            classes = np.where(classes != before, classes, states[place])
         self._states[here] = ([*states[: place + 1], np.array(classes)], place + 1)
         self.entries.append(("stroke", *here, np.array(classes), told))
         self._publish_drawing(*here)

@@ -40,6 +40,11 @@ def shown(view):
     return np.frombuffer(zlib.decompress(view.mask), np.uint8).reshape(view.info["shape"])
 
 
+def sent(after, before):
+    """The label maps that the browser sends with a stroke."""
+    return [memoryview(each.tobytes()) for each in (after, before)]
+
+
 def stroke(view, classes, **changes):
     told = {
         "tool": "brush",
@@ -47,7 +52,7 @@ def stroke(view, classes, **changes):
         "place": [view.info["row"], view.info["depth"]],
         "stamp": "me-1",
     }
-    return ask(view, "stroke", [memoryview(classes.tobytes())], **{**told, **changes})
+    return ask(view, "stroke", sent(classes, shown(view)), **{**told, **changes})
 
 
 def test_nothing_is_computed_before_the_editor_is_looked_at(session):
@@ -86,7 +91,7 @@ def test_the_browser_hears_that_a_stroke_is_saved_only_if_it_is(session, editor)
     heard = []
     told = {"tool": "brush", "seconds": 0, "place": [session.editing.row, 0]}
     wish = {"do": "stroke", "ticket": "me-1", "stamp": "me-1", **told}
-    buffers = [memoryview(bytes(64 * 64))]
+    buffers = sent(np.zeros((64, 64), np.uint8), shown(editor))
     editor.send = lambda content, buffers=None: heard.append(content)
     editor._receive(editor, wish, buffers)
     assert heard == [{"saved": "me-1"}, {"done": "me-1", "message": ""}]
@@ -94,6 +99,21 @@ def test_the_browser_hears_that_a_stroke_is_saved_only_if_it_is(session, editor)
     session.full = True
     editor._receive(editor, wish, buffers)
     assert heard == [{"done": "me-1", "message": "The disk is full."}]
+
+
+def test_a_stroke_leaves_what_came_from_another_browser_meanwhile(session, editor):
+    ask(editor, "turn", by=1)
+    before = shown(editor)
+    theirs, mine = before.copy(), before.copy()
+    theirs[2:8, 2:8], mine[40:44, 10:50] = 3, 2
+    session.draw(theirs, tool="brush")
+    place = [session.editing.row, 0]
+    wish = {"tool": "brush", "seconds": 0.5, "place": place, "stamp": "me-1"}
+    assert ask(editor, "stroke", sent(mine, before), **wish) == ""
+    theirs[40:44, 10:50] = 2
+    assert (session.editing.classes == theirs).all()
+    assert (shown(editor) == theirs).all()
+    assert editor.info["stamp"] == ""  # the browser has to take it: it has not all of it
 
 
 def test_a_stroke_that_cannot_be_saved_is_told_with_the_reason(session, editor):
@@ -134,15 +154,15 @@ def test_saving_again_books_a_stroke_only_if_it_never_came(session, editor):
     ask(editor, "turn", by=1)
     place = [session.editing.row, 0]
     session.full = True
-    drawn = np.ones((64, 64), np.uint8)
+    before, drawn = shown(editor), np.ones((64, 64), np.uint8)
     stroke(editor, drawn)
     wish = {"tool": "brush", "place": place, "stamp": "me-1"}
-    assert ask(editor, "save", [memoryview(drawn.tobytes())], **wish) == "The disk is full."
+    assert ask(editor, "save", sent(drawn, before), **wish) == "The disk is full."
     session.full = False
-    assert ask(editor, "save", [memoryview(drawn.tobytes())], **wish) == ""
+    assert ask(editor, "save", sent(drawn, before), **wish) == ""
     assert editor.info["saved"]
     assert len(session.entries) == 1
-    ask(editor, "save", [memoryview(bytes(64 * 64))], **wish)
+    ask(editor, "save", sent(np.zeros_like(drawn), drawn), **wish)
     assert [entry[0] for entry in session.entries] == ["stroke", "stroke"]
 
 

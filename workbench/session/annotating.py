@@ -38,8 +38,9 @@ NOT_DONE = (
 #: What is said where another kernel drew on the same slice under the same name.
 ELSEWHERE = (
     "This slice was drawn on elsewhere under your name {name}; it is shown now as it is there. "
-    "Draw again what is missing."
+    "Look at it, then do again what you wanted."
 )
+JOINED = "This slice was drawn on elsewhere under your name {name}; both drawings are here now."
 
 
 class AnnotatingSession(RestoringSession):
@@ -208,6 +209,7 @@ class AnnotatingSession(RestoringSession):
         self,
         classes: NDArray[np.uint8],
         *,
+        before: NDArray[np.uint8] | None = None,
         tool: str = "",
         active_seconds: float = 0.0,
         contour_mm: float | None = None,
@@ -221,6 +223,10 @@ class AnnotatingSession(RestoringSession):
         ----------
         classes : ndarray of uint8, shape (h, w)
             The whole label map after the stroke.
+        before : ndarray of uint8, shape (h, w), optional
+            The one that it was drawn upon. If given, only the pixels that differ are taken over,
+            so that what was drawn in another browser or kernel meanwhile stays; if not, a stroke
+            is refused where another kernel has drawn meanwhile.
         tool : str
             What was drawn with, such as "brush".
         active_seconds : float
@@ -229,33 +235,31 @@ class AnnotatingSession(RestoringSession):
             Length of the contour drawn, mm; measured by `effort.stroke_mm` where it is not given.
         """
         with self._background.lock:
-            drawing = self._on_canvas()
+            was = self._drawing
+            drawing = self._on_canvas(join=before is not None)
             if drawing is None:
                 return
-            given = np.asarray(classes)
-            if given.shape != drawing.classes.shape or given.dtype != np.uint8:
-                self._refuse(
-                    f"A label map of the shape {given.shape} and the type {given.dtype} was drawn. "
-                    f"It must be uint8 of the shape {drawing.classes.shape}, as the slice is."
-                )
-                return
+            now = drawing.classes
+            given, upon = np.asarray(classes), now if before is None else np.asarray(before)
+            for each in (given, upon):
+                if each.shape != now.shape or each.dtype != np.uint8:
+                    self._refuse(
+                        f"A label map of the shape {each.shape} and the type {each.dtype} was "
+                        f"drawn. It must be uint8 of the shape {now.shape}, as the slice is."
+                    )
+                    return
+            given = np.where(given != upon, given, now)
             assert self.editing is not None
             if contour_mm is None:
-                contour_mm = stroke_mm(drawing.classes, given, self._spacing(self.editing.row))
-            entry = replace(
-                drawing.entry,
-                kind="stroke",
-                classes=given,
-                tool=tool,
-                active_seconds=active_seconds,
-                contour_mm=contour_mm,
-            )
+                contour_mm = stroke_mm(now, given, self._spacing(self.editing.row))
+            told: Any = {"tool": tool, "active_seconds": active_seconds, "contour_mm": contour_mm}
             try:
-                self._writer.check(entry)
+                self._writer.check(replace(drawing.entry, kind="stroke", classes=given, **told))
             except LedgerError as error:
                 self._refuse(error)
                 return
-            self._step(drawing.stroke(given, tool, active_seconds, contour_mm))
+            entry = drawing.stroke(given, tool, active_seconds, contour_mm)
+            self._step(entry, joined=drawing is not was)
 
     def _spacing(self, row: int) -> tuple[float, float]:
         """Size of a pixel of a slice as it is displayed, (row, column), mm."""
@@ -318,8 +322,11 @@ class AnnotatingSession(RestoringSession):
             self._show(problem)
 
     # ------------------------------------------------------------ parts of it
-    def _on_canvas(self) -> Drawing | None:
-        """Return what is drawn on; refuse where there is nothing."""
+    def _on_canvas(self, join: bool = False) -> Drawing | None:
+        """Return what is drawn on; refuse where there is nothing.
+
+        Where another kernel drew on it, that is shown, and only who wants to join in goes on.
+        """
         if self.editing is None or self._drawing is None:
             self._refuse("There is nothing on the canvas. Choose a task of the queue first.")
             return None
@@ -329,10 +336,11 @@ class AnnotatingSession(RestoringSession):
         elsewhere = self._drawn_elsewhere()
         if elsewhere is not None:
             self._drawing = elsewhere
-            words = ELSEWHERE.format(name=self.annotator)
-            self._refuse(words)
-            self._show("", words=words)
-            return None
+            if not join:
+                words = ELSEWHERE.format(name=self.annotator)
+                self._refuse(words)
+                self._show("", words=words)
+                return None
         self.problem = ""
         return self._drawing
 
@@ -350,11 +358,15 @@ class AnnotatingSession(RestoringSession):
             drawing.number = self._writer.number
         return problem
 
-    def _step(self, entry: Entry) -> None:
+    def _step(self, entry: Entry, joined: bool = False) -> None:
         """Save a change of the drawing, then show it."""
         problem = self._keep(entry)
         self._follow_stroke(entry)
-        self._show(problem, entry)
+        if joined:
+            self.catch_up()
+            self._show(problem, words=JOINED.format(name=self.annotator))
+        else:
+            self._show(problem, entry)
 
     def _show(self, problem: str, change: Entry | None = None, words: str = "") -> None:
         """Show the drawing after a change; its cost is added up anew where none is given."""
