@@ -73,7 +73,7 @@ class Round:
         `workbench.training.metrics.score_cases`).
     annotated : mapping of str to float
         What has been annotated up to this round (see `count_annotated`); where an annotator drew
-        the labels, also what that cost.
+        labels, also what that cost (`workbench.experiments.costs`).
     head_losses : tuple of float
         Ranking loss of every step, where the network learns to predict its own loss.
     validation : mapping of str to float

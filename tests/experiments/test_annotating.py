@@ -52,6 +52,7 @@ def test_every_round_tells_what_its_labels_cost(annotated):
             for name in AMOUNTS:
                 sums[name] += effort[name]
                 assert saved.annotated[name] == pytest.approx(sums[name])
+            assert saved.annotated["from_reference"] == 0
     assert run.rounds[0].effort["shared"] == [0, 0, 0], "the first set is drawn from nothing"
 
 

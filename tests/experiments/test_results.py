@@ -9,7 +9,8 @@ import pytest
 
 from workbench.errors import RunError
 from workbench.experiments.comparison import compare_scores
-from workbench.experiments.results import COSTS, read_results
+from workbench.experiments.costs import COSTS
+from workbench.experiments.results import read_results
 from workbench.experiments.runs import Run
 from workbench.experiments.statistics import area
 from workbench.training.metrics import METRICS

@@ -9,7 +9,8 @@ import pytest
 
 from workbench.errors import SettingError
 from workbench.experiments import summaries
-from workbench.experiments.results import COSTS, read_results
+from workbench.experiments.costs import COSTS
+from workbench.experiments.results import read_results
 from workbench.experiments.statistics import bootstrap_interval
 
 from .made_runs import CASES, REGIONS, change_round, make_run, row, scores

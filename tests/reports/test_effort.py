@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tests.experiments.made_runs import better, change_round, make_run, random, row
+from tests.experiments.made_runs import better, change_round, make_full, make_run, random, row
 from workbench.errors import RunError
-from workbench.experiments.results import COSTS, EFFORTS, read_results
+from workbench.experiments.costs import COSTS, EFFORTS
+from workbench.experiments.results import read_results
 from workbench.experiments.summaries import areas, budgets_needed, learning_curves, saved_effort
 from workbench.files import read_json
+from workbench.reports.comparison import Report
 from workbench.reports.comparison.effort import asked_cases_table, saved_effort_table
 from workbench.reports.comparison.numbers import summarize
-from workbench.reports.comparison.scores import annotated_table, area_table
+from workbench.reports.comparison.scores import annotated_table, area_table, needed_table
 from workbench.reports.figures.axis_titles import COSTS as TITLES
 from workbench.reports.figures.strategy_curves import strategy_curves_figure
 from workbench.reports.palette import line_styles
@@ -60,6 +63,59 @@ def test_effort_is_an_axis_where_every_run_has_it(drawn, found):
 def test_runs_without_effort_are_not_mixed_with_runs_that_have_it(drawn, tmp_path):
     with pytest.raises(RunError, match="annotator is not the same"):
         read_results([make_run(tmp_path / "a"), make_run(tmp_path / "b", annotator={})])
+
+
+def a_persons_run(folder, given=(10, 10, 10), **settings):
+    """A session's run: the first round labeled from the reference, later ones drawn."""
+    run = make_run(folder, **settings)
+    for index in (1, 2):
+        annotated = read_json(run / "rounds" / f"{index:03d}" / "round.json")["annotated"]
+        annotated |= dict.fromkeys(EFFORTS, 7.0 * index) | {"from_reference": given[index]}
+        change_round(run, index, annotated=annotated)
+    return run
+
+
+def test_what_came_from_the_reference_cost_a_person_nothing(tmp_path):
+    found = read_results([a_persons_run(tmp_path / "own"), make_full(tmp_path / "full", 0.6)])
+    assert found.costs == (*COSTS, *EFFORTS)
+    assert found.rounds["strokes"].tolist() == [0, 7, 14]
+    assert found.from_reference == 10
+    assert "10 slices of a run came from the reference" in found.notes[-1]
+    assert np.isnan(budgets_needed(found, cost="strokes")["of_all"][0]), "nobody drew everything"
+    numbers = summarize(found)
+    report = Report(numbers, line_styles(numbers.ranked))
+    figure = next(part for part in report.curves().parts if hasattr(part, "layout"))
+    assert "–" in needed_table(numbers).text["strokes"][0]
+    titles = [b.args[1]["xaxis.title.text"] for b in figure.layout.updatemenus[0].buttons]
+    assert "strokes; labels from the reference count 0" in titles
+    assert TITLES["slices"] in titles
+
+
+def test_later_rounds_from_the_reference_add_no_cost(tmp_path):
+    run = a_persons_run(tmp_path / "own")
+    annotated = read_json(run / "rounds" / "002" / "round.json")["annotated"]
+    plain = {key: value for key, value in annotated.items() if key not in EFFORTS}
+    change_round(run, 2, annotated={key: plain[key] for key in plain if key != "from_reference"})
+    assert read_results([run]).rounds["strokes"].tolist() == [0, 7, 7]
+
+
+def test_runs_of_which_not_as_much_was_drawn_are_not_compared_by_what_it_cost(tmp_path):
+    a_persons_run(tmp_path / "drawn", strategy="entropy")
+    a_persons_run(tmp_path / "partly", given=(10, 10, 15))
+    found = read_results([tmp_path])
+    assert found.costs == COSTS
+    assert found.notes[-1] == (
+        "What labels cost a person is no axis here, because not as much of each came from the "
+        "reference: 10 in drawn, 15 in partly."
+    )
+
+
+def test_a_run_that_nobody_drew_is_not_compared_by_what_it_cost(tmp_path):
+    a_persons_run(tmp_path / "drawn", strategy="entropy")
+    make_run(tmp_path / "replayed")
+    found = read_results([tmp_path])
+    assert found.costs == COSTS
+    assert "it was not recorded in replayed" in found.notes[-1]
 
 
 def test_areas_are_against_what_labels_cost_a_person(drawn):

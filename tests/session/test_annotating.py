@@ -316,6 +316,7 @@ def test_the_next_round_trains_on_what_is_done_while_others_are_still_drawn(sess
     assert session.round.effort["strokes"] == 2
     assert session.round.annotated["slices"] == 5
     assert session.round.annotated["active_seconds"] == 4.0
+    assert session.round.annotated["from_reference"] == 4
     suggested = session.suggestions.rows.tolist()
     session.edit(asked[0])
     paint(session, (9, 9))

@@ -21,6 +21,7 @@ from workbench.annotation.effort import measure_effort
 from workbench.annotation.ledger import FILE_NAME
 from workbench.annotation.simulated import Annotator, LedgerDesk, correct
 from workbench.cohort.label_source import LabelSource
+from workbench.experiments.costs import GIVEN
 from workbench.jobs import Progress, Work
 from workbench.strategies.needs import PredictedEffort
 
@@ -129,6 +130,8 @@ def with_cost(
 ) -> Round:
     """Add to a finished round what the labels in a ledger cost that it asked for.
 
+    Labels that came from the reference cost nothing; how many they are is told beside it.
+
     Parameters
     ----------
     round, study, before
@@ -144,6 +147,8 @@ def with_cost(
     spacing = {names[row]: _pixel(study, row) for row in labeled}
     cost = cost_of_round(ledger, round.index, len(classes), spacing, until=until)
     total = {name: before.get(name, 0) + each for name, each in cost.amounts().items()}
+    drawn = {sample for sample, _ in ledger.accepted(until)}
+    total[GIVEN] = sum(names[row] not in drawn for row in labeled)
     return replace(round, effort=cost.plain(classes), annotated={**round.annotated, **total})
 
 

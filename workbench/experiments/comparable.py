@@ -7,6 +7,7 @@ strategy becomes part of its label.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -14,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
+from workbench.experiments.costs import EFFORTS, GIVEN, efforts
 from workbench.experiments.runs import Run, SavedRound
+from workbench.words import count
 
 __all__ = [
     "as_text",
     "check_together",
     "differing_hardware",
+    "effort_of_all",
     "labels_everything",
     "labels_of",
     "shape",
@@ -34,6 +38,9 @@ COMMON = (
 )  # fmt: skip
 #: Settings of the schedule: one for all runs, and one for all full-data references.
 SCHEDULE = ("rounds", "budget", "initial", "unit", "epochs")
+
+#: Beginning of the sentence that says why runs cannot be compared by what a person did.
+_NO_EFFORT = "What labels cost a person is no axis here, because"
 
 
 def labels_everything(run: Run) -> bool:
@@ -147,6 +154,60 @@ def differing_hardware(runs: Mapping[str, Run]) -> list[str]:
             told = "; ".join(f"{value} in {_few(names)}" for value, names in values.items())
             notes.append(f"The {key} was not the same in all runs: {told}.")
     return notes
+
+
+def effort_of_all(
+    runs: Mapping[str, Run],
+) -> tuple[dict[str, list[dict[str, float]]], int, list[str]]:
+    """Return what labels cost a person, if runs can be compared by it.
+
+    They can where after every round as many labels of each run came from the reference, which
+    cost nobody anything.
+
+    Returns
+    -------
+    efforts : dict
+        Name of a run to `EFFORTS` up to each round, NaN in full-data references that nobody
+        drew. Empty if nobody drew anything, or the runs cannot be compared by it.
+    given : int
+        How many labels of a run came from the reference, at most; 0 where `efforts` is empty.
+    notes : list of str
+        What a reader should know of it.
+    """
+    found = {name: _efforts(run) for name, run in runs.items()}
+    compared = {name: each for name, each in found.items() if not labels_everything(runs[name])}
+    if not any(compared.values()):
+        return {}, 0, []
+    missing = [name for name, each in compared.items() if each is None]
+    if missing:
+        return {}, 0, [f"{_NO_EFFORT} it was not recorded in {_few(missing)}."]
+    given = {name: [int(at[GIVEN]) for at in each or ()] for name, each in compared.items()}
+    for numbers in itertools.zip_longest(*given.values()):
+        values = [each for each in numbers if each is not None]
+        if len(set(values)) > 1:
+            told = zip(given, numbers, strict=True)
+            some = _few([f"{number} in {name}" for name, number in told if number is not None])
+            return {}, 0, [f"{_NO_EFFORT} not as much of each came from the reference: {some}."]
+    nothing = dict.fromkeys(EFFORTS, float("nan"))
+    kept = {
+        name: [{key: at[key] for key in EFFORTS} for at in each]
+        if each is not None
+        else [nothing] * len(runs[name].rounds)
+        for name, each in found.items()
+    }
+    most = max(max(each) for each in given.values())
+    volumes = next(iter(runs.values())).config.unit == "volumes"
+    note = (
+        f"{count(most, 'volume' if volumes else 'slice')} of a run came from the reference. They "
+        f"count nothing in what labels cost a person, the same in every run."
+    )
+    return kept, most, [note] if most else []
+
+
+def _efforts(run: Run) -> list[dict[str, float]] | None:
+    labeled = list(itertools.accumulate(len(saved.labeled) for saved in run.rounds))
+    annotated = [saved.annotated for saved in run.rounds]
+    return efforts(annotated, labeled, run.config.annotator is not None)
 
 
 def without_doubles(

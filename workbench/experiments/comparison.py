@@ -50,7 +50,7 @@ class Measure:
     at : int or "area"
         A round (−1: the last), or the area under each test case's own budget curve.
     cost : str
-        Axis of that curve, one of `results.COSTS`.
+        Axis of that curve, one of `costs.COSTS`.
     """
 
     metric: str = "dice"

@@ -21,23 +21,20 @@ from workbench.experiments.comparable import (
     as_text,
     check_together,
     differing_hardware,
+    effort_of_all,
     labels_everything,
     labels_of,
     shape,
     unfit,
     without_doubles,
 )
+from workbench.experiments.costs import COSTS, EFFORTS, plain_costs
 from workbench.experiments.runs import Run
 
-__all__ = ["COSTS", "EFFORTS", "LeftOut", "Results", "read_results"]
+__all__ = ["LeftOut", "Results", "read_results"]
 
-#: What a round may have cost: slices annotated; slices shown (each suggested one with its two
-#: neighbors); cases with an annotated slice; all pixels of the annotated slices.
-COSTS = ("slices", "shown", "cases", "pixels")
-#: What else it may have cost where an annotator drew the labels (`workbench.annotation.costs`).
-EFFORTS = (
-    "contour_pixels", "changed_pixels", "contour_mm", "strokes", "active_seconds", "opened",
-)  # fmt: skip
+#: What the labels of a run had cost a person up to each round.
+Effort = list[dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,9 @@ class Results:
         One value in a row: ``run, label, seed, manifold_seed, round, slices, shown, cases,
         pixels, foreground_pixels, pool_cases, all_cases, seconds_training, seconds_suggesting,
         case, region, metric, value``. Costs are those up to the round; ``cases`` counts, also
-        those of the pool and of the whole cohort; where every run has them, `EFFORTS` follow
-        ``all_cases``; ``case`` is the id of a test case; the region
+        those of the pool and of the whole cohort; where every run has them, and as much of
+        each came from the reference, `EFFORTS` follow ``all_cases`` (NaN in full-data
+        references that nobody drew); ``case`` is the id of a test case; the region
         ``"mean"`` is the mean over the others.
     rounds : DataFrame
         One round in a row: the columns up to ``seconds_suggesting``.
@@ -79,6 +77,9 @@ class Results:
         What was found and is not in the tables.
     notes : tuple of str
         What a reader should know, such as runs in different precision.
+    from_reference : int
+        Slices, or volumes, of a run that came from the reference and count nothing in `EFFORTS`,
+        at most; 0 where there are no `EFFORTS`.
     """
 
     scores: pd.DataFrame
@@ -89,6 +90,7 @@ class Results:
     references: tuple[Run, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    from_reference: int = 0
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -147,8 +149,8 @@ def read_results(folders: Iterable[str | Path]) -> Results:
     check_together(runs)
     labels, said = labels_of(runs)
     kept, repeated = without_doubles(runs, labels)
-    drawn = all(set(EFFORTS) <= set(s.annotated) for name in kept for s in runs[name].rounds)
-    scores = {name: _scores(name, labels[name], runs[name], drawn) for name in kept}
+    effort, given, told = effort_of_all({name: runs[name] for name in kept})
+    scores = {name: _scores(name, labels[name], runs[name], effort.get(name)) for name in kept}
     compared = [name for name in kept if not labels_everything(runs[name])]
     tables = pd.concat([scores[name] for name in compared], ignore_index=True)
     everything = [name for name in kept if name not in compared]
@@ -166,7 +168,8 @@ def read_results(folders: Iterable[str | Path]) -> Results:
         members={label: tuple(each) for label, each in members.items()},
         references=tuple(runs[name] for name in everything),
         left_out=tuple(left_out),
-        notes=(*differing_hardware(runs), *said, *repeated),
+        notes=(*differing_hardware(runs), *said, *repeated, *told),
+        from_reference=given,
     )
 
 
@@ -213,7 +216,7 @@ def _nothing(count: int, left_out: Sequence[LeftOut]) -> str:
 
 
 # ------------------------------------------------------------------------ tables
-def _scores(name: str, label: str, run: Run, drawn: bool) -> pd.DataFrame:
+def _scores(name: str, label: str, run: Run, effort: Effort | None) -> pd.DataFrame:
     """All scores of a run, one in a row."""
     cases, regions, metrics = shape(run.rounds[0])
     places = [*regions, "mean"]
@@ -224,7 +227,7 @@ def _scores(name: str, label: str, run: Run, drawn: bool) -> pd.DataFrame:
         "manifold_seed": run.config.manifold_seed,
     }
     parts = []
-    for saved, costs in zip(run.rounds, _costs(run, drawn), strict=True):
+    for saved, costs in zip(run.rounds, _costs(run, effort), strict=True):
         values = np.array(
             [[[saved.cases[c][r][m] for m in metrics] for r in regions] for c in cases], float
         )
@@ -243,29 +246,22 @@ def _scores(name: str, label: str, run: Run, drawn: bool) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _costs(run: Run, drawn: bool) -> list[dict[str, float]]:
-    """What each round had cost, `EFFORTS` only if labels were drawn."""
-    first = run.rounds[0].annotated["slices"]
-    costs = []
-    for saved in run.rounds:
-        slices = saved.annotated["slices"]
-        neighbors = 2 * (slices - first) if run.config.unit == "slices" else 0
-        costs.append(
-            {
-                "round": saved.index,
-                "slices": slices,
-                "shown": slices + neighbors,
-                "cases": saved.annotated["cases"],
-                "pixels": saved.annotated["pixels"],
-                "foreground_pixels": saved.annotated["foreground_pixels"],
-                "pool_cases": saved.pool.get("cases", float("nan")),
-                "all_cases": saved.pool.get("all_cases", float("nan")),
-                **({each: saved.annotated[each] for each in EFFORTS} if drawn else {}),
-                "seconds_training": saved.seconds.get("training", float("nan")),
-                "seconds_suggesting": saved.seconds.get("suggesting", float("nan")),
-            }
-        )
-    return costs
+def _costs(run: Run, effort: Effort | None) -> list[dict[str, float]]:
+    """What each round had cost; `effort` too, only if labels were drawn."""
+    plain = plain_costs([saved.annotated for saved in run.rounds], run.config.unit)
+    return [
+        {
+            "round": saved.index,
+            **costs,
+            "foreground_pixels": saved.annotated["foreground_pixels"],
+            "pool_cases": saved.pool.get("cases", float("nan")),
+            "all_cases": saved.pool.get("all_cases", float("nan")),
+            **(effort[place] if effort else {}),
+            "seconds_training": saved.seconds.get("training", float("nan")),
+            "seconds_suggesting": saved.seconds.get("suggesting", float("nan")),
+        }
+        for place, (saved, costs) in enumerate(zip(run.rounds, plain, strict=True))
+    ]
 
 
 def _row(name: str, label: str, run: Run) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def needed_table(numbers: Numbers) -> Table | None:
         cells = {
             brief_cost(
                 cost
-            ): f"{number(own.loc[cost, 'budget'], 0)} ({100 * own.loc[cost, 'of_all']:.1f} %)"
+            ): f"{number(own.loc[cost, 'budget'], 0)} ({_share(own.loc[cost, 'of_all'], 1)})"
             if math.isfinite(own.loc[cost, "budget"])
             else "not reached"
             for cost in own.index

@@ -122,7 +122,12 @@ class Report:
         else:
             told += " The dotted line is training on everything."
         figures: list[Part] = [
-            strategy_curves_figure(numbers.curves, self.styles, ceiling=numbers.ceiling)
+            strategy_curves_figure(
+                numbers.curves,
+                self.styles,
+                ceiling=numbers.ceiling,
+                from_reference=numbers.results.from_reference > 0,
+            )
         ]
         if len(numbers.ranked) > SEVEN:
             told += (

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["COSTS", "UNITS", "brief_cost", "measure", "region_title"]
+from workbench.experiments.costs import EFFORTS
+
+__all__ = ["COSTS", "UNITS", "brief_cost", "cost_title", "measure", "region_title"]
 
 #: What a curve can be drawn against: column of the table, and title of the axis.
 COSTS: Mapping[str, str] = {
@@ -29,6 +31,12 @@ UNITS: Mapping[str, str] = {
     "hd": "Hausdorff distance (mm)",
     "hd95": "95 % Hausdorff distance (mm)",
 }
+
+
+def cost_title(cost: str, from_reference: bool = False) -> str:
+    """Title of the axis of a cost; `from_reference`: some labels came from there."""
+    told = "; labels from the reference count 0" if from_reference and cost in EFFORTS else ""
+    return COSTS[cost] + told
 
 
 def brief_cost(cost: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from workbench.reports.figures.axis_titles import COSTS, UNITS, brief_cost, measure
+from workbench.reports.figures.axis_titles import COSTS, UNITS, brief_cost, cost_title, measure
 from workbench.reports.palette import OTHERS, LineStyle, faint
 from workbench.reports.theme import QUIET, blank_figure, dress
 
@@ -26,6 +26,7 @@ def strategy_curves_figure(
     styles: Mapping[str, LineStyle],
     *,
     ceiling: pd.DataFrame | None = None,
+    from_reference: bool = False,
 ) -> go.Figure:
     """Draw the learning curve of each strategy with a band over its seeds.
 
@@ -42,6 +43,8 @@ def strategy_curves_figure(
         By label, the most important first; those in grey are drawn thin, without band.
     ceiling : DataFrame, optional
         ``metric, region, mean, sd, n`` of the full-data reference.
+    from_reference : bool
+        Whether labels came from the reference, so that they cost nobody anything: the axes say it.
     """
     if curves.empty:
         return blank_figure("Learning curves appear here once a run has finished a round.")
@@ -69,7 +72,7 @@ def strategy_curves_figure(
     figure.update_xaxes(title_text=COSTS["slices"], tickformat=",", rangemode="tozero", nticks=9)
     figure.update_yaxes(title_text=measure(*views[0]), autorange=True)
     by_cost = [
-        (brief_cost(cost), {"x": x}, {"xaxis.title.text": COSTS[cost]})
+        (brief_cost(cost), {"x": x}, {"xaxis.title.text": cost_title(cost, from_reference)})
         for cost, x in across.items()
     ]
     by_view = [
