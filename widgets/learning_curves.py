@@ -2,7 +2,8 @@
 
 One line for each region and one for their mean, a point for each round. A ghost
 line shows random sampling on the same cohort, where it is known, so that a
-person sees what the suggestions are worth. Where cases are held out for
+person sees what the suggestions are worth. Where somebody drew the labels, the
+curve can be drawn against what that cost them. Where cases are held out for
 validation their Dice is drawn too, and says when it may be enough.
 """
 
@@ -16,6 +17,9 @@ from traitlets import Bool, Dict, List, Unicode
 
 from widgets.view import View
 from widgets.wording import count
+from workbench.experiments.costs import COSTS, EFFORTS, GIVEN, efforts, plain_costs
+from workbench.reports.figures.axis_titles import brief_cost, cost_title
+from workbench.reports.figures.curves import LABELED
 from workbench.reports.palette import LINES
 from workbench.session import Session
 
@@ -30,11 +34,15 @@ class LearningCurves(View):
 
     _esm = (Path(__file__).with_name("chart.js"), Path(__file__).with_suffix(".js"))
     _css = (Path(__file__).with_name("chart.css"), Path(__file__).with_suffix(".css"))
-    lines = List(Dict(), help="{name, color, mean, points: [[labeled, Dice], …]}").tag(sync=True)
+    lines = List(Dict(), help="{name, color, mean, points: [[x, Dice], …]}").tag(sync=True)
     ghost: Any = List(help="[[labeled, Dice], …] of random sampling; empty: not known").tag(
         sync=True
     )
-    validation: Any = List(help="[[labeled, mean Dice], …] of the validation cases").tag(sync=True)
+    validation: Any = List(help="[[x, mean Dice], …] of the validation cases").tag(sync=True)
+    cost = Unicode(LABELED, help="x: how many are labeled, or what that cost").tag(sync=True)
+    costs: Any = List(help="[name, title, brief] of what x can be; empty: nobody drew").tag(
+        sync=True
+    )
     enough = Unicode(help="why labeling more may not be worth it; empty: it is").tag(sync=True)
     latest = Unicode(help="the numbers of the latest round, in words").tag(sync=True)
     label_button = Unicode(help="words of the label button").tag(sync=True)
@@ -55,12 +63,24 @@ class LearningCurves(View):
         """Take the labels of what is suggested from the reference."""
         self.session.label_suggestions()
 
+    def do_against(self, cost: str) -> None:
+        """Draw the curve against what labels cost."""
+        if cost in [name for name, *_ in self.costs]:
+            self.cost = cost
+            self._show_rounds()
+
     def do_round(self) -> None:
         """Train on what is labeled and suggest again."""
         self.session.start_round()
 
     def _show_rounds(self) -> None:
         rounds = self.session.rounds
+        costs, given = self._costs()
+        words = [(name, cost_title(name, given), brief_cost(name)) for name in costs]
+        self.costs = [(LABELED, f"labeled {self.noun}s", ""), *words] if words else []
+        if self.cost not in costs:
+            self.cost = LABELED
+        across = costs.get(self.cost) or labeled(rounds)
         names = list(dict.fromkeys(n for r in rounds for n in r.metrics if n != "mean"))
         order = list(self.session.labels.regions) if self.session.labels is not None else []
         names.sort(key=lambda name: order.index(name) if name in order else len(order))
@@ -70,12 +90,12 @@ class LearningCurves(View):
                 "name": name,
                 "color": "var(--sw-text)" if name == "mean" else LINES[i % len(LINES)],
                 "mean": name == "mean",
-                "points": points(rounds, name),
+                "points": points(rounds, across, name),
             }
             for i, name in enumerate([*shown, "mean"])
         ]
         self.lines = [line for line in lines if line["points"]]
-        self.validation = points(rounds, "mean", of="validation")
+        self.validation = points(rounds, across, "mean", of="validation")
         self.enough = self._enough()
         if not rounds:
             self.latest = ""
@@ -129,19 +149,40 @@ class LearningCurves(View):
             return []
         from workbench.reports.figures import learning_curve_figure
 
-        done = [(int(r.pool.labeled.sum()), dict(r.metrics)) for r in self.session.rounds]
+        rounds, (costs, given) = self.session.rounds, self._costs()
+        done = [(int(r.pool.labeled.sum()), dict(r.metrics)) for r in rounds]
+        held = [(int(r.pool.labeled.sum()), dict(r.validation)) for r in rounds]
         ghost = [(labeled, {"mean": dice}) for labeled, dice in self.ghost] or None
         return [
             learning_curve_figure(
                 done,
                 ghost=ghost,
-                validation=[(labeled, {"mean": dice}) for labeled, dice in self.validation],
+                validation=held if self.validation else (),
                 title=self.enough,
                 total=len(self.session.pool),
                 scans=self._scans() or None,
                 noun=self.noun,
+                costs=costs,
+                cost=self.cost,
+                from_reference=given,
             )
         ]
+
+    def _costs(self) -> tuple[dict[str, list[float]], bool]:
+        """What the labels of each round had cost, and whether some came from the reference.
+
+        Nothing where nobody drew any.
+        """
+        rounds = self.session.rounds
+        annotated = [each.annotated for each in rounds]
+        drawn = efforts(annotated, labeled(rounds), simulated=False)
+        if drawn is None:
+            return {}, False
+        plain = plain_costs(annotated, f"{self.noun}s")
+        names = [*(name for name in COSTS if name != self.noun + "s"), *EFFORTS]
+        both = [{**one, **other} for one, other in zip(plain, drawn, strict=True)]
+        costs = {name: [each[name] for each in both] for name in names}
+        return costs, any(each[GIVEN] for each in drawn)
 
     def _scans(self) -> int:
         """All scans, where a share of them can be told: where volumes are labeled; else 0."""
@@ -149,11 +190,16 @@ class LearningCurves(View):
         return len(cohort.cases) if cohort is not None and self.noun == "volume" else 0
 
 
-def points(rounds: Any, name: str, of: str = "metrics") -> list[list[float]]:
-    """Return [number labeled, Dice] of every round that measured region `name`."""
+def labeled(rounds: Any) -> list[int]:
+    """How many slices, or volumes, each round was trained on."""
+    return [int(each.pool.labeled.sum()) for each in rounds]
+
+
+def points(rounds: Any, across: Any, name: str, of: str = "metrics") -> list[list[float]]:
+    """Return [x, Dice] of every round that measured region `name`; x is taken from `across`."""
     found = []
-    for each in rounds:
+    for each, x in zip(rounds, across, strict=True):
         dice = float(getattr(each, of).get(name, math.nan))
         if math.isfinite(dice):
-            found.append([int(each.pool.labeled.sum()), dice])
+            found.append([x, dice])
     return found

@@ -29,6 +29,7 @@ from widgets.pictures import (
 from widgets.step_rail import StepRail
 from widgets.training_panel import POINTS, TrainingPanel, thinned
 from widgets.wording import count, duration, number, percent
+from workbench.experiments.costs import EFFORTS
 from workbench.jobs import Progress
 from workbench.session import Step
 
@@ -352,6 +353,36 @@ def test_the_validation_cases_have_their_own_line_and_say_when_it_may_be_enough(
     (figure,) = curves.still()
     assert figure.layout.title.text == curves.enough
     assert figure.data[-1].name == "validation cases, mean"
+
+
+def test_where_somebody_drew_the_curve_can_be_drawn_against_what_it_cost(session):
+    assert LearningCurves(session).costs == []
+    first, last = session.rounds
+    plain = {"slices": 36, "cases": 9, "pixels": 3600}
+    cost = dict.fromkeys(EFFORTS, 2.5) | {"strokes": 41, "from_reference": 36}
+    session.rounds = (
+        replace(first, annotated=plain, validation={"mean": 0.3}),
+        replace(last, annotated={**plain, "slices": 48, **cost}, validation={"mean": 0.4}),
+    )
+    curves = LearningCurves(session)
+    names = [name for name, *_ in curves.costs]
+    assert names == ["labeled", "shown", "cases", "pixels", *EFFORTS]
+    press(curves, "against", cost="strokes")
+    assert [x for x, _ in curves.lines[-1]["points"]] == [0, 41]
+    assert [x for x, _ in curves.validation] == [0, 41]
+    assert curves.costs[names.index("strokes")][1] == "strokes; labels from the reference count 0"
+    (figure,) = curves.still()
+    assert figure.layout.xaxis.title.text == "strokes; labels from the reference count 0"
+    assert {each.name: tuple(each.x) for each in figure.data if each.visible}.keys() == {
+        each.name for each in figure.data if "random" not in each.name
+    }
+    assert all(tuple(each.x) == (0, 41) for each in figure.data if each.visible)
+    buttons = figure.layout.updatemenus[0].buttons
+    assert buttons[figure.layout.updatemenus[0].active].label == "strokes"
+    assert next(tuple(x) for x in buttons[0].args[0]["x"]) == (36, 48)
+    assert buttons[0].args[1]["xaxis.title.text"] == "labeled slices"
+    press(curves, "against", cost="beauty")
+    assert curves.cost == "strokes"
 
 
 def test_the_loop_buttons_call_the_session(session):

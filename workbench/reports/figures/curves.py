@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from workbench.reports.figures.axis_titles import brief_cost, cost_title
+from workbench.reports.figures.menus import menu
 from workbench.reports.palette import OKABE_ITO, line_color
 from workbench.reports.theme import blank_figure, dress, thousands
 
-__all__ = ["learning_curve_figure", "loss_curve_figure"]
+__all__ = ["LABELED", "learning_curve_figure", "loss_curve_figure"]
 
+#: Names the axis that every curve has: how many slices, or volumes, are labeled.
+LABELED = "labeled"
 #: One point of a learning curve: how much is labeled, and Dice by region.
 Point = tuple[int, Mapping[str, float]]
 
@@ -28,8 +33,13 @@ def learning_curve_figure(
     scans: int | None = None,
     noun: str = "slice",
     title: str = "",
+    costs: Mapping[str, Sequence[float]] | None = None,
+    cost: str = LABELED,
+    from_reference: bool = False,
 ) -> go.Figure:
     """Draw Dice by the number of labeled slices, or volumes, one line for each region.
+
+    Where somebody drew the labels, a menu chooses what the curve is drawn against instead.
 
     Parameters
     ----------
@@ -40,6 +50,7 @@ def learning_curve_figure(
         The same for random choice; only its mean is drawn, grey and dashed.
     validation : sequence of (int, mapping of str to float)
         The same for the validation cases, where there are any; only its mean is drawn, dotted.
+        A value for each of `points`, if there are `costs`.
     total : int, optional
         Size of the pool; the hover text then gives the share as well.
     scans : int, optional
@@ -49,6 +60,13 @@ def learning_curve_figure(
         What is labeled: "slice" or "volume".
     title : str
         Heading of the figure.
+    costs : mapping of str to sequence of float, optional
+        What each of `points` had cost, by name (`axis_titles.COSTS`). Random choice is not drawn
+        against them, because nobody drew its labels.
+    cost : str
+        What is shown first: `LABELED`, or one of `costs`.
+    from_reference : bool
+        Whether some labels came from the reference, so that they cost nobody anything.
     """
     if not points:
         return blank_figure(
@@ -110,7 +128,54 @@ def learning_curve_figure(
             ticktext=[f"{n}<br>{n / total:.0%} of pool<br>{n / scans:.0%} of all" for n in counts],
         )
         figure.update_layout(height=410, margin={"b": 100})
+    if costs:
+        _offer_costs(figure, noun, costs, cost, from_reference)
     return figure
+
+
+def _offer_costs(
+    figure: go.Figure,
+    noun: str,
+    costs: Mapping[str, Sequence[float]],
+    chosen: str,
+    from_reference: bool,
+) -> None:
+    """Add a menu of what the lines are drawn against, and draw them against the chosen one."""
+    axis = figure.layout.xaxis
+    ticks = ("range", "tickvals", "ticktext")
+    labeled = {f"xaxis.{name}": axis[name] for name in ("tickmode", *ticks)}
+    shown: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        LABELED: (
+            {"x": [each.x for each in figure.data], "text": [each.text for each in figure.data]},
+            {"xaxis.title.text": axis.title.text, **labeled},
+        )
+    }
+    for name, values in costs.items():
+        said = [f"{brief_cost(name)}: {value:,.6g}" for value in values]
+        shown[name] = (
+            {"x": [list(values)] * len(figure.data), "text": [said] * len(figure.data)},
+            {
+                "xaxis.title.text": cost_title(name, from_reference),
+                "xaxis.range": [0, 1.08 * max(values) or 1],
+                "xaxis.tickmode": "auto",
+            },
+        )
+    for name, (traces, _) in shown.items():
+        traces["visible"] = [name == LABELED or not _is_random(each) for each in figure.data]
+    for index, trace in enumerate(figure.data):
+        trace.update({key: values[index] for key, values in shown[chosen][0].items()})
+    figure.update_layout({k.replace(".", "_"): v for k, v in shown[chosen][1].items()})
+    words = {LABELED: f"labeled {noun}s", **{name: brief_cost(name) for name in costs}}
+    choice = menu([(words[name], *each) for name, each in shown.items()], dropdown=True)
+    figure.update_layout(
+        updatemenus=[{**choice, "active": list(shown).index(chosen)}],
+        margin={"t": figure.layout.margin.t + 40},
+        height=figure.layout.height + 40,
+    )
+
+
+def _is_random(trace: go.Scatter) -> bool:
+    return bool(trace.line.dash == "dash")
 
 
 def _dice_line(

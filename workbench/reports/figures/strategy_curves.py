@@ -15,6 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.reports.figures.axis_titles import COSTS, UNITS, brief_cost, cost_title, measure
+from workbench.reports.figures.menus import menu
 from workbench.reports.palette import OTHERS, LineStyle, faint
 from workbench.reports.theme import QUIET, blank_figure, dress
 
@@ -79,9 +80,9 @@ def strategy_curves_figure(
         (measure(*view), values, {"yaxis.title.text": measure(*view)})
         for view, values in upward.items()
     ]
-    menus = [_menu(by_cost)]
+    menus = [menu(by_cost)]
     if len(by_view) > 1:
-        menus.append(_menu(by_view, dropdown=True))
+        menus.append(menu(by_view, dropdown=True, above=42))
     figure.update_layout(
         margin={"t": 76 if len(menus) == 1 else 116},
         legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
@@ -202,31 +203,6 @@ def _apply(figure: go.Figure, **values: Sequence[Any]) -> None:
     for key, each in values.items():
         for trace, value in zip(figure.data, each, strict=True):
             trace[key] = value
-
-
-def _menu(
-    choices: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]],
-    *,
-    dropdown: bool = False,
-) -> dict[str, Any]:
-    """A row of buttons above the plot, or a menu above that row, which a narrow page needs."""
-    return {
-        "type": "dropdown" if dropdown else "buttons",
-        "direction": "down" if dropdown else "right",
-        "x": 0,
-        "xanchor": "left",
-        "y": 1.02,
-        "yanchor": "bottom",
-        "pad": {"t": 0, "b": 42 if dropdown else 0, "l": 0, "r": 0},
-        "showactive": True,
-        "bgcolor": "white",
-        "bordercolor": "#d0d7de",
-        "font": {"size": 12},
-        "buttons": [
-            {"method": "update", "label": label, "args": [traces, layout]}
-            for label, traces, layout in choices
-        ],
-    }
 
 
 def _seeds(counts: pd.Series) -> str:
