@@ -4,9 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from workbench.cohort.masks import write_mask
+from workbench.cohort.masks import read_mask, write_mask
 from workbench.cohort.volumes import read_image, read_label
-from workbench.errors import SettingError
+from workbench.errors import SettingError, VolumeError
 
 GRID = ("qform_code", "sform_code", "srow_x", "quatern_b", "qoffset_x", "xyzt_units")
 ORIENTED = [
@@ -112,4 +112,98 @@ def test_analyze_pairs_are_read_and_their_masks_written(analyze, tmp_path):
     )
     np.testing.assert_array_equal(
         np.asanyarray(nib.load(tmp_path / "mask.nii.gz").dataobj), array % 4
+    )
+
+
+# ------------------------------------------------------------ programs that place a scan otherwise
+def affine_of(angle, spacing=(1.0, 1.2, 3.0), offset=(5.0, -7.0, 11.0)):
+    """Turned about z, in degrees."""
+    found = np.eye(4)
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    found[:3, :3] = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.diag(spacing)
+    found[:3, 3] = offset
+    return found
+
+
+LABELS = np.random.default_rng(4).integers(0, 3, (6, 7, 5)).astype(np.uint8)
+#: Where ITK puts a scan that says nothing of its place: the first voxel at 0, axes L and P.
+ITKS_OWN = np.diag([-1.0, -1.2, 3.0, 1.0])
+
+
+def scan_without_codes(folder):
+    image = nib.Nifti1Image(LABELS.astype(np.int16), None)
+    image.header.set_zooms((1.0, 1.2, 3.0))
+    nib.save(image, folder / "scan.nii.gz")
+    return folder / "scan.nii.gz", ITKS_OWN
+
+
+def scan_with_two_places(folder):
+    image = nib.Nifti1Image(LABELS.astype(np.int16), None)
+    image.set_sform(affine_of(50), 4)
+    image.set_qform(affine_of(-3), 1)
+    nib.save(image, folder / "scan.nii.gz")
+    return folder / "scan.nii.gz", affine_of(-3)
+
+
+def scan_in_analyze(folder):
+    image = nib.AnalyzeImage(LABELS.astype(np.int16), None)
+    image.header.set_zooms((1.0, 1.2, 3.0))
+    nib.save(image, folder / "scan.img")
+    return folder / "scan.hdr", ITKS_OWN
+
+
+@pytest.fixture(params=[scan_without_codes, scan_with_two_places, scan_in_analyze])
+def placed(request, tmp_path):
+    """A scan, its labels as they are read, and where ITK sees its voxels."""
+    scan, place = request.param(tmp_path)
+    labels, _ = read_label(scan)
+    return scan, labels, place
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_a_mask_that_was_drawn_where_itk_sees_the_scan_is_taken_voxel_by_voxel(
+    placed, tmp_path, turn
+):
+    scan, labels, place = placed
+    drawn = nib.Nifti1Image(LABELS, place)
+    drawn.set_qform(place, 1)
+    if turn:
+        drawn = nib.as_closest_canonical(drawn)
+    nib.save(drawn, tmp_path / "drawn.nii.gz")
+    np.testing.assert_array_equal(read_mask(tmp_path / "drawn.nii.gz", scan), labels)
+
+
+def test_a_mask_says_of_its_place_what_the_scan_says_and_comes_back(placed, tmp_path):
+    scan, labels, _ = placed
+    write_mask(labels, scan, tmp_path / "mask.nii.gz")
+    one, other = nib.load(scan), nib.load(tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(np.asanyarray(other.dataobj), LABELS)
+    np.testing.assert_array_equal(other.affine, one.affine)
+    np.testing.assert_allclose(other.header.get_zooms(), one.header.get_zooms())
+    codes = [int(one.header[f]) if f in one.header else 0 for f in ("qform_code", "sform_code")]
+    assert [int(other.header[f]) for f in ("qform_code", "sform_code")] == codes
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.nii.gz", scan), labels)
+
+
+def test_a_mask_that_lies_elsewhere_is_refused(placed, tmp_path):
+    scan, _, place = placed
+    for name, wrong in {
+        "beside": place + np.array([[0, 0, 0, 2.0], [0] * 4, [0] * 4, [0] * 4]),
+        "mirrored": place @ np.diag([-1.0, 1.0, 1.0, 1.0]),
+    }.items():
+        nib.save(nib.Nifti1Image(LABELS, wrong), tmp_path / f"{name}.nii.gz")
+        with pytest.raises(VolumeError, match="must lie on the same voxel grid"):
+            read_mask(tmp_path / f"{name}.nii.gz", scan)
+
+
+def test_an_spm_origin_stays_in_the_mask(tmp_path):
+    image = nib.Spm99AnalyzeImage(LABELS.astype(np.int16), None)
+    image.header.set_zooms((1.0, 1.2, 3.0))
+    image.header.set_origin_from_affine(affine_of(0, offset=(-2, -3, -4)))
+    nib.save(image, tmp_path / "scan.img")
+    labels, affine = read_label(tmp_path / "scan.hdr")
+    write_mask(labels, tmp_path / "scan.hdr", tmp_path / "mask.nii.gz")
+    np.testing.assert_allclose(read_label(tmp_path / "mask.nii.gz")[1], affine)
+    np.testing.assert_array_equal(
+        read_mask(tmp_path / "mask.nii.gz", tmp_path / "scan.hdr"), labels
     )

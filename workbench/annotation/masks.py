@@ -24,11 +24,11 @@ from workbench.annotation.ledger import Ledger
 from workbench.annotation.mask_files import MOST_TOLD, find_masks
 from workbench.cohort.cohort import IGNORED, Case, Cohort
 from workbench.cohort.label_maps import foreground, values_in
-from workbench.cohort.masks import write_mask
+from workbench.cohort.masks import read_mask, write_mask
 from workbench.cohort.placing import lay_out, to_samples, to_scan
 from workbench.cohort.pool import SampleId, SliceId
 from workbench.cohort.store import ImageStore
-from workbench.cohort.volumes import check_same_grid, read_header, read_label
+from workbench.cohort.volumes import read_header
 from workbench.errors import CohortError, VolumeError
 from workbench.files import read_json, write_json
 from workbench.jobs import Progress, Work
@@ -321,9 +321,7 @@ def _place(case: Case, store: ImageStore) -> tuple[Sequence[SampleId], Sequence[
 
 def _read(path: Path, case: Case, cohort: Cohort) -> NDArray[np.uint8]:
     """Read a mask as classes, RAS+, and check that it lies on its scan."""
-    values, affine = read_label(path)
-    header = read_header(_scan(case))
-    check_same_grid(_scan(case), header.shape, header.affine, path, values.shape, affine)
+    values = read_mask(path, _scan(case))
     class_of = cohort.class_of
     found, counts = values_in(values)
     unknown = ~np.isin(found, list(class_of))
