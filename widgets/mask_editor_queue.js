@@ -107,8 +107,9 @@ function editorQueue({ model, ask, noun }) {
     const chosen = reasons.querySelector("input:checked").value;
     give("skipped", [chosen, note.value.trim()].filter(Boolean).join(": "));
   }
-  function enable(open) {
-    for (const key of ["done", "unsure", "skip"]) answers[key].disabled = !open;
+  function enable(open, awaited) { // what is awaited can be put aside unseen
+    answers.done.disabled = !open;
+    answers.unsure.disabled = answers.skip.disabled = !open && !awaited;
     back.disabled = forth.disabled = !model.get("tasks").length;
   }
   turn(0);

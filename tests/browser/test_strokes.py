@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,23 @@ def test_a_key_that_is_held_answers_once(desk):
         desk.bridge.settle()
     desk.page.keyboard.up("d")
     assert [task.state for task in desk.session.queue].count("done") == 1
+
+
+def test_what_is_still_predicted_can_be_put_aside_and_not_be_done(desk):
+    row = desk.session.editing.row
+    desk.session.editing = replace(desk.session.editing, awaited="The model is predicting it.")
+    desk.bridge.push()
+    assert desk.page.get_by_role("button", name="Done").is_disabled()
+    desk.page.keyboard.press("d")
+    desk.page.keyboard.press("u")
+    desk.bridge.settle()
+    assert [entry[:2] for entry in desk.session.entries] == [("unsure", row)]
+    desk.session.editing = replace(desk.session.editing, awaited="The model is predicting it.")
+    desk.bridge.push()
+    desk.page.keyboard.press("s")
+    desk.page.get_by_role("button", name="Skip it").click()
+    desk.bridge.settle()
+    assert desk.session.entries[-1][0] == "skipped"
 
 
 def test_no_stroke_begins_before_the_slice_of_a_new_name_is_there(desk):

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from workbench.annotation.canvas import Canvas, Neighbor
 from workbench.errors import WorkbenchError
-from workbench.session.annotating import AnnotatingSession
+from workbench.session.answering import AnsweringSession
 
 __all__ = ["ToolSession"]
 
 
-class ToolSession(AnnotatingSession):
+class ToolSession(AnsweringSession):
     """A session whose canvas takes the strokes of tools that are computed."""
 
     def known(self, row: int, depth: int = 0) -> tuple[NDArray[np.uint8], str]:
