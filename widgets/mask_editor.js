@@ -23,7 +23,7 @@ function render({ model, el }) {
   let agreed = null;         // the label map that browser and kernel agreed on last
   let behind = false;        // others have drawn: their map is taken when all strokes are saved
   let changed = null;
-  let place = "";            // the slice that was drawn on last
+  let place = "";            // the slice that was worked on last
   const worked = new Map();  // annotator and slice → ms of work since the last entry of the ledger
   const booked = new Map();  // ticket → [annotator and slice, ms] that were sent with it
   let last = 0;
@@ -239,7 +239,7 @@ function render({ model, el }) {
     const resized = height !== state.map.height || width !== state.map.width || String(info.spacing) !== String(loaded.spacing);
     if (other) { hands.drop(); unsaved.clear(); failed = false; notice = ""; }
     loaded = { ...info, tool: loaded.tool };
-    if (info.open && !info.looking) place = info.key;
+    if (info.open && (!info.looking || info.awaited)) place = `${info.row}/${info.depth}`;
     if (!info.open) state.map = { data: new Uint8Array(0), width: 0, height: 0 };
     else if (data && unsaved.size) behind = true; // a stroke was finished meanwhile
     else if (data && data.length === width * height) {
@@ -298,7 +298,7 @@ function render({ model, el }) {
     upper.setAttribute("aria-disabled", String(!info.open || info.looking));
     panels.paint(found, loaded);
     queue.paint();
-    queue.enable(info.open && !info.looking);
+    queue.enable(info.open && !info.looking, info.open && Boolean(info.awaited));
   }
 
   // ------------------------------------------------------------ keys

@@ -3,7 +3,7 @@
 A slice opens with the model's prediction, with what was last saved, or empty.
 Every stroke is an entry of ``annotations.sqlite`` in the run's folder; a kernel
 that is killed loses at most the stroke being drawn. What an answer leads to is
-told in `workbench.session.queue`.
+told in `workbench.session.answering` and `workbench.session.queue`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
 from workbench.annotation.effort import stroke_mm
-from workbench.annotation.entry import ANSWERS, annotator_name
+from workbench.annotation.entry import annotator_name
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
 from workbench.session.drawing import Drawing
@@ -31,10 +31,6 @@ __all__ = ["AnnotatingSession"]
 STARTS = ("prediction", "annotation", "empty")
 #: What is said while a volume is predicted.
 AWAITED = "The model is predicting this {noun}; what it predicts will be here to correct."
-NOT_DONE = (
-    "Slices that were not opened count as predicted, and the model is still predicting them. "
-    "Answer again in a moment."
-)
 #: What is said where another kernel drew on the same slice under the same name.
 ELSEWHERE = (
     "This slice was drawn on elsewhere under your name {name}; it is shown now as it is there. "
@@ -73,12 +69,13 @@ class AnnotatingSession(RestoringSession):
 
     # ------------------------------------------------------------ the canvas
     def _follow_save(self) -> None:
-        if self._unsaved and not self._writer.waiting:  # what waited was saved just now
-            for drawing in self._unsaved.values():
-                drawing.number = self._writer.number
-            self._unsaved.clear()
-            if self._drawing is not None and not self._awaited:
-                self._show("")
+        if self._writer.waiting:
+            return
+        for drawing in self._unsaved.values():  # what waited was saved just now
+            drawing.number = self._writer.number
+        self._unsaved.clear()
+        if self.editing is not None and not self.editing.saved:
+            self._show("")
 
     def edit(self, row: int, depth: int | None = None, start: str | None = None) -> None:
         """Put a slice on the canvas.
@@ -281,60 +278,20 @@ class AnnotatingSession(RestoringSession):
             if drawing is not None and drawing.can_redo:
                 self._step(drawing.redo())
 
-    def answer(self, kind: str, note: str = "", active_seconds: float = 0.0) -> None:
-        """Say what becomes of the slice on the canvas, or of its whole volume.
-
-        Of a volume every slice is answered: one that was never opened is taken as it would
-        have been opened, and the ledger says so.
-
-        Parameters
-        ----------
-        kind : {"done", "unsure", "skipped"}
-            "done" labels it; the others set it aside for this round.
-        note : str
-            Why it is skipped: needed there. A reason that begins with "unusable" takes the
-            slice out of the pool for good; what is skipped otherwise may be suggested later.
-        active_seconds : float
-            Time of work since the last stroke, idle time excluded.
-        """
-        with self._background.lock:
-            drawing = self._on_canvas()
-            if drawing is None:
-                return
-            if kind not in ANSWERS:
-                self._refuse(f"An answer is one of {', '.join(ANSWERS)}, not {kind!r}.")
-                return
-            if kind == "skipped" and not note.strip():
-                self._refuse("Say why it is skipped: the reason is kept with it.")
-                return
-            answered = replace(drawing.answer(kind, note), active_seconds=active_seconds)
-            try:
-                self._writer.check(answered)
-                done = kind == "done"
-                others = self._other_slices(drawing) if done else self._withdrawn(answered)
-                if others is None:
-                    self._refuse(NOT_DONE)
-                    return
-                problem = self._keep(*others, answered)
-            except LedgerError as error:
-                self._refuse(error)
-                return
-            self.catch_up()
-            self._show(problem)
-
     # ------------------------------------------------------------ parts of it
-    def _on_canvas(self, join: bool = False) -> Drawing | None:
-        """Return what is drawn on; refuse where there is nothing.
+    def _on_canvas(self, join: bool = False, unseen: bool = False) -> Drawing | None:
+        """Return what is drawn on; refuse where there is nothing, or it is still awaited.
 
         Where another kernel drew on it, that is shown, and only who wants to join in goes on.
+        What is awaited is returned only to who needs not see it.
         """
         if self.editing is None or self._drawing is None:
             self._refuse("There is nothing on the canvas. Choose a task of the queue first.")
             return None
-        if self.editing.awaited:
+        if self.editing.awaited and not unseen:
             self._refuse(f"{self.editing.awaited} To draw without it, start from empty.")
             return None
-        elsewhere = self._drawn_elsewhere()
+        elsewhere = None if self.editing.awaited else self._drawn_elsewhere()
         if elsewhere is not None:
             self._drawing = elsewhere
             if not join:
@@ -352,7 +309,8 @@ class AnnotatingSession(RestoringSession):
         problem = self._writer.append(*(replace(each, round=self._asking) for each in entries))
         row = self._row_of[drawing.entry.sample]
         if problem:
-            self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing
+            if not self._awaited:  # then nothing was drawn
+                self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing
             self._note(problem)
         else:
             self._unsaved.clear()

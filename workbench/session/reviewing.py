@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation.entry import UNOPENED
-from workbench.session.annotating import AnnotatingSession
+from workbench.session.answering import AnsweringSession
 
 __all__ = ["ReviewingSession", "Source"]
 
@@ -46,7 +46,7 @@ class Source:
     asked: bool = field(default=False, compare=False)
 
 
-class ReviewingSession(AnnotatingSession):
+class ReviewingSession(AnsweringSession):
     """A session that shows what there is, from every source."""
 
     def sources(self, row: int, depth: int = 0) -> tuple[Source, ...]:
