@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path):
         replace_file(path, full)
     assert read_json(path) == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_where_nothing_may_be_written_the_advice_is_to_allow_it(tmp_path, number):
+    def forbidden(temporary: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(StoreError, match=f"Allow writing in {tmp_path} or choose") as told:
+        replace_file(tmp_path / "record.json", forbidden)
+    assert "space" not in str(told.value)
 
 
 def test_a_folder_that_cannot_be_made_is_told_like_a_full_disk(tmp_path):

@@ -26,7 +26,7 @@ NOT_ASKED = (
 )
 ONLY_LOOKED_AT = (
     "Under Cases every {noun} can be looked at, with its annotations, its predictions as far as "
-    "they are kept, and its reference. Any of them can be annotated, too.",
+    "they are kept, and its reference.{too}",
     "{why}",
 )
 NOT_BEGUN = (
@@ -71,9 +71,10 @@ def listed_cases(pool: Pool) -> list[dict[str, Any]]:
 def nothing_open(session: Session) -> list[str]:
     """Say what is annotated, and how it is begun, where no slice is open."""
     nothing = ONLY_LOOKED_AT if session.only_look else NOT_ASKED
-    asked = NOT_BEGUN if session.queue else nothing
+    asked = NOT_BEGUN if session.queue and not session.read_only else nothing
     lines = NOT_OPEN if session.images is None else asked
     n = count(sum(task.open for task in session.queue), session.noun)
     start = "what the model predicts" if session.predicts else "an empty label map"
     told = {"noun": session.noun, "n": n, "start": start, "why": session.only_look}
+    told["too"] = "" if session.read_only else " Any of them can be annotated, too."
     return [line.format(**told) for line in lines]

@@ -8,6 +8,7 @@ also one in another process, sees a whole file or none.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from typing import Any
 
 from workbench.errors import StoreError
 
-__all__ = ["cache_folder", "content_key", "read_json", "replace_file", "write_json"]
+__all__ = ["cache_folder", "content_key", "may_write", "read_json", "replace_file", "write_json"]
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -44,14 +45,22 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
+        advice = "Free some space on the disk"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            advice = f"Allow writing in {path.parent}"
         raise StoreError(
             f"{path} could not be written ({error.strerror or error}). Nothing was "
-            f"lost: what was there before is unchanged. Free some space on the disk "
+            f"lost: what was there before is unchanged. {advice} "
             f"or choose another folder, then run the same step again."
         ) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def may_write(path: Path) -> bool:
+    """Tell whether this process may change a file, or make files in a folder."""
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def write_json(path: Path, content: Any) -> None:

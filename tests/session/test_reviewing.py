@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from tests.session.bare import a_round, bare_session
 from tests.session.test_session import a_session
 from workbench.annotation.ledger import Ledger
-from workbench.errors import RunError, WorkbenchError
+from workbench.cli import app
+from workbench.errors import LedgerError, RunError, StoreError, WorkbenchError
 from workbench.session import predicting
 from workbench.session.reviewing import Source
 
@@ -286,3 +291,71 @@ def test_a_run_begun_on_a_gpu_and_copied_without_weights_tells_both(folder, monk
     assert "is absent" in session.only_look
     assert len(session.rounds) == 2
     session.close()
+
+
+# ------------------------------------------------------------ runs that cannot be written into
+@pytest.fixture
+def locked(annotated, monkeypatch):
+    """A read-only copy of the run, for root as well: the test goes on as nobody."""
+    place = Path(tempfile.mkdtemp())  # pytest's own folders are root's alone
+    folder = Path(shutil.copytree(annotated, place / "locked/run"))
+    cache = Path(shutil.copytree(os.environ["WORKBENCH_CACHE"], place / "cache"))
+    monkeypatch.setenv("WORKBENCH_CACHE", str(cache))
+    for each in (place, cache, *cache.rglob("*")):
+        each.chmod(0o777)
+    for each in (folder.parent, folder, *folder.rglob("*")):
+        each.chmod(0o555 if each.is_dir() else 0o444)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+    for each in (folder.parent, folder, *folder.rglob("*")):
+        each.chmod(0o755)
+    shutil.rmtree(place)
+
+
+def test_a_run_in_a_read_only_folder_opens_for_looking_and_says_so_once(locked):
+    before = {each: each.read_bytes() for each in locked.rglob("*") if each.is_file()}
+    session = reopened(locked)
+    assert f"{locked} is read-only. To go on with it allow writing there" in session.only_look
+    assert session.log[0] == f"Opened for looking only. {session.only_look}"
+    assert sum("read-only" in line for line in session.log) == 1
+    assert (session.problem, session.next_step) == ("", "")
+    assert len(session.rounds) == 2
+    asked = session.queue[0].row
+    drawn = next(row for row, state in session._known.items() if state.state == "done")
+    assert session.known(drawn)[0][1, 1] == 1
+
+    for wish in (lambda: session.edit(asked), session.next, session.start_round):
+        session.problem, session._failure = "", None
+        wish()
+        assert session.problem == session.only_look
+    assert session.editing is None
+    session._failure = None
+    session.tune(max_angle=30.0)
+    session.annotator = "ben"
+    session.wait()
+    session.close()
+    assert before == {each: each.read_bytes() for each in locked.rglob("*") if each.is_file()}
+
+
+def test_commands_read_a_read_only_run_and_say_in_a_sentence_what_cannot_be_written(locked):
+    out = locked.parents[1] / "masks"
+    run = CliRunner().invoke
+    written = run(app, ["export", str(locked), str(out), "--format", "nifti"])
+    assert written.exit_code == 0, written.output
+    mask = next(out.glob("*.nii.gz"))
+    image = nib.load(mask)
+    nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), mask)
+    refused = run(app, ["import-masks", str(locked), str(mask), "--annotator", "ben"])
+    assert isinstance(refused.exception, LedgerError)
+    told = str(refused.exception)
+    assert "annotations.sqlite is read-only, so nothing can be annotated there" in told
+    assert f"Allow writing in {locked}" in told
+
+
+def test_a_run_that_cannot_be_begun_in_a_read_only_folder_says_what_to_allow(locked):
+    with pytest.raises(StoreError, match=r"run.json could not be written .*Allow writing in"):
+        reopened(locked.parent / "new")

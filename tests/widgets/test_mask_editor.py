@@ -295,8 +295,17 @@ def test_a_run_that_is_only_looked_at_says_why_and_trains_nothing(session):
     view = MaskEditor(session)
     ask(view, "visible")
     assert "Under Cases every slice can be looked at" in view.info["lines"][0]
+    assert "Any of them can be annotated" in view.info["lines"][0]
     assert view.info["lines"][1] == session.only_look
     assert (view.about["trainable"], view.about["untrainable"]) == (0, session.only_look)
+
+
+def test_a_run_that_is_read_only_asks_for_nothing(session):
+    session.only_look, session.read_only = "The folder is read-only.", True
+    view = MaskEditor(session)
+    ask(view, "visible")
+    assert view.info["lines"][0].endswith("and its reference.")
+    assert view.info["lines"][1] == "The folder is read-only."
 
 
 def test_what_nobody_looks_at_is_not_computed(session, editor):

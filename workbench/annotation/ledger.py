@@ -56,6 +56,7 @@ from workbench.annotation.schema import (
     transaction,
 )
 from workbench.errors import LedgerError
+from workbench.files import may_write
 
 __all__ = ["FILE_NAME", "Ledger"]
 
@@ -117,7 +118,7 @@ class Ledger:
         there = path.exists() and path.stat().st_size > 0
         if there:
             check_beginning(path)
-        if not there or (_may_write(path) and _may_write(path.parent)):
+        if not there or (may_write(path) and may_write(path.parent)):
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connect(path)
             prepare(connection, images_key, classes)
@@ -390,7 +391,3 @@ def _values(entry: Entry, map_check: int | None) -> tuple[Any, ...]:
 def _of(sample: str | None, depth: int | None, annotator: str | None) -> tuple[str, Any]:
     who = None if annotator is None else clean_name(annotator)
     return where(sample=sample, depth=depth, annotator=who)
-
-
-def _may_write(path: Path) -> bool:
-    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)

@@ -21,6 +21,7 @@ from workbench.experiments.config import RunConfig
 from workbench.experiments.opening import open_cohort_of
 from workbench.experiments.runs import Run
 from workbench.experiments.stopping import why_stop
+from workbench.files import may_write
 from workbench.jobs import Work
 from workbench.rounds import build_model, run_round, train_model
 from workbench.strategies import from_record
@@ -78,8 +79,13 @@ def open_run(folder: Path, config: RunConfig, only_look: bool = False) -> tuple[
 
 
 def why_not_train(run: Run, compute: Compute) -> str:
-    """Say why no round can follow here: no GPU as it was begun on, no last network; or nothing."""
+    """Say why no round can follow here: locked, no GPU as it was begun on, no last network."""
     reasons = []
+    if not may_write(run.folder):
+        reasons.append(
+            f"{run.folder} is read-only. To go on with it allow writing there, or copy it to "
+            f"another folder; then open it again."
+        )
     device = str(run.environment["compute"]["device"])
     if device.startswith("cuda") and not compute.device.startswith("cuda"):
         reasons.append(

@@ -118,7 +118,7 @@ class AnnotatingSession(RestoringSession):
     def _go_back_to_canvas(self) -> None:
         """Put the slice on the canvas again that this person was drawing, if it is still open."""
         left = self._left_open()
-        if left is not None:
+        if left is not None and not self.read_only:
             self.edit(*left)
 
     def turn(self, step: int) -> None:
@@ -139,6 +139,8 @@ class AnnotatingSession(RestoringSession):
         """Why a slice cannot be put on the canvas; empty if it can."""
         if self.data is None:
             return "There are no images yet. Open the cohort first."
+        if self.read_only:
+            return self.only_look
         if not 0 <= row < len(self.pool):
             return f"There is no row {row}; the pool has rows 0 to {len(self.pool) - 1}."
         if len(self.labels.classes) < 2:

@@ -59,7 +59,8 @@ class ContinuingSession(ToolSession):
             self._label_answered()
             self._mark("suggest", "ready", count(len(rounds[-1].suggestions.rows), "suggestion"))
             self._ask(rounds[-1].suggestions)
-        self._note(f"Opened for looking and annotating only. {self.only_look}")
+        wishes = "looking" if self.read_only else "looking and annotating"
+        self._note(f"Opened for {wishes} only. {self.only_look}")
 
     def _read_back(self, run: Run) -> tuple[tuple[Round, ...], LabelSource]:
         """Take over what was labeled and tuned; return the rounds, and the labels of the last."""

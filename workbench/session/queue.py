@@ -277,7 +277,7 @@ class QueueSession(ScoringSession):
     def _save(self) -> None:
         """Write what a person chose and labeled since the last round."""
         restored = self.round is not None or self._trained < 0
-        if not restored or self._behind():
+        if not restored or self.read_only or self._behind():
             return
         try:
             save(self.folder, self.pool, self._trained, self.strategy, self.budget, self._ledger_at)

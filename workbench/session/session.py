@@ -28,6 +28,7 @@ from workbench.experiments.opening import open_cohort_of
 from workbench.experiments.runs import Run
 from workbench.experiments.simulate import open_run, why_not_train
 from workbench.experiments.stopping import why_stop
+from workbench.files import may_write
 from workbench.jobs import Progress, Work
 from workbench.rounds import Round, run_round
 from workbench.session.continuing import UNTESTED, ContinuingSession
@@ -130,7 +131,7 @@ class Session(ContinuingSession):
         data, compute, run, pixels = result
         self.data, self._compute, self._run = data, compute, run
         self.name, self.only_look = data.cohort.name, why_not_train(run, compute)
-        self._has_network = run.has_network
+        self._has_network, self.read_only = run.has_network, not may_write(self.folder)
         self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
         self.test_cases = () if data.test_images is None else tuple(data.test_images.cases)
         self.pool = run.pool_after(data.pool)
@@ -334,6 +335,8 @@ class Session(ContinuingSession):
         """Words for the one thing to do next, and what does it; no words for nothing."""
         if self.data is None:
             return "Open the cohort", self.open
+        if self.read_only:
+            return "", self.start_round
         left = 0 if self.suggestions is None else len(self.suggestions.rows)
         if left:
             assert self.suggestions is not None

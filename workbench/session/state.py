@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from traitlets import Any, Dict, HasTraits, Instance, Int, Tuple, Unicode
+from traitlets import Any, Bool, Dict, HasTraits, Instance, Int, Tuple, Unicode
 
 from workbench.errors import RunError, WorkbenchError
 from workbench.jobs import Progress
@@ -97,6 +97,7 @@ class SessionState(HasTraits):
     problem = Unicode("", help="sentence about the latest failure, empty when there is none")
     log = Tuple(help="what happened: short sentences, newest first")
     only_look = Unicode("", help="why nothing can be trained or suggested here; empty if it can")
+    read_only = Bool(False, help="whether nothing can be annotated, because the folder is locked")
     next_step = Unicode("", help="label of the one button that leads on; empty while busy")
     next_hint = Unicode("", help="what it does, where its label does not say it all")
 
