@@ -17,7 +17,8 @@ import torch
 
 from tests.session.test_session import a_session
 from workbench.annotation import Ledger
-from workbench.annotation.effort import stroke_mm
+from workbench.annotation.effort import COMPUTED, stroke_mm
+from workbench.annotation.tools import TOOLS
 from workbench.errors import LedgerError, WorkbenchError
 from workbench.session import Session
 
@@ -63,6 +64,33 @@ def paint(session: Session, *places: tuple[int, int], value: int = 1) -> None:
         classes = session.editing.classes.copy()
         classes[place] = value
         session.draw(classes, tool="brush", active_seconds=2.0)
+
+
+@pytest.mark.parametrize(
+    ("tool", "by_hand"),
+    [("brush", True), ("eraser", True), ("polygon", True), ("superpixels", True), ("fill", False)],
+)
+def test_contour_counts_where_a_hand_drew_it(session, tool, by_hand):
+    session.edit(int(session.suggestions.rows[0]), start="empty")
+    if tool == "eraser":
+        paint(session, (3, 4), (3, 5))
+    before = session.editing.cost.contour_mm
+    drawn = session.editing.classes.copy()
+    drawn[3:6, 4:7] = tool != "eraser"
+    session.draw(drawn, tool=tool)
+    drawn[3, 4] = 1 if tool == "eraser" else 0
+    session.draw(drawn, tool=tool)
+    assert (session.editing.cost.contour_mm > before) == by_hand
+
+
+def test_what_a_tool_computes_is_a_stroke_but_no_contour_that_a_hand_drew(session):
+    asked = session.suggestions.rows
+    session.edit(int(asked[0]), start="empty")
+    assert set(TOOLS) <= COMPUTED
+    session.apply_tool("smart fill", row=3, column=3, label=1, tolerance=1e6)
+    assert (session.editing.classes == 1).any()
+    assert (session.editing.cost.strokes, session.editing.cost.contour_mm) == (1, 0.0)
+    assert session.editing.cost.changed_pixels > 0
 
 
 def states(session: Session) -> list[str]:

@@ -18,10 +18,12 @@ from workbench.cohort.cohort import IGNORED
 from workbench.errors import SettingError
 from workbench.training.contours import contour
 
-__all__ = ["Effort", "drawn_mm", "measure_effort", "no_effort", "stroke_mm"]
+__all__ = ["COMPUTED", "Effort", "drawn_mm", "measure_effort", "no_effort", "stroke_mm"]
 
 #: Tolerance of sub-pixel contours in mm, if nothing else is said: none, as in the paper.
 TOLERANCE = 0.0
+#: Tools that draw at one click or key: no hand leads them along a contour.
+COMPUTED = frozenset({"fill", "smart fill", "scribbles", "copy", "interpolate"})
 #: Pixels around a change that are looked at, so that every contour that it moves is in them.
 MARGIN = 3
 
@@ -159,16 +161,21 @@ def drawn_mm(
 
 
 def stroke_mm(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], spacing: Sequence[float] = (1.0, 1.0)
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    spacing: Sequence[float] = (1.0, 1.0),
+    tool: str = "",
 ) -> float:
-    """Length in mm of the contour that a stroke drew on a label map (h, w), sub-pixel.
+    """Length in mm of the contour that a hand drew on a label map (h, w), sub-pixel.
+
+    Brush, eraser, polygon and superpixels are led by a hand; with a tool of `COMPUTED` it is 0.
 
     Where a class was painted, that is the new part of its contour: that it ends those of its
     neighbors there is not counted twice. Where only background was left, it is the new part of the
     contours of what was erased.
     """
     changed = before != after
-    if not changed.any():
+    if tool in COMPUTED or not changed.any():
         return 0.0
     painted = np.unique(after[changed])
     classes = painted if painted.any() else np.unique(before[changed])

@@ -157,7 +157,8 @@ class Totals:
     active_seconds : float
         Time of work, idle time excluded.
     contour_mm : float
-        Length of contour drawn.
+        Length of contour drawn by hand; what a tool fills, grows, copies or interpolates at one
+        click or key counts 0 (`effort.COMPUTED`).
     tools : mapping of str to int
         Strokes by tool.
     opened : int

@@ -160,10 +160,11 @@ def strokes(
         inside = places == place
         value = int(aim[inside][0])
         after = np.where(inside, np.uint8(value), now)
-        mm = stroke_mm(now, after, spacing)
+        tool = "brush" if value else "eraser"
+        mm = stroke_mm(now, after, spacing, tool)
         seconds = how.seconds_per_stroke + mm / how.mm_per_second
         now = after
-        yield Stroke(after, "brush" if value else "eraser", seconds, mm)
+        yield Stroke(after, tool, seconds, mm)
 
 
 def _aim(

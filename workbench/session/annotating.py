@@ -251,7 +251,7 @@ class AnnotatingSession(RestoringSession):
             given = np.where(given != upon, given, now)
             assert self.editing is not None
             if contour_mm is None:
-                contour_mm = stroke_mm(now, given, self._spacing(self.editing.row))
+                contour_mm = stroke_mm(now, given, self._spacing(self.editing.row), tool)
             told: Any = {"tool": tool, "active_seconds": active_seconds, "contour_mm": contour_mm}
             try:
                 self._writer.check(replace(drawing.entry, kind="stroke", classes=given, **told))

@@ -19,7 +19,7 @@ COSTS: Mapping[str, str] = {
     "pixels": "pixels (of the annotated slices)",
     "contour_pixels": "contour corrected (pixels that were not saved)",
     "changed_pixels": "pixels changed",
-    "contour_mm": "contour drawn in mm",
+    "contour_mm": "contour drawn by hand in mm",
     "strokes": "strokes",
     "active_seconds": "seconds of work",
     "opened": "slices opened",
