@@ -110,3 +110,24 @@ def test_a_skip_is_of_the_slice_that_its_dialog_names(desk):
     confirm.click()
     desk.bridge.settle()
     assert desk.session.entries[-1][:2] == ("skipped", queue[1])
+
+
+def test_what_others_answered_stands_under_the_slice_as_text(desk):
+    told = "<img src=x onerror=alert(1)> answered done: 132 pixels differ."
+    assert desk.page.locator(".sw-editor-others").is_hidden()
+    desk.session.editing = replace(desk.session.editing, others=told)
+    desk.bridge.push()
+    assert desk.page.locator(".sw-editor-others").inner_text() == told
+    assert desk.page.locator(".sw-editor-words").is_hidden()
+    assert desk.page.locator(".sw-editor img").count() == 0
+
+
+def test_answers_that_differ_are_marked_in_the_queue_for_eyes_and_screen_readers(desk):
+    marked = desk.page.locator(".sw-editor-list").get_by_role("button", name="answers differ")
+    assert marked.count() == 0
+    first, *others = desk.session.queue
+    desk.session.queue = (replace(first, annotators=("ada", "Ben"), differs=True), *others)
+    desk.bridge.push()
+    assert marked.count() == 1
+    assert "≠ answers differ" in marked.inner_text()
+    assert "training uses the last" in marked.get_attribute("title")

@@ -16,9 +16,10 @@ from workbench.errors import LedgerError
 from workbench.training.overlap import dice_of_counts
 
 if TYPE_CHECKING:
+    from workbench.annotation.history import Part, SampleState
     from workbench.annotation.ledger import Ledger
 
-__all__ = ["Agreement", "Conflict", "compare_annotators"]
+__all__ = ["Agreement", "Conflict", "answered_differently", "compare_annotators"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,35 @@ def compare_annotators(ledger: Ledger) -> tuple[tuple[Agreement, ...], tuple[Con
         for pair in sorted(counts)
     )
     return agreements, tuple(conflicts)
+
+
+def answered_differently(ledger: Ledger, states: Mapping[str, SampleState]) -> frozenset[str]:
+    """Find the samples that several people answered differently, without reading a label map.
+
+    They answered the same slice with different words, or both "done" with different label maps.
+    A slice of a volume that somebody accepted without opening it is not compared.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    states : mapping
+        Its `Ledger.states`.
+    """
+    several: dict[tuple[str, int], list[Part]] = {}
+    for sample, state in states.items():
+        if len(state.annotators) > 1:
+            for part in state.parts:
+                if part.answer:
+                    several.setdefault((sample, part.depth), []).append(part)
+    several = {place: parts for place, parts in several.items() if len(parts) > 1}
+    told = ledger.checks(part.answered for parts in several.values() for part in parts)
+    found = set()
+    for (sample, _), parts in several.items():
+        seen = [part for part in parts if told[part.answered][1] != UNOPENED]
+        maps = {told[part.done][0] for part in seen if part.done}
+        if len(maps) > 1 or len({part.answer for part in seen}) > 1:
+            found.add(sample)
+    return frozenset(found)
 
 
 def _counts(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.int64]:

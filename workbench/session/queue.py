@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation import Entry, LedgerLabels, images_key
+from workbench.annotation.agreement import answered_differently
 from workbench.annotation.costs import RoundCost, cost_of_round
 from workbench.annotation.history import SampleState, Totals, accepted
 from workbench.annotation.ledger import FILE_NAME
@@ -54,6 +55,8 @@ class QueueSession(ScoringSession):
     #: What the ledger holds of each row; the entry that training uses of each slice.
     _known: Mapping[int, SampleState] = {}
     _accepted: Mapping[tuple[str, int], int] = {}
+    #: Samples that several people answered differently.
+    _differing: frozenset[str] = frozenset()
     #: Why rows were skipped.
     _reasons: Mapping[int, str] = {}
     #: The ledger's last entry that was taken in.
@@ -117,12 +120,17 @@ class QueueSession(ScoringSession):
                 if last != self._seen:
                     self._take_in(ledger.states())
                     self._seen = last
+                    self._follow_news()
             except LedgerError as error:
                 self._refuse(error)
 
     def _follow_save(self) -> None:
         """Show that what waited for the disk is saved."""
         raise AssertionError("a session shows what is drawn")
+
+    def _follow_news(self) -> None:
+        """Show what others have made of the slice that is drawn on."""
+        raise AssertionError("a session compares with what others have drawn")
 
     def _take_in(self, states: Mapping[str, SampleState]) -> None:
         """Label what is done, set aside what is not, and show the queue."""
@@ -134,6 +142,7 @@ class QueueSession(ScoringSession):
             if sample in self._row_of
         }
         self._accepted = accepted(states.values())
+        self._differing = answered_differently(ledger, states)
         self._reasons = {
             row: _reason(ledger.entries(str(self.pool.ids[row]), maps=False))
             for row, state in self._known.items()
@@ -248,6 +257,7 @@ class QueueSession(ScoringSession):
             known.annotators,
             known.active_seconds,
             self._reasons.get(row, ""),
+            str(self.pool.ids[row]) in self._differing,
         )
 
     def _follow_stroke(self, entry: Entry) -> None:
@@ -289,9 +299,6 @@ class QueueSession(ScoringSession):
         )
 
     # ------------------------------------------------------------ what is asked of it
-    def _annotators_of(self, row: int) -> tuple[str, ...]:
-        return self._known[row].annotators if row in self._known else ()
-
     def _number_at(self, row: int, depth: int) -> int:
         """Entry with what this person drew on a slice, else with what anybody answered; or 0."""
         parts = self._known[row].parts if row in self._known else ()
