@@ -109,9 +109,9 @@ function render({ model, el }) {
   const upper = element("canvas", { class: "sw-editor-mask", tabindex: "0", role: "application", "aria-roledescription": "drawing" });
   const marks = sw.svg("svg", { class: "sw-editor-marks", "aria-hidden": "true" });
   const letters = ["left", "right", "top", "bottom"].map((side) => element("span", { class: `sw-editor-letter sw-${side}`, "aria-hidden": "true" }));
-  const banner = element("div", { class: "sw-editor-banner", hidden: true });
+  const banner = editorBanner({ ask });
   const empty = element("div", { class: "sw-editor-empty", hidden: true });
-  const stage = element("div", { class: "sw-editor-stage" }, lower, upper, marks, ...letters, banner, empty);
+  const stage = element("div", { class: "sw-editor-stage" }, lower, upper, marks, ...letters, banner.node, empty);
   const queue = editorQueue({ model, ask, noun });
   const saved = element("span", { class: "sw-editor-saved", role: "status" });
   const again = element("button", { hidden: true, onclick: () => send("save", loaded.tool || "brush", agreed) }, "Save again");
@@ -290,12 +290,7 @@ function render({ model, el }) {
     } else if (!info.open || info.looking) status("", "");
     tell();
     letters.forEach((node, i) => { node.textContent = info.letters?.[i] ?? ""; });
-    banner.hidden = !info.looking;
-    const edit = (text, start) => element("button", { class: "sw-primary", onclick: () => ask("edit", { row: info.row, depth: info.depth, start }) }, text);
-    const known = { "": "Only looked at: nothing is drawn on it yet.", predicting: "Only looked at: the model is predicting it …" };
-    sw.put(banner, info.looking ? element("span", {}, info.awaited || (known[info.source] ?? `Only looked at, with its ${info.source}.`)) : null,
-      info.awaited ? edit("Start from nothing", "empty") : info.looking ? edit("Edit this slice", null) : null,
-      info.looking && info.back ? element("button", { onclick: () => ask("back") }, "Back (Esc)") : null);
+    banner.paint(info);
     empty.hidden = info.open === true;
     if (!info.open) {
       sw.put(empty, ...(info.lines ?? []).map((line) => element("p", {}, line)),

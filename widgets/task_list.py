@@ -24,6 +24,11 @@ NOT_ASKED = (
     "Nothing is suggested yet. The first round trains a model and suggests what to annotate; until "
     "then choose any {noun} under Cases.",
 )
+ONLY_LOOKED_AT = (
+    "Under Cases every {noun} can be looked at, with its annotations, its predictions as far as "
+    "they are kept, and its reference. Any of them can be annotated, too.",
+    "{why}",
+)
 NOT_BEGUN = (
     "{n} to annotate. Each begins with {start}: draw with the brush, press Done (D), and the "
     "next one opens.",
@@ -75,13 +80,17 @@ def trainable(session: Session) -> tuple[int, str]:
     elif session.round is not None and pool is not None:
         ready = int((pool.labeled_in > session.round.index).sum())
         reason = "Nothing is done yet: answer with Done what the next round should learn from."
-    return (0, "A step is still running.") if session.busy else (ready, reason)
+    if session.busy or session.only_look:
+        return 0, session.only_look or "A step is still running."
+    return ready, reason
 
 
 def nothing_open(session: Session) -> list[str]:
     """Say what is annotated, and how it is begun, where no slice is open."""
-    asked = NOT_BEGUN if session.queue else NOT_ASKED
+    nothing = ONLY_LOOKED_AT if session.only_look else NOT_ASKED
+    asked = NOT_BEGUN if session.queue else nothing
     lines = NOT_OPEN if session.images is None else asked
     n = count(sum(task.open for task in session.queue), session.noun)
-    start = "an empty label map" if session.round is None else "what the model predicts"
-    return [line.format(noun=session.noun, n=n, start=start) for line in lines]
+    start = "what the model predicts" if session.predicts else "an empty label map"
+    told = {"noun": session.noun, "n": n, "start": start, "why": session.only_look}
+    return [line.format(**told) for line in lines]

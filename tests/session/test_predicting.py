@@ -285,6 +285,7 @@ def test_a_run_that_is_opened_again_predicts_before_its_manifold_is_there(tmp_pa
     session = bare_session(tmp_path / "run", trained=False)
     assert session.known(5)[1] == "", "there is no network before the first round"
     session._run = SimpleNamespace(folder=tmp_path, rounds=("0", "1"))
+    session._has_network = True
     session._compute = object()
     assert session.known(5)[1] == "predicting"
     session.wait()

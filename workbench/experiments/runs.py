@@ -218,6 +218,11 @@ class Run:
         """Where the U-Net of a round is kept."""
         return _round_folder(self.folder, index) / "weights.safetensors"
 
+    @property
+    def has_network(self) -> bool:
+        """Whether the U-Net of the last round is there; False before the first."""
+        return bool(self.rounds) and self.weights(self.rounds[-1].index).is_file()
+
     def load_model(self, index: int, model: nn.Module) -> nn.Module:
         """Fill `model` with the weights of a round.
 

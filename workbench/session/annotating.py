@@ -150,8 +150,9 @@ class AnnotatingSession(ComparingSession):
             return f"There is no slice {depth} of row {row}; it has slices 0 to {depths - 1}."
         if start is not None and start not in STARTS:
             return f"An annotation starts from one of {', '.join(STARTS)}, not from {start!r}."
-        if start == "prediction" and not self._predicts:
-            return "There is no prediction before the first round. Start from empty."
+        if start == "prediction" and not self.predicts:
+            why = self.only_look or "The first round has not been run yet."
+            return f"There is no prediction. {why} Start from empty."
         return ""
 
     def _put_on_canvas(self, row: int, depth: int, start: str | None) -> str:
@@ -166,7 +167,7 @@ class AnnotatingSession(ComparingSession):
         problem = self._writer.save()
         drawing = self._unsaved.get(key) or self._drawn_before(*key)
         if drawing is not None and start is None:
-            if self._depths > 1 and self._predicts:
+            if self._depths > 1 and self.predicts:
                 self._prediction(row)  # "done" will need it for the slices that were not opened
             self._drawing, self._awaited = drawing, ""
             return problem

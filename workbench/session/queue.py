@@ -214,6 +214,12 @@ class QueueSession(ScoringSession):
         """Whether a sample was put aside in this round."""
         return state.state in ("unsure", "skipped") and state.parts[-1].round >= self._asking
 
+    def _ask(self, found: Suggestions) -> None:
+        """Put into the queue what is asked for without a network that could tell more of it."""
+        self._asked = found.rows
+        self.suggestions = self._unanswered(found)
+        self._show_queue()
+
     def _publish(self, found: Suggestions) -> None:
         self._asked = found.rows
         super()._publish(self._unanswered(found))

@@ -28,7 +28,7 @@ from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Suggestions
 from workbench.study import Study, rows_of
 
-__all__ = ["Restored", "read_ledger_at", "restore", "save", "settings_of"]
+__all__ = ["Restored", "read_ledger_at", "restore", "save", "settings_of", "with_network"]
 
 
 def settings_of(
@@ -106,7 +106,7 @@ def read_ledger_at(folder: Path) -> dict[str, int]:
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """A session as it was: rounds, tuned settings, and the pool with every label."""
+    """A session as it was: rounds without networks, tuned settings, the pool with its labels."""
 
     rounds: tuple[Round, ...]
     pool: Pool
@@ -114,19 +114,19 @@ class Restored:
     budget: int
 
 
-def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restored:
-    """Read back a run with at least one round, and what was done since.
+def restore(run: Run, pool: Pool, budget: int, labels: LabelSource) -> Restored:
+    """Read back a run with at least one round, and what was done since; reads no network.
 
     Parameters
     ----------
     run : Run
-    study : Study
+    pool : Pool
+        Before anything was labeled.
     budget : int
         Where none was saved.
     labels : LabelSource
         Those that the last round was trained on.
     """
-    pool = study.data.pool
     rounds: list[Round] = []
     for saved in run.rounds:
         pool = pool.with_labeled(rows_of(pool, saved.labeled), saved.index, again=True)
@@ -153,10 +153,6 @@ def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restore
             )
         )
     last = rounds[-1]
-    model = load_round_model(run, last.index, study)
-    trained_on = replace(study, data=replace(study.data, labels=labels))
-    evidence = EvidenceSource(trained_on, last.pool, model, last.index)
-    last = replace(last, model=model, evidence=evidence)
     strategy = last.strategy
     path = run.folder / "session.json"
     with contextlib.suppress(WorkbenchError, ValueError, KeyError):
@@ -165,4 +161,26 @@ def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restore
             pool = pool.with_labeled(rows_of(pool, state["labeled"]), last.index + 1, again=True)
             budget = int(state["budget"])
             strategy = from_record(state["strategy"])
-    return Restored((*rounds[:-1], last), pool, strategy, budget)
+    return Restored(tuple(rounds), pool, strategy, budget)
+
+
+def with_network(round: Round, run: Run, study: Study, labels: LabelSource) -> Round:
+    """Give a round that was read back its network, and the evidence that it stands on.
+
+    Parameters
+    ----------
+    round : Round
+    run : Run
+    study : Study
+    labels : LabelSource
+        Those that it was trained on.
+
+    Raises
+    ------
+    RunError
+        If its weights are absent, damaged, or those of another network.
+    """
+    model = load_round_model(run, round.index, study)
+    trained_on = replace(study, data=replace(study.data, labels=labels))
+    evidence = EvidenceSource(trained_on, round.pool, model, round.index)
+    return replace(round, model=model, evidence=evidence)
