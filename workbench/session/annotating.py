@@ -305,7 +305,7 @@ class AnnotatingSession(ComparingSession):
         """Save entries of the canvas; return what could not be saved, or nothing."""
         drawing = self._drawing
         assert drawing is not None
-        problem = self._writer.append(*(replace(each, round=self._asking) for each in entries))
+        problem = self._writer.append(*(replace(each, round=self._booked) for each in entries))
         row = self._row_of[drawing.entry.sample]
         if problem:
             if not self._awaited:  # then nothing was drawn

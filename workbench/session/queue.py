@@ -72,6 +72,11 @@ class QueueSession(ScoringSession):
         return max(self._training, self._trained) + 1
 
     @property
+    def _booked(self) -> int:
+        """The round that what is drawn now is kept for: the next one, whoever trained the last."""
+        return max(self._asking, rounds_of(self.folder, self._trained + 1))
+
+    @property
     def _trained(self) -> int:
         """The last round of the run, -1 before the first."""
         return -1 if self._run is None else len(self._run.rounds) - 1
@@ -296,12 +301,13 @@ class QueueSession(ScoringSession):
 
     def _behind(self) -> str:
         """Say that another kernel has gone on with this run, where one has; else nothing."""
-        there = rounds_of(self.folder) - 1
+        there = rounds_of(self.folder, self._trained + 1) - 1
         if there <= self._trained or there == self._training:
             return ""
         return (
             f"Another kernel has trained round {there} in {self.folder}. Restart this one and open "
-            f"the run again to go on from there; what is drawn here is in the ledger."
+            f"the run again to go on from there; what is drawn here is in the ledger, for round "
+            f"{there + 1}."
         )
 
     # ------------------------------------------------------------ what is asked of it
@@ -330,7 +336,7 @@ class QueueSession(ScoringSession):
             for row in self._known
         }
         classes = len(self.labels.classes)
-        return cost_of_round(self._writer.ledger, self._asking, classes, spacing)
+        return cost_of_round(self._writer.ledger, self._booked, classes, spacing)
 
     def _cost_of(self, row: int) -> Cost:
         """Add up what a sample has cost this person, also what could not be saved yet."""
