@@ -55,6 +55,8 @@ class Agreement:
         In alphabetical order.
     slices : int
         Slices that both opened and annotated.
+    samples : int
+        The same number where slices are annotated; else the volumes that these slices are of.
     dice : mapping of str to float
         Dice of each class but the background, over the pixels of all these slices together, 0 to
         1; NaN for a class that neither drew. Pixels that one of them left open are left out.
@@ -62,6 +64,7 @@ class Agreement:
 
     annotators: tuple[str, str]
     slices: int
+    samples: int
     dice: Mapping[str, float]
 
 
@@ -82,7 +85,7 @@ def compare_annotators(ledger: Ledger) -> tuple[tuple[Agreement, ...], tuple[Con
             if part.done and part.done not in unopened:
                 by_slice.setdefault((sample, part.depth), {})[part.annotator] = part.done
     counts: dict[tuple[str, str], NDArray[np.int64]] = {}
-    slices: dict[tuple[str, str], int] = {}
+    places: dict[tuple[str, str], list[str]] = {}
     conflicts = []
     for (sample, depth), numbers in sorted(by_slice.items()):
         if len(numbers) < 2:
@@ -102,10 +105,10 @@ def compare_annotators(ledger: Ledger) -> tuple[tuple[Agreement, ...], tuple[Con
                 pair = numbers[first], numbers[second]
                 conflicts.append(Conflict(sample, depth, (first, second), pair, differing))
             counts[first, second] = counts.get((first, second), 0) + _counts(one, other)
-            slices[first, second] = slices.get((first, second), 0) + 1
+            places.setdefault((first, second), []).append(sample)
     agreements = tuple(
-        Agreement(pair, slices[pair], _dice(counts[pair], ledger.classes))
-        for pair in sorted(counts)
+        Agreement(pair, len(each), len(set(each)), _dice(counts[pair], ledger.classes))
+        for pair, each in sorted(places.items())
     )
     return agreements, tuple(conflicts)
 
