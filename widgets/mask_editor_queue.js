@@ -116,9 +116,12 @@ function editorQueue({ model, ask, noun }) {
     return same;
   }
   function whySkip() {
-    if (!isAsked()) note.value = ""; // on the same slice it is still there
+    if (!isAsked()) { // on the same slice all is as it was left
+      note.value = "";
+      reasons.querySelector("input").checked = true;
+    }
     dialog.showModal();
-    reasons.querySelector("input").focus();
+    reasons.querySelector("input:checked").focus();
   }
   function skip(event) {
     event.preventDefault();

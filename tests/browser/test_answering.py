@@ -68,6 +68,7 @@ def test_the_reason_of_a_skip_waits_for_what_was_asked_before_and_loses_no_word(
     desk.page.keyboard.press("z")  # on its way when the skip is confirmed
     desk.page.keyboard.press("s")
     typed.fill("motion <b>")
+    desk.page.get_by_label("Unusable").check()
     confirm.click()
     assert "still on its way" in desk.page.locator(".sw-editor-hold").inner_text()
     assert typed.input_value() == "motion <b>"
@@ -79,9 +80,11 @@ def test_the_reason_of_a_skip_waits_for_what_was_asked_before_and_loses_no_word(
     assert not desk.page.locator(".sw-editor-skip").is_visible()
     kind, row, *_, told = desk.session.entries[-1]
     assert (kind, row) == ("skipped", first)
+    assert told["note"].startswith("Unusable")
     assert told["note"].endswith(": motion <b>")
     desk.page.keyboard.press("s")
     assert typed.input_value() == "", "another slice has another reason"
+    assert not desk.page.get_by_label("Unusable").is_checked()
 
 
 def test_what_was_typed_for_a_skip_is_still_there_after_cancel(desk):
