@@ -41,7 +41,8 @@ function render({ model, el }) {
     if (["stroke", "save", "answer", "tool", "undo", "redo"].includes(what)) wish.place = [loaded.row, loaded.depth];
     if (stroking(what)) { mine.add(ticket); unsaved.set(ticket, performance.now()); }
     else if (what !== "train") waiting = ticket;
-    if (["edit", "turn", "answer", "back", "undo", "redo"].includes(what)) refocus = true;
+    if (["edit", "turn", "answer", "back", "undo", "redo", "look"].includes(what)) refocus = true;
+    if (["tool", "train"].includes(what) || wish.start) upper.focus({ preventScroll: true }); // a select takes letters for its own, a button is disabled
     if (what === "tool" && wish.name === "scribbles") grown = ticket;
     clearTimeout(late);
     if (unsaved.size || waiting) late = setTimeout(() => { waiting = moving = upper.style.cursor = ""; repeats = []; status("failed", `${unsaved.size ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
@@ -326,6 +327,7 @@ function render({ model, el }) {
   }
   function redoNext() { if (repeats.length && !moving && !replacing) redoing(repeats.shift()); }
   editor.redoing = redoing;
+  for (const each of ["pointerdown", "pointermove", "input"]) root.addEventListener(each, active); // also beside the stage
   root.addEventListener("keydown", (event) => {
     active();
     const { target } = event;

@@ -93,6 +93,26 @@ def test_a_garbage_beginning_is_told_and_everything_behind_it_is_recovered(path)
     assert_true(path, found)
 
 
+def test_a_garbage_beginning_whose_log_is_whole_is_recovered_and_not_called_whole(tmp_path):
+    path = tmp_path / "killed/annotations.sqlite"
+    ledger = write(tmp_path / "annotations.sqlite", 0)
+    for seed in range(60):  # the log has the first page, too
+        ledger.append(entry(seed))
+    path.parent.mkdir()
+    for each in tmp_path.glob("annotations.sqlite*"):
+        (path.parent / each.name).write_bytes(each.read_bytes())
+    ledger.close()
+    content = bytearray(path.read_bytes())
+    content[:20] = bytes(20)
+    path.write_bytes(content)
+    with pytest.raises(LedgerError, match="its beginning is damaged.*workbench recover RUN"):
+        Ledger(path)
+    found = recover(path)
+    assert (found.recovered, found.missing) == (60, {})
+    assert found.aside is not None
+    assert_true(path, found)
+
+
 def test_pages_of_zeros_in_the_middle_are_told_by_the_numbers_of_their_entries(path):
     content = bytearray(path.read_bytes())
     middle = len(content) // 2 // 4096 * 4096

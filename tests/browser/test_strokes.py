@@ -232,6 +232,48 @@ def test_time_stays_with_the_slice_on_which_it_was_spent(desk):
     assert seconds() > 0.9
 
 
+def test_work_with_the_mouse_beside_the_stage_counts_as_work(desk):
+    desk.page.evaluate(
+        """() => {
+          const now = performance.now.bind(performance);
+          window.later = 0;
+          performance.now = () => now() + window.later;
+        }"""
+    )
+    desk.drag((0, 0), (30, 0))
+    desk.bridge.settle()
+    for label in range(6):
+        desk.page.evaluate("() => { window.later += 5000; }")
+        desk.page.locator(".sw-editor-labels button").nth(1 + label % 3).click()
+    desk.page.evaluate("() => { window.later += 60000; }")  # away
+    desk.drag((0, 20), (30, 20))
+    desk.bridge.settle()
+    assert desk.session.entries[-1][4]["active_seconds"] == pytest.approx(30, abs=4)
+
+
+def test_keys_go_to_the_stage_after_a_choice_beside_it(desk):
+    on_stage = "() => document.activeElement.classList.contains('sw-editor-mask')"
+    desk.page.get_by_label("From the neighbors").focus()
+    desk.page.get_by_label("From the neighbors").select_option("interpolate")
+    desk.bridge.settle()
+    assert desk.page.evaluate(on_stage)
+    desk.page.keyboard.press("e")
+    assert desk.page.get_by_role("button", name="Eraser").get_attribute("aria-pressed") == "true"
+    desk.page.get_by_label("Start from").focus()
+    desk.page.get_by_label("Start from").select_option("empty")
+    desk.bridge.settle()
+    assert desk.page.evaluate(on_stage)
+    desk.page.get_by_role("tab", name="Cases").click()
+    desk.page.locator(".sw-editor-task").nth(3).focus()
+    desk.page.keyboard.press("Enter")
+    desk.bridge.settle()
+    assert desk.page.locator(".sw-editor-banner").is_visible()
+    assert desk.page.evaluate(on_stage)
+    desk.page.keyboard.press("Escape")
+    desk.bridge.settle()
+    assert desk.page.locator(".sw-editor-banner").is_hidden()
+
+
 def test_zooming_out_makes_a_slice_of_long_pixels_smaller(desk):
     desk.session.images.spacing[:, 1:] = [5.0, 1.0]
     desk.page.keyboard.press("n")

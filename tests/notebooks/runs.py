@@ -6,13 +6,12 @@ The settings of the first two agree, so that they share images, VAE and U-Net.
 from __future__ import annotations
 
 import functools
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.reports.runs import tiny_run
+from tests.reports.runs import kept_until_the_end, tiny_run
 from workbench.reports.render import run_notebook
 
 NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
@@ -100,10 +99,10 @@ def small_run(name: str) -> Run:
     """Run a notebook with its small settings, once in a test session."""
     parameters = dict(SMALL[name])
     if name.startswith(("01", "04", "05")):
-        parameters["folder"] = str(Path(tempfile.mkdtemp(prefix="workbench-run-")) / "run")
+        parameters["folder"] = str(kept_until_the_end("workbench-run-") / "run")
     if name.startswith("03"):
         parameters["runs"] = [str(tiny_run(each)) for each in COMPARED]
-        parameters["page"] = str(Path(tempfile.mkdtemp(prefix="workbench-page-")) / "report.html")
+        parameters["page"] = str(kept_until_the_end("workbench-page-") / "report.html")
     started = time.perf_counter()
     notebook = run_notebook(NOTEBOOKS / name, parameters)
     return Run(notebook, time.perf_counter() - started, parameters)

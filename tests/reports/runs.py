@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -22,4 +24,11 @@ def tiny_run(name: str, seed: int = 0) -> Path:
 @functools.cache
 def everything() -> Path:
     """The folder that all of these runs lie in."""
-    return Path(tempfile.mkdtemp(prefix="workbench-report-"))
+    return kept_until_the_end("workbench-report-")
+
+
+def kept_until_the_end(prefix: str) -> Path:
+    """Make a folder that is removed when the last test has run."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from workbench.training.patches import cut_patches
+from workbench.training.patches import cut_patches, passes_of
 
 
 def make(m: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -52,3 +53,12 @@ def test_images_without_anything_marked_are_cut_where_chance_says() -> None:
         x, y = cut_patches(images, labels, (8, 8, 8), range(8), seed=0, round=0, epoch=0)
         assert (y == value).all()
         assert len(torch.unique(x[:, 0, 0, 0, 0])) > 4
+
+
+@pytest.mark.parametrize(
+    ("size", "patch", "passes"),
+    [((96, 112), (64, 64), 4), ((64, 64), (64, 64), 1), ((48, 64, 48), (32, 48, 32), 8)],
+)
+def test_an_epoch_comes_to_an_image_as_often_as_patches_cover_it(size, patch, passes) -> None:
+    assert passes_of(size, patch) == passes
+    assert passes_of(size, None) == 1

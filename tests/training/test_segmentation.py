@@ -57,6 +57,17 @@ def test_a_round_never_makes_fewer_steps_than_the_least(compute, epochs, least, 
     assert len(losses) == steps
 
 
+def test_an_epoch_over_patches_makes_as_many_passes_as_cover_an_image(compute):
+    images = ToyImages()
+    images.arrays = np.tile(images.arrays, (1, 1, 2, 2))
+    images.maps = np.tile(images.maps, (1, 2, 2))
+    config = replace(SMALL, patch=(16, 16), min_steps=0)
+    trained = train_network(
+        images, ToyLabels(images), list(range(8)), config, compute, seed=0, round=0
+    )
+    assert len(finish(trained).losses) == 2 * 4 * 2
+
+
 def test_the_same_training_gives_the_same_weights(compute):
     first = finish(train(compute)).network
     torch.manual_seed(99)

@@ -22,6 +22,7 @@ from workbench.annotation.entry import is_whole
 from workbench.annotation.schema import (
     COLUMNS,
     MAGIC,
+    check_beginning,
     check_kind,
     check_version,
     connect,
@@ -161,6 +162,7 @@ def _readable(path: Path) -> set[int] | None:
     """
     columns = ", ".join((*COLUMNS, "row_check", "map"))
     try:
+        check_beginning(path)  # a log may hold the first page: SQLite reads it, a ledger does not
         with copied(path) as copy, closing(connect(copy)) as connection:
             if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                 return None

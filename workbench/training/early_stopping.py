@@ -72,7 +72,7 @@ class Patience:
     validation : Validation
         What is looked at.
     epochs : int
-        Epochs without a better loss after which training stops.
+        Epochs without a better loss after which training stops; passes where patches are cut.
     criterion : DiceLoss
         That of the training.
     compute : Compute

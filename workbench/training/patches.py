@@ -6,16 +6,32 @@ round can be repeated, and no other image of the batch matters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["FOREGROUND_SHARE", "cut_patches"]
+__all__ = ["FOREGROUND_SHARE", "cut_patches", "passes_of"]
 
 #: Share of the patches whose middle is not background, where there is anything else.
 FOREGROUND_SHARE = 0.5
+
+
+def passes_of(size: Sequence[int], patch: Sequence[int] | None) -> int:
+    """Count the patches that cover an image: so often an epoch comes to it, one patch each time.
+
+    Parameters
+    ----------
+    size : sequence of int
+        Sides of an image.
+    patch : sequence of int or None
+        Sides of a patch; None for whole images, which are covered at once.
+    """
+    if patch is None:
+        return 1
+    return math.prod(math.ceil(whole / side) for whole, side in zip(size, patch, strict=True))
 
 
 def cut_patches(
@@ -39,7 +55,7 @@ def cut_patches(
     samples : sequence of int, length m
         Row of each image in the pool.
     seed, round, epoch : int
-        Together with its row they decide where an image is cut.
+        Together with its row they decide where an image is cut; the passes of an epoch count on.
 
     Returns
     -------

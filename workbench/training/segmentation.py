@@ -50,7 +50,7 @@ from workbench.training.loop import (
     epoch_batches,
 )
 from workbench.training.losses import as_one_image, ranking_loss
-from workbench.training.patches import cut_patches
+from workbench.training.patches import cut_patches, passes_of
 from workbench.training.settings import SegmentationConfig
 
 __all__ = ["PAPER", "SegmentationConfig", "Trained", "train_network"]
@@ -264,26 +264,27 @@ def _train(
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     kept = load_checkpoint(checkpoint, key, network, optimizer)
     kept = kept or {"epoch": 0, "losses": [], "head_losses": []}
+    passes = passes_of(images.read(rows[:1]).shape[2:], config.patch)
     patience = None
     if validation is not None and config.patience:
         best = checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-best")
         seen = kept.get("validation", ())
         patience = Patience(
             validation,
-            config.patience,
+            config.patience * passes,
             config.criterion,
             compute,
             best,
             seen,
             together=config.batch_dice,
         )
-    epoch: int = kept["epoch"]
+    epoch: int = kept["epoch"]  # of one patch an image, where patches are cut: a pass
     losses: list[float] = kept["losses"]
     head_losses: list[float] = kept["head_losses"]
 
     mirrored = mirrored_classes(labels.classes, images.axis)
     batch_count = math.ceil(max(len(rows), 2) / config.batch_size)
-    total = max(config.min_steps, config.epochs * batch_count)
+    total = max(config.min_steps, config.epochs * passes * batch_count)
     saved = len(losses)
     over = kept.get("over", False) or len(losses) >= total
     while not over:

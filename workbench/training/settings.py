@@ -86,7 +86,8 @@ class SegmentationConfig:
     batch_size : int
         Slices of a step, at most.
     epochs : int
-        Passes over the labeled slices.
+        Passes over the labeled slices; where they are cut into patches, as many passes with one
+        patch each as cover a slice.
     min_steps : int
         A round makes at least so many steps, whatever the epochs.
     loss : {"dai2022", "dai2020", "effort"}
