@@ -282,6 +282,28 @@ def test_a_kernel_is_told_of_a_round_of_another_one_before_it_trains(session, tm
     assert "Another kernel has trained round 1" in session.editing.words
 
 
+def test_a_kernel_that_is_behind_books_for_the_round_that_comes_next(session, tmp_path):
+    session.edit(3)
+    painted(session)
+    for index in range(2):
+        (tmp_path / "run" / "rounds" / f"{index:03d}").mkdir(parents=True)
+        (tmp_path / "run" / "rounds" / f"{index:03d}" / "round.json").write_text("{}")
+    painted(session, (4, 4))
+    session.answer("done")
+    entries = session._writer.ledger.entries()
+    assert [(each.kind, each.round) for each in entries] == [
+        ("opened", 1),
+        ("stroke", 1),
+        ("stroke", 2),
+        ("done", 2),
+    ]
+    assert "for round 2" in session.editing.words
+    assert session.cost_so_far().totals.strokes == 1
+    ahead = bare(tmp_path / "run", index=1)
+    assert ahead.cost_so_far().effort.changed == 2, "what was answered is for its round"
+    ahead.close()
+
+
 def test_an_answer_given_while_a_round_trains_does_not_change_the_cost_of_that_round(session):
     session.edit(3)
     painted(session)

@@ -141,6 +141,21 @@ class SampleState:
         return tuple(dict.fromkeys(reversed(names)))[::-1]
 
     @property
+    def done(self) -> bool:
+        """Whether training uses what anybody answered."""
+        return any(part.done for part in self.parts)
+
+    @property
+    def last_answered(self) -> int:
+        """The last round in which somebody who has answered worked on it; -1 for none."""
+        return max((part.round for part in self.parts if part.answer), default=-1)
+
+    @property
+    def strokes(self) -> int:
+        """Strokes of all of them."""
+        return sum(part.strokes for part in self.parts)
+
+    @property
     def active_seconds(self) -> float:
         """Time of work of all of them."""
         return sum(part.active_seconds for part in self.parts)

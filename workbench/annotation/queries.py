@@ -7,13 +7,13 @@ values of a query, never a part of its text.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from workbench.annotation.entry import ANSWERS, DRAWN, STARTS
 from workbench.annotation.history import Part, Step, Totals
 
-__all__ = ["Group", "find_parts", "find_steps", "find_totals", "where"]
+__all__ = ["Group", "find_checks", "find_parts", "find_steps", "find_totals", "where"]
 
 #: What totals can be told apart by; also names of columns.
 Group = Literal["sample", "round", "annotator"]
@@ -95,6 +95,23 @@ def find_steps(
     """Return the entries of a history in order."""
     asked = f"SELECT number, kind, map_check FROM entries WHERE {condition} ORDER BY number"
     return [Step(*row) for row in connection.execute(asked, values)]
+
+
+def find_checks(
+    connection: sqlite3.Connection, numbers: Iterable[int]
+) -> Mapping[int, tuple[int | None, str]]:
+    """Return the checksum of the label map, None without one, and the note of some entries.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        If there is no such entry.
+    """
+    asked = "SELECT map_check, note FROM entries WHERE number = ?"
+    found = {number: connection.execute(asked, (number,)).fetchone() for number in numbers}
+    if None in found.values():
+        raise sqlite3.DatabaseError("an entry is missing")
+    return found
 
 
 def find_totals(
