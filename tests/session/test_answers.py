@@ -138,6 +138,23 @@ def test_what_was_set_aside_before_it_was_labeled_from_the_reference_stays_label
     assert session.pool.labeled_in[3] == 2
 
 
+def test_a_slice_set_aside_and_then_labeled_from_the_reference_stays_so_until_it_is_answered(
+    session,
+):
+    session.edit(3)
+    session.answer("unsure")
+    after_round(session, 1)
+    session.pool = session.pool.with_labeled([3], 2)
+    after_round(session, 2)
+    session.edit(3)
+    painted(session)
+    session.catch_up()
+    assert session.pool.labeled_in[3] == 2
+    session.edit(3)
+    session.answer("unsure")
+    assert session.pool.labeled_in[3] == -1
+
+
 @pytest.mark.parametrize("answer", [("unsure", ""), ("skipped", "unusable: motion")])
 def test_a_volume_that_was_done_is_withdrawn_as_a_whole(volumes, answer):
     volumes.edit(1)

@@ -78,6 +78,8 @@ class Part:
         Which, and who.
     answer : {"", "done", "unsure", "skipped"}
         The last answer.
+    answered_in : int
+        The round of the last answer; -1 for none.
     answered, drawn, number : int
         Numbers of the last answer, the last entry that changed the label map and the last entry
         of all; 0 where there is none.
@@ -96,6 +98,7 @@ class Part:
     annotator: str
     answer: str
     answered: int
+    answered_in: int
     drawn: int
     number: int
     time: float
@@ -147,8 +150,8 @@ class SampleState:
 
     @property
     def last_answered(self) -> int:
-        """The last round in which somebody who has answered worked on it; -1 for none."""
-        return max((part.round for part in self.parts if part.answer), default=-1)
+        """The round of the last answer; -1 for none."""
+        return max((part.answered_in for part in self.parts), default=-1)
 
     @property
     def strokes(self) -> int:

@@ -29,6 +29,7 @@ def _coded(column: str, words: Sequence[str], otherwise: str = "") -> str:
 _PARTS = f"""
     SELECT sample, depth, annotator,
         max({_coded("kind", ANSWERS)}),
+        max(CASE WHEN kind IN {ANSWERS} THEN round END),
         max(CASE WHEN kind IN {DRAWN} THEN number END),
         max(number), max(time), max(round), sum(kind = 'stroke'), sum(active_seconds),
         min({_coded("started_from", STARTS, "ELSE number * 8")})
@@ -63,6 +64,7 @@ def _part(
     depth: int,
     annotator: str,
     answered: int | None,
+    answered_in: int | None,
     drawn: int | None,
     number: int,
     time: float,
@@ -79,6 +81,7 @@ def _part(
         annotator,
         ANSWERS[answered % 8] if answered else "",
         (answered or 0) // 8,
+        -1 if answered_in is None else int(answered_in),
         drawn or 0,
         number,
         float(time),
