@@ -35,7 +35,7 @@ function editorQueue({ model, ask, noun }) {
   }
   function minutes(seconds) {
     if (!seconds) return "";
-    return seconds < 60 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+    return seconds < 60 ? `${Math.round(seconds)}\u00a0s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)}\u00a0s`;
   }
   let listed = [];
   function paintList() {
