@@ -121,6 +121,7 @@ function render({ model, el }) {
   const begin = element("select", { "aria-label": "Start from", title: "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn", onchange: () => { ask("edit", { row: loaded.row, depth: loaded.depth, start: begin.value }); begin.value = ""; } });
   const head = element("div", { class: "sw-editor-head" }, queue.back, title, queue.forth, facts, saved, again);
   const words = element("p", { class: "sw-editor-words", role: "alert" });
+  const others = element("p", { class: "sw-editor-others sw-soft sw-number" }); // no alert: its numbers follow every stroke
   const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
 
   const aspectOf = () => {
@@ -190,7 +191,7 @@ function render({ model, el }) {
   const hands = editorHands({ stage: upper, screen, editor, aspectOf });
   const root = sw.shield(element("section", { class: "sw sw-editor", "aria-label": "Annotate" },
     queue.panel,
-    element("div", { class: "sw-editor-middle" }, head, panels.tools, stage, panels.through, words),
+    element("div", { class: "sw-editor-middle" }, head, panels.tools, stage, panels.through, words, others),
     element("aside", { class: "sw-editor-side", "aria-label": `Around the ${noun}` }, panels.neighbors, panels.planes, panels.labels, panels.display, queue.row),
     queue.dialog, panels.help, spoken));
   el.classList.add("sw-editor-host");
@@ -271,6 +272,8 @@ function render({ model, el }) {
   function tell() {
     words.textContent = [...new Set([loaded.words, model.get("message"), notice])].filter(Boolean).join(" ");
     words.hidden = !words.textContent;
+    others.textContent = loaded.others ?? "";
+    others.hidden = !loaded.others;
     words.classList.toggle("sw-editor-bad", Boolean(model.get("message") || notice) || loaded.saved === false);
   }
   function describe(found) {
@@ -371,11 +374,11 @@ function render({ model, el }) {
   });
   seen.observe(root);
   // What others have drawn is asked for now and then, while somebody looks.
-  const others = setInterval(() => { if (visible && !document.hidden && !hands.drawing) post({ do: "catch_up" }); }, 5000);
+  const asking = setInterval(() => { if (visible && !document.hidden && !hands.drawing) post({ do: "catch_up" }); }, 5000);
   choose("brush");
   load();
   return () => {
-    clearInterval(others);
+    clearInterval(asking);
     clearTimeout(late);
     panels.stop();
     computed.stop();

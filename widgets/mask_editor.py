@@ -20,7 +20,7 @@ from traitlets import Bytes, Dict, List, Unicode
 
 from widgets.pictures import LETTERS, telling
 from widgets.slice_view import SliceView
-from widgets.task_list import listed_cases, listed_tasks, nothing_open
+from widgets.task_list import listed_cases, listed_tasks, nothing_open, trainable
 from widgets.view import packed
 from widgets.wording import count
 from workbench.annotation.entry import annotator_name
@@ -243,16 +243,7 @@ class MaskEditor(SliceView):
         """List the queue and the cases."""
         session = self.session
         pool = session.pool
-        ready, reason = 0, "The first round has not been run yet."
-        if session.round is None and session.queue:
-            reason = "The first round trains on these: answer all of them first."
-            if pool is not None and not any(task.open for task in session.queue):
-                ready = int(pool.labeled.sum())
-        elif session.round is not None and pool is not None:
-            ready = int((pool.labeled_in > session.round.index).sum())
-            reason = "Nothing is done yet: answer with Done what the next round should learn from."
-        if session.busy or session.only_look:
-            ready, reason = 0, session.only_look or "A step is still running."
+        ready, reason = trainable(session)
         self.about = {"trainable": ready, "untrainable": reason, "annotator": session.annotator}
         if pool is None or session.images is None:
             self.tasks = []
@@ -340,6 +331,8 @@ class MaskEditor(SliceView):
             "channels": list(images.channels),
             "beside": self._known,
         }
+        if editing is not None and self._look is None:
+            told |= {"saved": editing.saved, "words": editing.words, "others": editing.others}
         if editing is not None and not looking:
             starts = ["annotation", "empty"]
             told |= {
@@ -348,8 +341,6 @@ class MaskEditor(SliceView):
                 "can_redo": editing.can_redo,
                 "strokes": editing.strokes,
                 "seconds": float(editing.active_seconds),
-                "saved": editing.saved,
-                "words": editing.words,
                 "starts": [*(["prediction"] if session.predicts else []), *starts],
             }
         return told

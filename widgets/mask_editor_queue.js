@@ -35,7 +35,7 @@ function editorQueue({ model, ask, noun }) {
   }
   function minutes(seconds) {
     if (!seconds) return "";
-    return seconds < 60 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+    return seconds < 60 ? `${Math.round(seconds)}\u00a0s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)}\u00a0s`;
   }
   let listed = [];
   function paintList() {
@@ -46,9 +46,10 @@ function editorQueue({ model, ask, noun }) {
     const scrolled = list.scrollTop;
     const rows = shown === 0 ? model.get("tasks").map((task) => {
       const about = [task.state, ...task.annotators, minutes(task.seconds)].filter(Boolean).join(" · ");
-      return element("button", { class: "sw-editor-task", "data-state": task.state, "aria-current": task.row === info.row ? "true" : null, title: [`${task.case} · ${task.place}`, about, task.note].filter(Boolean).join("\n"), onclick: () => ask("edit", { row: task.row }) },
+      return element("button", { class: "sw-editor-task", "data-state": task.state, "aria-current": task.row === info.row ? "true" : null, title: [`${task.case} · ${task.place}`, about, task.note, task.differs && "Several people answered it differently: training uses the last “done”."].filter(Boolean).join("\n"), onclick: () => ask("edit", { row: task.row }) },
         element("span", { class: "sw-editor-sign-of", "aria-hidden": "true" }, SIGNS[task.state] ?? "○"),
-        element("span", {}, element("b", {}, task.case), element("small", {}, task.place), element("small", { class: "sw-soft" }, about)));
+        element("span", {}, element("b", {}, task.case), element("small", {}, task.place), element("small", { class: "sw-soft" }, about),
+          task.differs ? element("small", { class: "sw-editor-differs" }, element("span", { "aria-hidden": "true" }, "≠ "), "answers differ") : null));
     }) : model.get("cases").map((each) => element("button", { class: "sw-editor-task", "aria-current": each.case === info.case ? "true" : null, title: `Look through ${each.case}`, onclick: () => ask("look", { row: each.row }) },
       element("span", { class: "sw-editor-sign-of", "aria-hidden": "true" }, each.done ? "●" : ""),
       element("span", {}, element("b", {}, each.case), element("small", { class: "sw-soft" }, `${plural(each.count)}${each.done ? ` · ${each.done} done` : ""}`))));
@@ -115,9 +116,12 @@ function editorQueue({ model, ask, noun }) {
     return same;
   }
   function whySkip() {
-    if (!isAsked()) note.value = ""; // on the same slice it is still there
+    if (!isAsked()) { // on the same slice all is as it was left
+      note.value = "";
+      reasons.querySelector("input").checked = true;
+    }
     dialog.showModal();
-    reasons.querySelector("input").focus();
+    reasons.querySelector("input:checked").focus();
   }
   function skip(event) {
     event.preventDefault();

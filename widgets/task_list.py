@@ -1,4 +1,4 @@
-"""The queue and the cases as lines of a list, and what is said while nothing is open."""
+"""The queue and the cases as lines of a list, and what is said of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.cohort.pool import Pool
 from workbench.session import Session
 from workbench.session.tasks import Task
 
-__all__ = ["listed_cases", "listed_tasks", "nothing_open"]
+__all__ = ["listed_cases", "listed_tasks", "nothing_open", "trainable"]
 
 NOT_OPEN = (
     "The cohort is not open yet.",
@@ -47,6 +47,7 @@ def listed_tasks(queue: Sequence[Task], pool: Pool) -> list[dict[str, Any]]:
             "annotators": list(task.annotators),
             "seconds": float(task.seconds),
             "note": task.note,
+            "differs": task.differs,
         }
         for task in queue
     ]
@@ -66,6 +67,22 @@ def listed_cases(pool: Pool) -> list[dict[str, Any]]:
             }
         )
     return cases
+
+
+def trainable(session: Session) -> tuple[int, str]:
+    """How many samples the next round could be trained with now, and why there are none."""
+    pool = session.pool
+    ready, reason = 0, "The first round has not been run yet."
+    if session.round is None and session.queue:
+        reason = "The first round trains on these: answer all of them first."
+        if pool is not None and not any(task.open for task in session.queue):
+            ready = int(pool.labeled.sum())
+    elif session.round is not None and pool is not None:
+        ready = int((pool.labeled_in > session.round.index).sum())
+        reason = "Nothing is done yet: answer with Done what the next round should learn from."
+    if session.busy or session.only_look:
+        return 0, session.only_look or "A step is still running."
+    return ready, reason
 
 
 def nothing_open(session: Session) -> list[str]:

@@ -68,6 +68,7 @@ def test_the_reason_of_a_skip_waits_for_what_was_asked_before_and_loses_no_word(
     desk.page.keyboard.press("z")  # on its way when the skip is confirmed
     desk.page.keyboard.press("s")
     typed.fill("motion <b>")
+    desk.page.get_by_label("Unusable").check()
     confirm.click()
     assert "still on its way" in desk.page.locator(".sw-editor-hold").inner_text()
     assert typed.input_value() == "motion <b>"
@@ -79,9 +80,11 @@ def test_the_reason_of_a_skip_waits_for_what_was_asked_before_and_loses_no_word(
     assert not desk.page.locator(".sw-editor-skip").is_visible()
     kind, row, *_, told = desk.session.entries[-1]
     assert (kind, row) == ("skipped", first)
+    assert told["note"].startswith("Unusable")
     assert told["note"].endswith(": motion <b>")
     desk.page.keyboard.press("s")
     assert typed.input_value() == "", "another slice has another reason"
+    assert not desk.page.get_by_label("Unusable").is_checked()
 
 
 def test_what_was_typed_for_a_skip_is_still_there_after_cancel(desk):
@@ -110,3 +113,24 @@ def test_a_skip_is_of_the_slice_that_its_dialog_names(desk):
     confirm.click()
     desk.bridge.settle()
     assert desk.session.entries[-1][:2] == ("skipped", queue[1])
+
+
+def test_what_others_answered_stands_under_the_slice_as_text(desk):
+    told = "<img src=x onerror=alert(1)> answered done: 132 pixels differ."
+    assert desk.page.locator(".sw-editor-others").is_hidden()
+    desk.session.editing = replace(desk.session.editing, others=told)
+    desk.bridge.push()
+    assert desk.page.locator(".sw-editor-others").inner_text() == told
+    assert desk.page.locator(".sw-editor-words").is_hidden()
+    assert desk.page.locator(".sw-editor img").count() == 0
+
+
+def test_answers_that_differ_are_marked_in_the_queue_for_eyes_and_screen_readers(desk):
+    marked = desk.page.locator(".sw-editor-list").get_by_role("button", name="answers differ")
+    assert marked.count() == 0
+    first, *others = desk.session.queue
+    desk.session.queue = (replace(first, annotators=("ada", "Ben"), differs=True), *others)
+    desk.bridge.push()
+    assert marked.count() == 1
+    assert "≠ answers differ" in marked.inner_text()
+    assert "training uses the last" in marked.get_attribute("title")

@@ -304,9 +304,12 @@ def _details(found: Suggestions, names: Sequence[str]) -> dict[str, Any]:
     return details
 
 
-def rounds_of(folder: Path) -> int:
-    """Count the finished rounds of a run without opening it, up to the first that is missing."""
-    count = 0
+def rounds_of(folder: Path, known: int = 0) -> int:
+    """Count the finished rounds of a run without opening it, up to the first that is missing.
+
+    The first `known` are not looked for.
+    """
+    count = known
     while (_round_folder(folder, count) / "round.json").is_file():
         count += 1
     return count

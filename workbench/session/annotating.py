@@ -21,8 +21,8 @@ from workbench.annotation.effort import stroke_mm
 from workbench.annotation.entry import annotator_name
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
+from workbench.session.comparing import ComparingSession
 from workbench.session.drawing import Drawing
-from workbench.session.restoring import RestoringSession
 from workbench.session.tasks import Editing
 
 __all__ = ["AnnotatingSession"]
@@ -39,13 +39,12 @@ ELSEWHERE = (
 JOINED = "This slice was drawn on elsewhere under your name {name}; both drawings are here now."
 
 
-class AnnotatingSession(RestoringSession):
+class AnnotatingSession(ComparingSession):
     """A session in which a person draws."""
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
-        #: Why the canvas cannot be drawn on yet, and what it was told to begin with.
-        self._awaited = ""
+        #: What the canvas was told to begin with.
         self._begin_with: str | None = None
         try:
             self.annotator = getpass.getuser()
@@ -308,7 +307,7 @@ class AnnotatingSession(RestoringSession):
         """Save entries of the canvas; return what could not be saved, or nothing."""
         drawing = self._drawing
         assert drawing is not None
-        problem = self._writer.append(*(replace(each, round=self._asking) for each in entries))
+        problem = self._writer.append(*(replace(each, round=self._booked) for each in entries))
         row = self._row_of[drawing.entry.sample]
         if problem:
             if not self._awaited:  # then nothing was drawn
@@ -337,8 +336,8 @@ class AnnotatingSession(RestoringSession):
         row = self._row_of[entry.sample]
         here = self.editing
         cost = here.cost.after(change) if here and change else self._cost_of(row)
-        others = [name for name in self._annotators_of(row) if name != entry.annotator]
-        also = f"Also annotated by {', '.join(others)}." if others else ""
+        if change is None:
+            self._read_others()
         self.editing = Editing(
             row=row,
             sample=entry.sample,
@@ -352,6 +351,7 @@ class AnnotatingSession(RestoringSession):
             cost=replace(cost, changed_pixels=drawing.changed_pixels),
             saved=not problem,
             number=self._writer.number,
-            words=" ".join(filter(None, [problem, words, self._told_behind, also])),
+            words=" ".join(filter(None, [problem, words, self._told_behind])),
+            others=self._told_of_others(),
             awaited=self._awaited,
         )

@@ -7,6 +7,9 @@ that the run was begun on; without them `only_look` says why, and people can loo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from workbench.annotation.history import SampleState
 from workbench.cohort.label_source import LabelSource
 from workbench.errors import LedgerError, RunError
 from workbench.experiments.runs import Run
@@ -65,12 +68,14 @@ class ContinuingSession(ToolSession):
     def _read_back(self, run: Run) -> tuple[tuple[Round, ...], LabelSource]:
         """Take over what was labeled and tuned; return the rounds, and the labels of the last."""
         assert self.data is not None
+        known: dict[int, Mapping[int, SampleState]] = {}
         try:
+            known = {each.index: self._known_at(each.index) for each in run.rounds}
             labels, _ = self._labels_until(self._ledger_at.get(str(run.rounds[-1].index)))
         except LedgerError as error:
             self._refuse(error)
             labels = self.data.labels
-        found = restore(run, self.data.pool, self.budget, labels)
+        found = restore(run, self.data.pool, self.budget, labels, known)
         self.pool, self.strategy, self.budget = found.pool, found.strategy, found.budget
         return found.rounds, labels
 

@@ -24,6 +24,8 @@ class RestoringSession(PredictingSession):
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
         self._drawing: Drawing | None = None
+        #: Why the canvas cannot be drawn on yet; empty if it can.
+        self._awaited = ""
         #: Drawings of which something could not be saved yet.
         self._unsaved: dict[tuple[int, int, str], Drawing] = {}
 
