@@ -199,3 +199,15 @@ def test_a_part_tells_what_it_began_from_and_when_it_was_worked_on_last(ledger):
     assert part.time == pytest.approx(last.time)
     assert ledger.states(until=1)[SAMPLE].parts[0].strokes == 0
     assert ledger.accepted(until=1) == {}
+
+
+def test_an_entry_that_does_not_know_the_newest_of_its_slice_is_left_out(ledger):
+    first = ledger.append(Entry("a", "stroke", picture(1), annotator="Ada"))
+    ledger.append(Entry("a", "stroke", picture(2), annotator="Bob"))
+    ledger.append(Entry("b", "stroke", picture(2), annotator="Ada"))
+    mine = Entry("a", "stroke", picture(3), annotator=" Ada")
+    (second,) = ledger.extend([mine], after=first.number)
+    assert ledger.extend([mine], after=first.number) == ()
+    assert len(ledger) == 4
+    assert ledger.extend([Entry("c", "stroke", picture(1)), mine], after=second.number)
+    assert len(ledger) == 6

@@ -227,7 +227,7 @@ def test_what_cannot_be_saved_is_told_kept_and_saved_with_the_next_stroke(sessio
     session.edit(row)
     paint(session, (1, 1))
 
-    def full(ledger: Ledger, entries: object) -> None:
+    def full(ledger: Ledger, entries: object, after: object = None) -> None:
         raise LedgerError("The disk is full. Free some space, then save again.")
 
     extend = Ledger.extend

@@ -223,6 +223,59 @@ def test_a_stroke_that_tells_what_it_was_drawn_upon_is_joined_with_what_was_draw
     other.close()
 
 
+@pytest.fixture
+def faster(session, tmp_path, monkeypatch):
+    """Another kernel draws just before this one saves, after it had looked."""
+    session.edit(3)
+    painted(session, (2, 2))
+    other = bare(tmp_path / "run")
+    other.edit(3)
+    append, drawn = session._writer.append, []
+
+    def late(*entries, **told):
+        if not drawn:
+            drawn.append(painted(other, (5, 5)))
+        return append(*entries, **told)
+
+    monkeypatch.setattr(session._writer, "append", late)
+    yield drawn
+    other.close()
+
+
+def test_a_stroke_is_joined_with_one_that_another_kernel_saved_at_the_same_moment(session, faster):
+    upon = session.editing.classes
+    mine = upon.copy()
+    mine[1, 1] = 1 - mine[1, 1]
+    session.draw(mine, before=upon, tool="brush", active_seconds=2.0)
+    both = faster[0].copy()
+    both[1, 1] = mine[1, 1]
+    assert (session.editing.classes == both).all()
+    assert "both drawings are here" in session.editing.words
+    ledger = session._writer.ledger
+    assert (ledger.entries()[-1].classes == both).all()
+    assert ledger.totals()[()].strokes == 3
+    assert ledger.totals()[()].active_seconds == 2.0
+    assert session.editing.saved
+
+
+@pytest.mark.parametrize("act", ["undo", "answer", "draw"])
+def test_what_was_not_drawn_upon_anothers_stroke_of_the_same_moment_is_refused(
+    session, faster, act
+):
+    if act == "draw":
+        session.draw(np.zeros_like(session.editing.classes), tool="brush")
+    else:
+        getattr(session, act)(*(["done"] if act == "answer" else []))
+    assert "drawn on elsewhere under your name anna" in session.editing.words
+    assert (session.editing.classes == faster[0]).all()
+    last = session._writer.ledger.entries()[-1]
+    assert last.kind == "stroke"
+    assert (last.classes == faster[0]).all()
+    session.undo()
+    assert session.problem == ""
+    assert not (session.editing.classes == faster[0]).all()
+
+
 def test_a_label_map_of_another_shape_is_refused_also_as_the_one_before(session):
     session.edit(3)
     began = session.editing.classes

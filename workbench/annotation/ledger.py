@@ -25,15 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation import queries
-from workbench.annotation.entry import (
-    Entry,
-    checked,
-    clean_name,
-    is_whole,
-    pack,
-    row_check,
-    unpack,
-)
+from workbench.annotation.entry import Entry, checked, clean_name, is_whole, pack, row_check, unpack
 from workbench.annotation.history import (
     History,
     SampleState,
@@ -172,8 +164,12 @@ class Ledger:
         """
         return self.extend([entry])[0]
 
-    def extend(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-        """Add entries, all of them or none, as `append` does."""
+    def extend(self, entries: Iterable[Entry], after: int | None = None) -> tuple[Entry, ...]:
+        """Add entries, all of them or none, as `append` does.
+
+        None are added, and none returned, if `after` is given and the annotator of the last one
+        has a newer entry than that on its slice: it was drawn without knowing of it.
+        """
         ready = [checked(entry, self.classes) for entry in entries]
         if not self.writable:
             raise LedgerError(
@@ -183,6 +179,10 @@ class Ledger:
         self._check_place()
         packed = [(None, None) if e.classes is None else pack(e.classes) for e in ready]
         with self._reading() as connection, transaction(connection):
+            if after is not None:
+                there = _of(ready[-1].sample, ready[-1].depth, ready[-1].annotator)
+                if queries.newest(connection, *there) > after:
+                    return ()
             (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM entries").fetchone()
             written = []
             for number, (entry, (check, content)) in enumerate(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from workbench.annotation.entry import ANSWERS, DRAWN, STARTS
 from workbench.annotation.history import Part, Step, Totals
 
-__all__ = ["Group", "find_checks", "find_parts", "find_steps", "find_totals", "where"]
+__all__ = ["Group", "find_checks", "find_parts", "find_steps", "find_totals", "newest", "where"]
 
 #: What totals can be told apart by; also names of columns.
 Group = Literal["sample", "round", "annotator"]
@@ -115,6 +115,13 @@ def find_checks(
     if None in found.values():
         raise sqlite3.DatabaseError("an entry is missing")
     return found
+
+
+def newest(connection: sqlite3.Connection, condition: str, values: tuple[Any, ...]) -> int:
+    """Return the highest number of an entry; 0 if there is none."""
+    asked = f"SELECT coalesce(max(number), 0) FROM entries WHERE {condition}"
+    (number,) = connection.execute(asked, values).fetchone()
+    return int(number)
 
 
 def find_totals(

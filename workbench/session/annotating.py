@@ -249,16 +249,19 @@ class AnnotatingSession(ComparingSession):
                     return
             given = np.where(given != upon, given, now)
             assert self.editing is not None
-            if contour_mm is None:
-                contour_mm = stroke_mm(now, given, self._spacing(self.editing.row), tool)
-            told: Any = {"tool": tool, "active_seconds": active_seconds, "contour_mm": contour_mm}
+            mm = contour_mm
+            if mm is None:
+                mm = stroke_mm(now, given, self._spacing(self.editing.row), tool)
+            told: Any = {"tool": tool, "active_seconds": active_seconds, "contour_mm": mm}
             try:
                 self._writer.check(replace(drawing.entry, kind="stroke", classes=given, **told))
             except LedgerError as error:
                 self._refuse(error)
                 return
-            entry = drawing.stroke(given, tool, active_seconds, contour_mm)
-            self._step(entry, joined=drawing is not was)
+            entry = drawing.stroke(given, tool, active_seconds, mm)
+            if not self._step(entry, joined=drawing is not was):  # once more, upon what is there
+                told["contour_mm"] = contour_mm
+                self.draw(classes, before=before, **told)
 
     def _spacing(self, row: int) -> tuple[float, float]:
         """Size of a pixel of a slice as it is displayed, (row, column), mm."""
@@ -269,15 +272,15 @@ class AnnotatingSession(ComparingSession):
         """Take back the last stroke; without limit, also after a restart."""
         with self._background.lock:
             drawing = self._on_canvas()
-            if drawing is not None and drawing.can_undo:
-                self._step(drawing.undo())
+            if drawing is not None and drawing.can_undo and not self._step(drawing.undo()):
+                self._on_canvas()
 
     def redo(self) -> None:
         """Draw again what was taken back."""
         with self._background.lock:
             drawing = self._on_canvas()
-            if drawing is not None and drawing.can_redo:
-                self._step(drawing.redo())
+            if drawing is not None and drawing.can_redo and not self._step(drawing.redo()):
+                self._on_canvas()
 
     # ------------------------------------------------------------ parts of it
     def _on_canvas(self, join: bool = False, unseen: bool = False) -> Drawing | None:
@@ -303,30 +306,38 @@ class AnnotatingSession(ComparingSession):
         self.problem = ""
         return self._drawing
 
-    def _keep(self, *entries: Entry) -> str:
-        """Save entries of the canvas; return what could not be saved, or nothing."""
+    def _keep(self, *entries: Entry, after: int | None = None) -> str:
+        """Save entries of the canvas; return what could not be saved, or nothing.
+
+        With `after`, the writer leaves them out where another kernel has drawn there since.
+        """
         drawing = self._drawing
         assert drawing is not None
-        problem = self._writer.append(*(replace(each, round=self._booked) for each in entries))
+        booked = [replace(each, round=self._booked) for each in entries]
+        problem = self._writer.append(*booked, after=after)
         row = self._row_of[drawing.entry.sample]
         if problem:
             if not self._awaited:  # then nothing was drawn
                 self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing
             self._note(problem)
-        else:
+        elif not self._writer.overtaken:
             self._unsaved.clear()
             drawing.number = self._writer.number
         return problem
 
-    def _step(self, entry: Entry, joined: bool = False) -> None:
-        """Save a change of the drawing, then show it."""
-        problem = self._keep(entry)
+    def _step(self, entry: Entry, joined: bool = False) -> bool:
+        """Save a change of the drawing, then show it; not if another kernel was faster."""
+        assert self._drawing is not None
+        problem = self._keep(entry, after=self._drawing.number)
+        if self._writer.overtaken:
+            return False
         self._follow_stroke(entry)
         if joined:
             self.catch_up()
             self._show(problem, words=JOINED.format(name=self.annotator))
         else:
             self._show(problem, entry)
+        return True
 
     def _show(self, problem: str, change: Entry | None = None, words: str = "") -> None:
         """Show the drawing after a change; its cost is added up anew where none is given."""

@@ -61,7 +61,11 @@ class AnsweringSession(AnnotatingSession):
                 if others is None:
                     self._refuse(NOT_DONE)
                     return
-                problem = self._keep(*others, answered)
+                known = None if self._awaited else drawing.number
+                problem = self._keep(*others, answered, after=known)
+                if self._writer.overtaken:
+                    self._on_canvas()
+                    return
             except LedgerError as error:
                 self._refuse(error)
                 return

@@ -44,6 +44,8 @@ class Writer:
         What could not be saved yet.
     number : int
         Of the entry that was saved last.
+    overtaken : bool
+        Whether the last entries were left out, because another kernel had drawn there first.
     """
 
     def __init__(self, path: Path, images_key: str, classes: tuple[str, ...]) -> None:
@@ -51,6 +53,7 @@ class Writer:
         self.ledger: Ledger | None = None
         self.waiting: list[Entry] = []
         self.number = 0
+        self.overtaken = False
 
     def open(self) -> str:
         """Open the ledger, or make it; return why it cannot be done, or nothing."""
@@ -64,10 +67,16 @@ class Writer:
             return str(error)
         return ""
 
-    def append(self, *entries: Entry) -> str:
-        """Save entries after those that wait; return why it cannot be done, or nothing."""
+    def append(self, *entries: Entry, after: int | None = None) -> str:
+        """Save entries after those that wait; return why it cannot be done, or nothing.
+
+        If nothing waits, `after` is the last entry that is known of the slice of the last one:
+        where there is a newer one they are left out (`overtaken`).
+        """
+        if self.waiting:
+            after = None
         self.waiting += entries
-        return self.save()
+        return self.save(after)
 
     def check(self, entry: Entry) -> None:
         """Refuse an entry that no ledger takes, so that it does not wait for ever.
@@ -79,17 +88,18 @@ class Writer:
         """
         checked(entry, self._classes)
 
-    def save(self) -> str:
+    def save(self, after: int | None = None) -> str:
         """Save what waits; return why it cannot be done, or nothing."""
-        problem = self.open()
+        problem, self.overtaken = self.open(), False
         if self.waiting and not problem:
             assert self.ledger is not None
             try:
-                self.number = self.ledger.extend(self.waiting)[-1].number
+                written = self.ledger.extend(self.waiting, after)
             except LedgerError as error:
                 problem = str(error)
             else:
-                self.waiting = []
+                self.waiting, self.overtaken = [], not written
+                self.number = written[-1].number if written else self.number
         return problem
 
     def close(self) -> None:
