@@ -130,8 +130,8 @@ class Session(ContinuingSession):
 
         data, compute, run, pixels = result
         self.data, self._compute, self._run = data, compute, run
-        self.name, self.only_look = data.cohort.name, why_not_train(run, compute)
         self._has_network, self.read_only = run.has_network, not may_write(self.folder)
+        self.name, self.only_look = data.cohort.name, why_not_train(run, compute)
         self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
         self.test_cases = () if data.test_images is None else tuple(data.test_images.cases)
         self.pool = run.pool_after(data.pool)
