@@ -276,6 +276,23 @@ def test_what_was_not_drawn_upon_anothers_stroke_of_the_same_moment_is_refused(
     assert not (session.editing.classes == faster[0]).all()
 
 
+def test_what_another_kernel_only_opened_before_the_last_round_keeps_nobody_from_drawing(
+    session, tmp_path
+):
+    session.edit(3)
+    other = bare(tmp_path / "run")
+    other.edit(3, start="empty")
+    other.close()
+    after_round(session, 1)
+    began = session.editing.classes
+    mine = began.copy()
+    mine[1, 1] = 1 - mine[1, 1]
+    session.draw(mine, before=began, tool="brush")
+    assert session.problem == ""
+    assert (session.editing.classes == mine).all()
+    assert session.editing.saved
+
+
 def test_a_label_map_of_another_shape_is_refused_also_as_the_one_before(session):
     session.edit(3)
     began = session.editing.classes

@@ -63,9 +63,13 @@ class RestoringSession(PredictingSession):
         entry = drawing.entry
         own = entry.sample, entry.depth, entry.annotator
         try:
-            if not ledger.entries(*own, after=drawing.number, maps=False):
+            newer = ledger.entries(*own, after=drawing.number, maps=False)
+            if not newer:
                 return None
-            return self._drawn_before(here.row, entry.depth, entry.annotator)
+            found = self._drawn_before(here.row, entry.depth, entry.annotator)
+            if found is None:  # it was only opened there, in an earlier round
+                drawing.number = newer[-1].number
+            return found
         except LedgerError as error:
             self._refuse(error)
             return None
