@@ -8,7 +8,7 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     picture: null,          // {values, width, height}
     map: { data: new Uint8Array(0), width: 0, height: 0 },
     scribbles: null,        // a map with 255 where nothing is scribbled
-    regions: null,          // superpixels, as a map of their numbers
+    regions: null,          // superpixels, as a map of their numbers; keeps its borders once they are drawn
     window: [0, 1], colors: [], opacity: 0.45, fills: true, hidden: false,
     scale: 1, x: 0, y: 0,   // CSS pixels for a unit, and where the corner of the picture lies
     untouched: true,
@@ -101,22 +101,35 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     if (state.regions && !state.hidden) borders(context);
   }
 
+  // The lines between regions, in pixels of the picture; those that continue each other are one.
+  function between({ data, width, height }) {
+    const path = new Path2D();
+    const lines = (long, many, step, across, line) => {
+      for (let j = 1; j < many; j += 1) {
+        let from = -1;
+        for (let i = 0; i <= long; i += 1) {
+          const at = j * across + i * step;
+          const edge = i < long && data[at] !== data[at - across];
+          if (edge && from < 0) from = i;
+          else if (!edge && from >= 0) { line(j, from, i); from = -1; }
+        }
+      }
+    };
+    lines(width, height, 1, width, (y, from, to) => { path.moveTo(from, y); path.lineTo(to, y); });
+    lines(height, width, width, 1, (x, from, to) => { path.moveTo(x, from); path.lineTo(x, to); });
+    return path;
+  }
   function borders(context) { // of superpixels, thin: what lies below is judged
-    const { data, width, height } = state.regions;
+    const { regions } = state;
     const [kx, ky] = step();
+    regions.borders ??= between(regions);
+    const path = new Path2D();
+    path.addPath(regions.borders, { a: kx, d: ky, e: state.x, f: state.y });
     context.save();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.beginPath();
-    for (let y = 0; y < height; y += 1) {
-      for (let x = 0; x < width; x += 1) {
-        const at = y * width + x;
-        if (x && data[at] !== data[at - 1]) { context.moveTo(state.x + x * kx, state.y + y * ky); context.lineTo(state.x + x * kx, state.y + (y + 1) * ky); }
-        if (y && data[at] !== data[at - width]) { context.moveTo(state.x + x * kx, state.y + y * ky); context.lineTo(state.x + (x + 1) * kx, state.y + y * ky); }
-      }
-    }
     context.lineWidth = 1;
     context.strokeStyle = "rgba(255, 255, 255, 0.35)";
-    context.stroke();
+    context.stroke(path);
     context.restore();
   }
 
