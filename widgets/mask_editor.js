@@ -129,6 +129,7 @@ function render({ model, el }) {
     return [column / least, row / least];
   };
   const screen = editorScreen({ lower, upper, marks, aspectOf });
+  screen.setColors(model.get("classes"));
   const { state } = screen;
   const editor = {
     tool: "brush", label: 1, size: 0, active, say, choose, inflated,
@@ -364,7 +365,6 @@ function render({ model, el }) {
   on(["change:message"], () => { tell(); queue.paint(); }); // a name that was refused is put back
   on(["change:classes"], () => { screen.setColors(model.get("classes")); panels.paintLabels(); screen.paintAll(); });
   on(["msg:custom"], answered);
-  screen.setColors(model.get("classes"));
   const sized = new ResizeObserver(() => screen.resize());
   sized.observe(stage);
   let visible = false;

@@ -47,8 +47,9 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     labels.replaceChildren(...classes.map(({ name, color, pattern }, i) => {
       const swatch = element("i", { class: i ? `sw-editor-swatch sw-hatch-${pattern}` : "sw-editor-swatch sw-editor-none" });
       if (i) swatch.style.setProperty("--swatch", color);
+      const contour = sw.svg("svg", { class: "sw-editor-contour", viewBox: "0 0 24 14", "aria-hidden": "true" }, i ? sw.svg("path", { d: "M0 7H24", stroke: color, "stroke-width": 2, "stroke-dasharray": state.dashes[i].join(" ") || null }) : null);
       return element("button", { role: "radio", class: "sw-quiet", "aria-checked": String(i === editor.label), tabindex: i === editor.label ? 0 : -1, title: i < 10 ? `${name} (${i})` : name, onclick: () => setLabel(i) },
-        swatch, element("span", {}, name), i < 10 ? element("kbd", { "aria-hidden": "true" }, i) : null);
+        swatch, contour, element("span", {}, name), i < 10 ? element("kbd", { "aria-hidden": "true" }, i) : null);
     }));
   }
   labels.addEventListener("keydown", (event) => {
@@ -89,6 +90,7 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     fills.textContent = state.fills ? "Fills" : "Contours";
     hidden.setAttribute("aria-pressed", String(state.hidden));
     opacity.disabled = !state.fills;
+    labels.classList.toggle("sw-editor-lined", !state.fills);
     screen.paintAll();
   }
   function reset() {
@@ -153,8 +155,8 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
   function paintTile({ picture: shown, canvas, key }) {
     const context = shown && drawn(canvas, shown);
     if (!context || state.hidden) return;
-    const dash = info.beside?.[key] === "prediction" ? [4, 3] : [];
-    for (const [value, points] of outlines(key)) sw.outline(context, points, { kx: canvas.width / shown.width, ky: canvas.height / shown.height, ratio: density(), color: state.colors[value], dash });
+    const plain = info.beside?.[key] === "prediction" ? [4, 3] : [];
+    for (const [value, points] of outlines(key)) sw.outline(context, points, { kx: canvas.width / shown.width, ky: canvas.height / shown.height, ratio: density(), color: state.colors[value], dash: state.dashes[value]?.length ? state.dashes[value] : plain });
   }
   // The other planes follow the cursor; the kernel cuts them from the case.
   function follow(at) {

@@ -4,12 +4,13 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
   const { svg } = sw;
   const SMOOTH = 4;   // beyond this zoom the picture shows its pixels
   const HATCH = [() => true, (x, y) => (x + y) % 3 > 0, (x, y) => (x - y + 3000) % 3 > 0, (x, y) => (x + y) % 2 > 0];
+  const DASHES = [[], [9, 4], [9, 3, 2, 3], [2, 3]]; // of contours, as HATCH of fills
   const state = {
     picture: null,          // {values, width, height}
     map: { data: new Uint8Array(0), width: 0, height: 0 },
     scribbles: null,        // a map with 255 where nothing is scribbled
     regions: null,          // superpixels, as a map of their numbers; keeps its borders once they are drawn
-    window: [0, 1], colors: [], opacity: 0.45, fills: true, hidden: false,
+    window: [0, 1], colors: [], dashes: [], opacity: 0.45, fills: true, hidden: false,
     scale: 1, x: 0, y: 0,   // CSS pixels for a unit, and where the corner of the picture lies
     untouched: true,
   };
@@ -188,6 +189,19 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     }
     context.restore();
   }
+  // The drawn parts of a dashed line. They lie where they lie whichever part of a contour is drawn anew.
+  function dashed(dash, from, to, line) {
+    const period = dash.reduce((a, b) => a + b, 0);
+    if (!period) { line(from, to); return; }
+    for (let start = Math.floor(from / period) * period; start < to; start += period) {
+      let at = start;
+      for (let i = 0; i < dash.length; i += 2) {
+        const [a, b] = [Math.max(at, from), Math.min(at + dash[i], to)];
+        if (a < b) line(a, b);
+        at += dash[i] + dash[i + 1];
+      }
+    }
+  }
   function contours(context, map, box) {
     const [kx, ky] = step();
     const inset = 0.75;
@@ -195,16 +209,20 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     painting.outline(map, box, (value, x0, y0, x1, y1, side) => {
       if (!paths.has(value)) paths.set(value, new Path2D());
       const path = paths.get(value);
-      const dy = side === 0 ? inset : side === 1 ? ky - inset : 0;
-      const dx = side === 2 ? inset : side === 3 ? -inset : 0;
-      path.moveTo(state.x + x0 * kx + dx, state.y + y0 * ky + dy);
-      path.lineTo(state.x + x1 * kx + dx, state.y + y1 * ky + dy);
+      const dash = state.dashes[value] ?? [];
+      if (side < 2) {
+        const y = state.y + y0 * ky + (side === 0 ? inset : ky - inset);
+        dashed(dash, x0 * kx, x1 * kx, (from, to) => { path.moveTo(state.x + from, y); path.lineTo(state.x + to, y); });
+      } else {
+        const x = state.x + x0 * kx + (side === 2 ? inset : -inset);
+        dashed(dash, y0 * ky, y1 * ky, (from, to) => { path.moveTo(x, state.y + from); path.lineTo(x, state.y + to); });
+      }
     });
     context.save();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.lineWidth = 1.5;
-    context.lineCap = "square";
     for (const [value, path] of paths) {
+      context.lineCap = state.dashes[value]?.length ? "butt" : "square";
       context.strokeStyle = state.colors[value] || "#fff";
       context.stroke(path);
     }
@@ -245,6 +263,7 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
   }
   function setColors(classes) {
     state.colors = classes.map((each) => each.color);
+    state.dashes = classes.map((each) => DASHES[each.pattern % DASHES.length]);
     inks = classes.map(({ color, pattern }) => {
       const [r, g, b] = sw.rgb(color);
       return { rgba: (0xff000000 | (b << 16) | (g << 8) | r) >>> 0, hatch: HATCH[pattern % HATCH.length] };

@@ -65,3 +65,76 @@ def test_borders_of_superpixels_are_built_once_and_move_with_the_picture(desk):
     assert desk.page.evaluate("() => window.lines") > 0
     wider = pixels(desk, ".sw-editor-picture")
     assert (wider != moved).any()
+
+
+@pytest.fixture
+def many() -> Iterator[Desk]:
+    """A desk with 25 classes, four of them of one color, drawn as bars of one shape."""
+    session = FakeAnnotating(n=240, cases=8)
+    session.labels.classes = ("background", *(f"class {i}" for i in range(1, 26)))
+    with bridged() as page:
+        desk = Desk(Bridge(MaskEditor(session), page), session)
+        drawn = np.zeros((64, 64), np.uint8)
+        for row, value in BARS.items():
+            drawn[row : row + 5, 4:60] = value
+        session._states[session.editing.row + 1, 0] = ([drawn], 0)  # the slice after it
+        session.draw(drawn, tool="brush")
+        session.predictions += 1
+        desk.bridge.push()
+        page.keyboard.press("c")
+        desk.bridge.settle()
+        yield desk
+        assert desk.bridge.errors == []
+
+
+#: Upper row of a bar → its class.
+BARS = {8: 1, 22: 8, 36: 15, 50: 22}
+
+
+def test_classes_of_one_color_have_contours_of_their_own(many):
+    styles = many.page.evaluate("() => model.get('classes')")
+    assert len({styles[value]["color"] for value in BARS.values()}) == 1
+    shown = pixels(many, ".sw-editor-mask")
+    scale = shown.shape[0] / 64
+    left = (shown.shape[1] - 64 * scale) / 2
+    gaps = []
+    for row in BARS:  # along its upper edge and its left one
+        upper = shown[int(row * scale + 1), int(left + 5 * scale) : int(left + 59 * scale), 3] > 99
+        side = shown[int((row + 0.3) * scale) : int((row + 4.7) * scale), int(left + 4 * scale + 1)]
+        gaps.append((np.diff(upper.astype(int)) == -1).sum())
+        assert (side[:, 3] < 99).any() == (row != 8)
+    assert gaps[0] == 0
+    assert min(np.diff(sorted(gaps))) > 5  # told apart at a glance
+    legend = many.page.locator(".sw-editor-contour path")
+    dashes = [legend.nth(value - 1).get_attribute("stroke-dasharray") for value in BARS.values()]
+    assert dashes[0] is None
+    assert len(set(dashes)) == 4
+    assert many.page.locator(".sw-editor-contour").first.is_visible()
+
+
+def test_a_stroke_leaves_the_dashes_of_contours_where_they_are(many):
+    before = pixels(many, ".sw-editor-mask")
+    many.drag((-60, 40), (40, -90))  # across three bars
+    many.bridge.settle()
+    parts = pixels(many, ".sw-editor-mask")
+    assert (parts != before).any()
+    many.page.keyboard.press("h")
+    many.page.keyboard.press("h")
+    whole = pixels(many, ".sw-editor-mask")
+    assert (np.abs(parts.astype(int) - whole).max(-1) > 8).mean() < 1e-4
+
+
+def test_the_neighbors_outlines_have_the_dashes_of_their_classes(many):
+    many.page.evaluate(
+        """() => {
+          window.dashes = new Set();
+          const own = CanvasRenderingContext2D.prototype.setLineDash;
+          CanvasRenderingContext2D.prototype.setLineDash = function (dash) {
+            window.dashes.add(String(dash));
+            return own.call(this, dash);
+          };
+        }"""
+    )
+    many.page.keyboard.press("r")
+    many.bridge.settle()
+    assert len(many.page.evaluate("() => [...window.dashes]")) >= 4
