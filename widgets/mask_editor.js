@@ -42,7 +42,7 @@ function render({ model, el }) {
     if (stroking(what)) { mine.add(ticket); unsaved.set(ticket, performance.now()); }
     else if (what !== "train") waiting = ticket;
     if (["edit", "turn", "answer", "back", "undo", "redo", "look"].includes(what)) refocus = true;
-    if (["tool", "train"].includes(what) || wish.start) upper.focus({ preventScroll: true }); // a select takes letters for its own, a button is disabled
+    if (["tool", "train"].includes(what) || wish.start) upper.focus({ preventScroll: true }); // what was pressed is closed or disabled
     if (what === "tool" && wish.name === "scribbles") grown = ticket;
     clearTimeout(late);
     if (unsaved.size || waiting) late = setTimeout(() => { waiting = moving = upper.style.cursor = ""; repeats = []; status("failed", `${unsaved.size ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
@@ -118,7 +118,7 @@ function render({ model, el }) {
   const again = element("button", { hidden: true, onclick: () => send("save", loaded.tool || "brush", agreed) }, "Save again");
   const title = element("h3");
   const facts = element("span", { class: "sw-soft sw-number" });
-  const begin = element("select", { "aria-label": "Start from", title: "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn", onchange: () => { ask("edit", { row: loaded.row, depth: loaded.depth, start: begin.value }); begin.value = ""; } });
+  const begin = editorMenu("Start over", "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn");
   const head = element("div", { class: "sw-editor-head" }, queue.back, title, queue.forth, facts, saved, again);
   const words = element("p", { class: "sw-editor-words", role: "alert" });
   const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
@@ -187,7 +187,7 @@ function render({ model, el }) {
     ask(what, { tool }, [state.map.data.slice().buffer, was.slice().buffer]);
   }
   const computed = editorComputed({ model, ask, editor, screen, aspectOf });
-  const panels = editorPanels({ model, ask, editor, screen, choose, options: [computed.options, element("span", { class: "sw-editor-gap" }), computed.beside, begin] });
+  const panels = editorPanels({ model, ask, editor, screen, choose, options: [computed.options, element("span", { class: "sw-editor-gap" }), computed.beside, begin.node] });
   const hands = editorHands({ stage: upper, screen, editor, aspectOf });
   const root = sw.shield(element("section", { class: "sw sw-editor", "aria-label": "Annotate" },
     queue.panel,
@@ -280,8 +280,8 @@ function render({ model, el }) {
     title.title = info.reason || info.name || "";
     facts.textContent = info.open && !info.looking ? [`from ${info.started_from === "empty" ? "nothing" : `the ${info.started_from}`}`, sw.count(info.strokes, "stroke", "strokes"), queue.minutes(info.seconds)].filter(Boolean).join(" · ") : "";
     const starts = info.starts ?? [];
-    computed.beside.hidden = begin.hidden = !info.open || info.looking;
-    begin.replaceChildren(element("option", { value: "", selected: true }, "start over …"), ...starts.map((name) => element("option", { value: name }, name === "empty" ? "from nothing" : `from the ${name === "annotation" ? "last annotation" : name}`)));
+    computed.beside.hidden = begin.node.hidden = !info.open || info.looking;
+    begin.fill(starts.map((start) => [start === "empty" ? "From nothing" : `From the ${start === "annotation" ? "last annotation" : start}`, "", () => ask("edit", { row: loaded.row, depth: loaded.depth, start })]));
     if (info.open && !info.looking && !unsaved.size) {
       failed = !info.saved;
       if (failed) status("failed", "not saved");
@@ -312,6 +312,7 @@ function render({ model, el }) {
     b: () => choose("brush"), e: () => choose("eraser"), p: () => choose("polygon"), f: () => choose("fill"), i: () => choose("smart fill"), x: () => choose("superpixels"),
     g: () => { if (editor.tool === "scribbles" && computed.scribbled) computed.grow(); else choose("scribbles"); },
     "[": () => panels.resize(-1), "]": () => panels.resize(1), ",": () => panels.nextLabel(-1), ".": () => panels.nextLabel(1),
+    v: (event) => computed.fromNeighbors("copy", event.shiftKey ? "after" : "before"), m: () => computed.fromNeighbors("interpolate"),
     z: () => redoing(false), y: () => redoing(true),
     n: (event) => ask("turn", { by: event.shiftKey ? -1 : 1 }),
     d: () => queue.answers.done.click(), u: () => queue.answers.unsure.click(), s: () => queue.answers.skip.click(),
@@ -334,7 +335,7 @@ function render({ model, el }) {
   root.addEventListener("keydown", (event) => {
     active();
     const { target } = event;
-    if (target.closest("dialog") || target.matches("select, input[type=text], input[type=number]")) return;
+    if (target.closest("dialog, [popover]") || target.matches("select, input[type=text], input[type=number]")) return;
     if (target === upper && loaded.looking && event.key === "Enter") { ask("edit", { row: loaded.row, depth: loaded.depth }); return; }
     if (target === upper && hands.stageKey(event)) { event.preventDefault(); return; }
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -347,7 +348,7 @@ function render({ model, el }) {
     else if (key === "z") redoing(event.shiftKey);
     else if (keys[key]) {
       event.preventDefault();
-      if (!event.repeat || !"dusn".includes(key)) keys[key](event); // a key that is held answers once
+      if (!event.repeat || !"dusnvm".includes(key)) keys[key](event); // a key that is held answers once
     }
   });
 

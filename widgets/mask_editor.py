@@ -32,7 +32,7 @@ from workbench.session.tasks import Editing
 __all__ = ["MaskEditor"]
 
 HERE = Path(__file__)
-SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "_computed", "")
+SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "_menu", "_computed", "")
 
 
 class MaskEditor(SliceView):

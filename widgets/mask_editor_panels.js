@@ -245,7 +245,7 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
   // ------------------------------------------------------------ keys, for a person
   const KEYS = [["B E P F", "brush, eraser, polygon, fill"], ["I X G", "smart fill, superpixels, scribbles (G again: let them grow)"], ["1 … 9, 0", "label; 0 is background"], [", .", "label before, after"], ["[ ]", "smaller, larger brush"],
     ["arrow keys", "move the cursor; Shift: by 8 pixels"], ["space, Enter", "put the brush down, lift it; a corner; fill"], ["Enter twice", "close the polygon; Backspace takes a corner back"], ["Esc", "drop what is being drawn; back to the edited slice"],
-    ["Z, Shift+Z", "undo, redo; also Ctrl+Z, Ctrl+Y"], ["D U S", "done, unsure, skip because …"], ["N, Shift+N", "next, previous of the queue"], ["Page Up, Page Down", "other slices of the case"],
+    ["Z, Shift+Z", "undo, redo; also Ctrl+Z, Ctrl+Y"], ["D U S", "done, unsure, skip because …"], ["V, Shift+V, M", "copy the annotated slice before, after; interpolate between them"], ["N, Shift+N", "next, previous of the queue"], ["Page Up, Page Down", "other slices of the case"],
     ["C H O", "fills or contours; hide what is drawn; the other planes"], ["wheel, + −", "zoom"], ["middle or space and drag", "move the picture; on a touch screen two fingers"], ["right drag, Alt+arrows", "window and level"], ["R", "show all of the slice, with its own window and level"]];
   const help = element("dialog", { class: "sw-editor-help", "aria-label": "Keys" });
   help.append(element("h3", {}, "Keys"), element("dl", {}, ...KEYS.flatMap(([key, text]) => [element("dt", {}, key), element("dd", {}, text)])), element("button", { onclick: () => help.close() }, "Close"));

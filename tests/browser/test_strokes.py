@@ -340,14 +340,14 @@ def test_work_with_the_mouse_beside_the_stage_counts_as_work(desk):
 
 def test_keys_go_to_the_stage_after_a_choice_beside_it(desk):
     on_stage = "() => document.activeElement.classList.contains('sw-editor-mask')"
-    desk.page.get_by_label("From the neighbors").focus()
-    desk.page.get_by_label("From the neighbors").select_option("interpolate")
+    desk.page.get_by_role("button", name="Neighbors").click()
+    desk.page.get_by_role("button", name="Interpolate between them").click()
     desk.bridge.settle()
     assert desk.page.evaluate(on_stage)
     desk.page.keyboard.press("e")
     assert desk.page.get_by_role("button", name="Eraser").get_attribute("aria-pressed") == "true"
-    desk.page.get_by_label("Start from").focus()
-    desk.page.get_by_label("Start from").select_option("empty")
+    desk.page.get_by_role("button", name="Start over").click()
+    desk.page.get_by_role("button", name="From nothing").click()
     desk.bridge.settle()
     assert desk.page.evaluate(on_stage)
     desk.page.get_by_role("tab", name="Cases").click()
