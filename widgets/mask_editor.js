@@ -99,7 +99,8 @@ function render({ model, el }) {
     worked.delete(slot());
     return Math.round(ms) / 1000;
   }
-  function active() {
+  function active() { if (document.hasFocus()) count(); } // a pointer that only passes over the page works elsewhere
+  function count() {
     const now = performance.now();
     if (now - last < IDLE) worked.set(slot(), (worked.get(slot()) ?? 0) + now - last);
     last = now;
@@ -368,11 +369,13 @@ function render({ model, el }) {
   on(["msg:custom"], answered);
   const sized = new ResizeObserver(() => screen.resize());
   sized.observe(stage);
+  const returned = () => { last = performance.now(); };
+  for (const [name, handler] of [["blur", count], ["focus", returned]]) { window.addEventListener(name, handler); undo.push(() => window.removeEventListener(name, handler)); }
   let visible = false;
   const seen = new IntersectionObserver((entries) => {
     const now = entries.at(-1).isIntersecting;
     if (now !== visible) post({ do: "visible", client: me, on: now });
-    if (now) last = performance.now();
+    if (now) returned();
     visible = now;
   });
   seen.observe(root);

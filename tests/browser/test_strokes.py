@@ -319,14 +319,46 @@ def test_time_stays_with_the_slice_on_which_it_was_spent(desk):
     assert seconds() > 0.9
 
 
+#: Lets a test turn the clock of the page.
+CLOCK = """() => {
+  const now = performance.now.bind(performance);
+  window.later = 0;
+  performance.now = () => now() + window.later;
+}"""
+
+
+def test_a_window_without_the_focus_counts_no_work(desk):
+    desk.page.evaluate(CLOCK)
+
+    def wait(seconds: float) -> None:
+        desk.page.evaluate("(s) => { window.later += 1000 * s; }", seconds)
+
+    def focus(on: bool) -> None:
+        desk.page.evaluate(
+            """(on) => {
+              document.hasFocus = () => on;
+              window.dispatchEvent(new Event(on ? "focus" : "blur"));
+            }""",
+            on,
+        )
+
+    desk.drag((0, 0), (30, 0))
+    desk.bridge.settle()
+    wait(4)  # looking at it, then to another window
+    focus(False)
+    for i in range(6):
+        wait(5)
+        desk.pointer("pointermove", i, 50, buttons=0)  # on the way to a third one
+    wait(8)
+    focus(True)
+    wait(3)
+    desk.drag((0, 20), (30, 20))
+    desk.bridge.settle()
+    assert desk.session.entries[-1][4]["active_seconds"] == pytest.approx(7, abs=2)
+
+
 def test_work_with_the_mouse_beside_the_stage_counts_as_work(desk):
-    desk.page.evaluate(
-        """() => {
-          const now = performance.now.bind(performance);
-          window.later = 0;
-          performance.now = () => now() + window.later;
-        }"""
-    )
+    desk.page.evaluate(CLOCK)
     desk.drag((0, 0), (30, 0))
     desk.bridge.settle()
     for label in range(6):
