@@ -52,7 +52,7 @@ browser: $(VENV)/.test
 	@$(BIN)/python -m tests.browser.find_browser
 
 test: $(VENV)/.test browser check  ## set everything up, check the style and run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.test browser  ## the tests that take longer: kills, full-size data
 	$(BIN)/python -m pytest -m slow

@@ -38,7 +38,7 @@ class Header(View):
         self._clock = Clock()
         super().__init__(session, **traits)
         self.watch(("name", "cohort", "pool"), self._show_cohort)
-        self.watch(("pool", "round"), self._show_round)
+        self.watch(("pool", "rounds"), self._show_round)
         self.watch(("busy", "progress", "steps"), self._show_work)
         self.watch(("next_step", "next_hint"), self._show_action)
 
@@ -58,7 +58,7 @@ class Header(View):
             self.where = ""
             return
         labeled = int(session.pool.labeled.sum())
-        turn = "no round yet" if session.round is None else f"round {int(session.round.index)}"
+        turn = f"round {int(session.rounds[-1].index)}" if session.rounds else "no round yet"
         share = percent(labeled, len(session.pool))
         self.where = f"{turn} · {labeled:,} labeled ({share})"
 

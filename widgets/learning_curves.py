@@ -47,7 +47,9 @@ class LearningCurves(View):
     def __init__(self, session: Session, **traits: Any) -> None:
         super().__init__(session, **traits)
         self.watch("rounds", self._show_rounds)
-        self.watch(("busy", "suggestions", "pool", "latent", "round"), self._show_buttons)
+        self.watch(
+            ("busy", "suggestions", "pool", "latent", "round", "only_look"), self._show_buttons
+        )
         if session.has_trait("ghost"):
             self.watch("ghost", self._show_ghost)
 
@@ -110,7 +112,7 @@ class LearningCurves(View):
             waiting = int(session.labels.available[session.suggestions.rows].sum())
         which = f"these {waiting}" if waiting else "these"
         self.label_button = f"Label {which} (simulated)"
-        idle = not session.busy and session.pool is not None
+        idle = not session.busy and not session.only_look and session.pool is not None
         self.can_label = idle and waiting > 0
         fresh = (
             session.round is None

@@ -23,7 +23,7 @@ function render({ model, el }) {
   let agreed = null;         // the label map that browser and kernel agreed on last
   let behind = false;        // others have drawn: their map is taken when all strokes are saved
   let changed = null;
-  let place = "";            // the slice that was drawn on last
+  let place = "";            // the slice that was worked on last
   const worked = new Map();  // annotator and slice → ms of work since the last entry of the ledger
   const booked = new Map();  // ticket → [annotator and slice, ms] that were sent with it
   let last = 0;
@@ -111,9 +111,9 @@ function render({ model, el }) {
   const upper = element("canvas", { class: "sw-editor-mask", tabindex: "0", role: "application", "aria-roledescription": "drawing" });
   const marks = sw.svg("svg", { class: "sw-editor-marks", "aria-hidden": "true" });
   const letters = ["left", "right", "top", "bottom"].map((side) => element("span", { class: `sw-editor-letter sw-${side}`, "aria-hidden": "true" }));
-  const banner = element("div", { class: "sw-editor-banner", hidden: true });
+  const banner = editorBanner({ ask });
   const empty = element("div", { class: "sw-editor-empty", hidden: true });
-  const stage = element("div", { class: "sw-editor-stage" }, lower, upper, marks, ...letters, banner, empty);
+  const stage = element("div", { class: "sw-editor-stage" }, lower, upper, marks, ...letters, banner.node, empty);
   const queue = editorQueue({ model, ask, noun });
   const saved = element("span", { class: "sw-editor-saved", role: "status" });
   const again = element("button", { hidden: true, onclick: () => send("save", loaded.tool || "brush", agreed) }, "Save again");
@@ -122,6 +122,7 @@ function render({ model, el }) {
   const begin = editorMenu("Start over", "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn");
   const head = element("div", { class: "sw-editor-head" }, queue.back, title, queue.forth, facts, saved, again);
   const words = element("p", { class: "sw-editor-words", role: "alert" });
+  const others = element("p", { class: "sw-editor-others sw-soft sw-number" }); // no alert: its numbers follow every stroke
   const spoken = element("div", { class: "sw-hidden", "aria-live": "polite" });
 
   const aspectOf = () => {
@@ -192,7 +193,7 @@ function render({ model, el }) {
   const hands = editorHands({ stage: upper, screen, editor, aspectOf });
   const root = sw.shield(element("section", { class: "sw sw-editor", "aria-label": "Annotate" },
     queue.panel,
-    element("div", { class: "sw-editor-middle" }, head, panels.tools, stage, panels.through, words),
+    element("div", { class: "sw-editor-middle" }, head, panels.tools, stage, panels.through, words, others),
     element("aside", { class: "sw-editor-side", "aria-label": `Around the ${noun}` }, panels.neighbors, panels.planes, panels.labels, panels.display, queue.row),
     queue.dialog, panels.help, spoken));
   el.classList.add("sw-editor-host");
@@ -241,7 +242,7 @@ function render({ model, el }) {
     const resized = height !== state.map.height || width !== state.map.width || String(info.spacing) !== String(loaded.spacing);
     if (other) { hands.drop(); unsaved.clear(); failed = false; notice = ""; }
     loaded = { ...info, tool: loaded.tool };
-    if (info.open && !info.looking) place = info.key;
+    if (info.open && (!info.looking || info.awaited)) place = `${info.row}/${info.depth}`;
     if (!info.open) state.map = { data: new Uint8Array(0), width: 0, height: 0 };
     else if (data && unsaved.size) behind = true; // a stroke was finished meanwhile
     else if (data && data.length === width * height) {
@@ -273,6 +274,8 @@ function render({ model, el }) {
   function tell() {
     words.textContent = [...new Set([loaded.words, model.get("message"), notice])].filter(Boolean).join(" ");
     words.hidden = !words.textContent;
+    others.textContent = loaded.others ?? "";
+    others.hidden = !loaded.others;
     words.classList.toggle("sw-editor-bad", Boolean(model.get("message") || notice) || loaded.saved === false);
   }
   function describe(found) {
@@ -290,12 +293,7 @@ function render({ model, el }) {
     } else if (!info.open || info.looking) status("", "");
     tell();
     letters.forEach((node, i) => { node.textContent = info.letters?.[i] ?? ""; });
-    banner.hidden = !info.looking;
-    const edit = (text, start) => element("button", { class: "sw-primary", onclick: () => ask("edit", { row: info.row, depth: info.depth, start }) }, text);
-    const known = { "": "Only looked at: nothing is drawn on it yet.", predicting: "Only looked at: the model is predicting it …" };
-    sw.put(banner, info.looking ? element("span", {}, info.awaited || (known[info.source] ?? `Only looked at, with its ${info.source}.`)) : null,
-      info.awaited ? edit("Start from nothing", "empty") : info.looking ? edit("Edit this slice", null) : null,
-      info.looking && info.back ? element("button", { onclick: () => ask("back") }, "Back (Esc)") : null);
+    banner.paint(info);
     empty.hidden = info.open === true;
     if (!info.open) {
       sw.put(empty, ...(info.lines ?? []).map((line) => element("p", {}, line)),
@@ -305,7 +303,7 @@ function render({ model, el }) {
     upper.setAttribute("aria-disabled", String(!info.open || info.looking));
     panels.paint(found, loaded);
     queue.paint();
-    queue.enable(info.open && !info.looking);
+    queue.enable(info.open && !info.looking, info.open && Boolean(info.awaited));
   }
 
   // ------------------------------------------------------------ keys
@@ -380,11 +378,11 @@ function render({ model, el }) {
   });
   seen.observe(root);
   // What others have drawn is asked for now and then, while somebody looks.
-  const others = setInterval(() => { if (visible && !document.hidden && !hands.drawing) post({ do: "catch_up" }); }, 5000);
+  const asking = setInterval(() => { if (visible && !document.hidden && !hands.drawing) post({ do: "catch_up" }); }, 5000);
   choose("brush");
   load();
   return () => {
-    clearInterval(others);
+    clearInterval(asking);
     clearTimeout(late);
     panels.stop();
     computed.stop();

@@ -3,8 +3,8 @@
 While a stroke is drawn the label map lives in the browser. When the brush is lifted, it comes here
 as it is and as it was before, with the tool and the time of work, goes to `session.draw`, and is in
 the ledger when the browser is told "saved". What others drew meanwhile stays. Beside the slice
-stand its neighbors; any other slice of any case can be looked at, with what is known of it, without
-a model.
+stand its neighbors; any other slice of any case can be looked at, with what is known of it, source
+by source, without a model.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from traitlets import Bytes, Dict, List, Unicode
 
 from widgets.pictures import LETTERS, telling
 from widgets.slice_view import SliceView
-from widgets.task_list import listed_cases, listed_tasks, nothing_open
+from widgets.task_list import listed_cases, listed_tasks, nothing_open, trainable
 from widgets.view import packed
 from widgets.wording import count
 from workbench.annotation.entry import annotator_name
@@ -32,7 +32,10 @@ from workbench.session.tasks import Editing
 __all__ = ["MaskEditor"]
 
 HERE = Path(__file__)
-SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "_menu", "_computed", "")
+SCRIPTS = (
+    *("_paint", "_screen", "_pointer", "_queue", "_panels"),
+    *("_menu", "_computed", "_banner", ""),
+)
 
 
 class MaskEditor(SliceView):
@@ -59,7 +62,7 @@ class MaskEditor(SliceView):
         self.watch("editing", self._follow)
         self.watch(("round", "predictions"), self._show)
         self.watch("pool", self._list_cases)
-        self.watch(("queue", "pool", "round", "annotator", "busy"), self._list)
+        self.watch(("queue", "pool", "round", "annotator", "busy", "only_look"), self._list)
         self.watch(("busy", "progress"), self._tell)
 
     # ------------------------------------------------------------ asked by the browser
@@ -178,31 +181,6 @@ class MaskEditor(SliceView):
         self._answering(stamp, lambda: self.session.edit(int(row), depth, start))
         self._show()
 
-    def do_look(self, *, at: int | None = None, row: int | None = None, stamp: str = "") -> None:
-        """Look at a slice: the slice `at` of the case that is shown, or a row of the pool."""
-        place = self._place()
-        if row is not None:
-            self._look = (int(row), self._depths(int(row)) // 2)
-        elif at is not None and place is not None:
-            if self._of_volumes and self._look is None:
-                self.session.edit(place[0], int(at))  # a volume is drawn on slice by slice
-                return
-            self._look = (place[0], int(at)) if self._of_volumes else (self._rows()[int(at)], 0)
-        editing = self.session.editing
-        if editing is not None and self._look == (editing.row, editing.depth):
-            self._look = None
-        self._show()
-
-    def do_back(self, *, stamp: str = "") -> None:
-        """Return to the slice that is drawn on."""
-        self._look = None
-        self._show()
-
-    def do_channel(self, *, index: int, stamp: str = "") -> None:
-        """Show another channel."""
-        self.channel = int(index)
-        self._show()
-
     def do_sign(self, *, name: str, stamp: str = "") -> None:
         """Say who draws."""
         self.session.annotator = annotator_name(name)
@@ -268,16 +246,7 @@ class MaskEditor(SliceView):
         """List the queue and the cases."""
         session = self.session
         pool = session.pool
-        ready, reason = 0, "The first round has not been run yet."
-        if session.round is None and session.queue:
-            reason = "The first round trains on these: answer all of them first."
-            if pool is not None and not any(task.open for task in session.queue):
-                ready = int(pool.labeled.sum())
-        elif session.round is not None and pool is not None:
-            ready = int((pool.labeled_in > session.round.index).sum())
-            reason = "Nothing is done yet: answer with Done what the next round should learn from."
-        if session.busy:
-            ready, reason = 0, "A step is still running."
+        ready, reason = trainable(session)
         self.about = {"trainable": ready, "untrainable": reason, "annotator": session.annotator}
         if pool is None or session.images is None:
             self.tasks = []
@@ -315,7 +284,7 @@ class MaskEditor(SliceView):
                 self.pictures, self.ranges, self.outlines, self.mask = {}, {}, {}, b""
                 self.info = {"open": False, "key": "", "lines": nothing_open(self.session)}
             return
-        classes, source = (editing.classes, "") if editing else self.session.known(*place)
+        classes, told = (editing.classes, {}) if editing else self._known_of(place)
         drawing = editing is not None and not editing.awaited
         shown = (*place, self.channel, self.session.round, self.session.predictions, drawing)
         fresh = len(shown) != len(self._drawn) or any(
@@ -326,11 +295,9 @@ class MaskEditor(SliceView):
                 self._drawn = shown
                 self._send_pictures(place)
             self.mask = zlib.compress(packed(classes, "uint8"), 1)
-            self.info = self._describe(place, classes, source)
+            self.info = self._describe(place, classes) | told
 
-    def _describe(
-        self, place: tuple[int, int], classes: NDArray[np.uint8], source: str
-    ) -> dict[str, Any]:
+    def _describe(self, place: tuple[int, int], classes: NDArray[np.uint8]) -> dict[str, Any]:
         """Collect the names, numbers and words that stand around the slice."""
         session = self.session
         row, depth = place
@@ -352,7 +319,8 @@ class MaskEditor(SliceView):
             "looking": looking,
             "awaited": awaited,
             "back": editing is not None and not awaited,
-            "source": source,
+            "source": "",
+            "sources": [],
             "row": row,
             "depth": depth,
             "at": depth if self._of_volumes else rows.index(row),
@@ -366,6 +334,8 @@ class MaskEditor(SliceView):
             "channels": list(images.channels),
             "beside": self._known,
         }
+        if editing is not None and self._look is None:
+            told |= {"saved": editing.saved, "words": editing.words, "others": editing.others}
         if editing is not None and not looking:
             starts = ["annotation", "empty"]
             told |= {
@@ -374,9 +344,7 @@ class MaskEditor(SliceView):
                 "can_redo": editing.can_redo,
                 "strokes": editing.strokes,
                 "seconds": float(editing.active_seconds),
-                "saved": editing.saved,
-                "words": editing.words,
-                "starts": [*(["prediction"] if session.round is not None else []), *starts],
+                "starts": [*(["prediction"] if session.predicts else []), *starts],
             }
         return told
 
@@ -391,7 +359,8 @@ class MaskEditor(SliceView):
             drawn = count(editing.strokes, "stroke")
             classes, source = editing.classes, f"{drawn} by {self.session.annotator}"
         else:
-            classes, source = self.session.known(*place)
+            classes, told = self._known_of(place)
+            source = told["told"]
         spacing = self.session.images.spacing[int(self.session.pool.case_of[place[0]])]
         axis = self.session.pool.ids[place[0]].axis
         names = [escape(each["name"], quote=False) for each in self.classes]  # plotly reads markup

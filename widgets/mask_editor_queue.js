@@ -35,7 +35,7 @@ function editorQueue({ model, ask, noun }) {
   }
   function minutes(seconds) {
     if (!seconds) return "";
-    return seconds < 60 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+    return seconds < 60 ? `${Math.round(seconds)}\u00a0s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)}\u00a0s`;
   }
   let listed = [];
   function paintList() {
@@ -46,9 +46,10 @@ function editorQueue({ model, ask, noun }) {
     const scrolled = list.scrollTop;
     const rows = shown === 0 ? model.get("tasks").map((task) => {
       const about = [task.state, ...task.annotators, minutes(task.seconds)].filter(Boolean).join(" · ");
-      return element("button", { class: "sw-editor-task", "data-state": task.state, "aria-current": task.row === info.row ? "true" : null, title: [`${task.case} · ${task.place}`, about, task.note].filter(Boolean).join("\n"), onclick: () => ask("edit", { row: task.row }) },
+      return element("button", { class: "sw-editor-task", "data-state": task.state, "aria-current": task.row === info.row ? "true" : null, title: [`${task.case} · ${task.place}`, about, task.note, task.differs && "Several people answered it differently: training uses the last “done”."].filter(Boolean).join("\n"), onclick: () => ask("edit", { row: task.row }) },
         element("span", { class: "sw-editor-sign-of", "aria-hidden": "true" }, SIGNS[task.state] ?? "○"),
-        element("span", {}, element("b", {}, task.case), element("small", {}, task.place), element("small", { class: "sw-soft" }, about)));
+        element("span", {}, element("b", {}, task.case), element("small", {}, task.place), element("small", { class: "sw-soft" }, about),
+          task.differs ? element("small", { class: "sw-editor-differs" }, element("span", { "aria-hidden": "true" }, "≠ "), "answers differ") : null));
     }) : model.get("cases").map((each) => element("button", { class: "sw-editor-task", "aria-current": each.case === info.case ? "true" : null, title: `Look through ${each.case}`, onclick: () => ask("look", { row: each.row }) },
       element("span", { class: "sw-editor-sign-of", "aria-hidden": "true" }, each.done ? "●" : ""),
       element("span", {}, element("b", {}, each.case), element("small", { class: "sw-soft" }, `${plural(each.count)}${each.done ? ` · ${each.done} done` : ""}`))));
@@ -87,7 +88,7 @@ function editorQueue({ model, ask, noun }) {
   const answers = {
     done: button("Done", "D", "The annotation is right: the next round learns from it", (event) => once(event, "done"), "sw-primary"),
     unsure: button("Unsure", "U", "The annotation is kept, and not learned from", (event) => once(event, "unsure")),
-    skip: button("Skip…", "S", "Leave it out, and say why", () => { note.value = ""; dialog.showModal(); reasons.querySelector("input").focus(); }),
+    skip: button("Skip…", "S", "Leave it out, and say why", whySkip),
   };
   const arrow = (text, about, by) => element("button", { class: "sw-quiet", title: about, "aria-label": about, onclick: () => ask("turn", { by }) }, text);
   const back = arrow("◂", "Previous of the queue (Shift+N)", -1);
@@ -97,18 +98,41 @@ function editorQueue({ model, ask, noun }) {
   const reasons = element("div", { class: "sw-editor-reasons", role: "radiogroup", "aria-label": "Reason" },
     ...REASONS.map((text, i) => element("label", {}, element("input", { type: "radio", name: group, value: text, checked: i === 0 }), ` ${text}`)));
   const note = element("input", { type: "text", maxlength: 500, "aria-label": "In your own words", placeholder: "in your own words (optional)" });
+  const which = element("h3");
+  const hold = element("p", { class: "sw-editor-hold", role: "alert" });
   const dialog = element("dialog", { class: "sw-editor-skip", "aria-label": "Why is it skipped?" },
-    element("form", { method: "dialog", onsubmit: skip }, element("h3", {}, "Skip, because …"), reasons, note,
+    element("form", { onsubmit: skip }, which, reasons, note, hold,
       element("div", { class: "sw-editor-row" }, element("button", { class: "sw-primary", type: "submit" }, "Skip it"), element("button", { type: "button", onclick: () => dialog.close() }, "Cancel"))));
 
   function once(event, kind) { if (event.detail < 2) give(kind); } // the second click of a double click is none
-  function give(kind, text = "") { ask("answer", { kind, note: text }); }
-  function skip() {
-    const chosen = reasons.querySelector("input:checked").value;
-    give("skipped", [chosen, note.value.trim()].filter(Boolean).join(": "));
+  function give(kind, text = "") { return ask("answer", { kind, note: text }); }
+  let asked = ""; // the slice that the dialog asks about
+  function isAsked() { // whether it is still the same; it is named now
+    const { row, depth, name: called } = model.get("info");
+    const same = asked === `${row}/${depth}`;
+    asked = `${row}/${depth}`;
+    which.textContent = `Skip ${called}, because …`;
+    hold.textContent = "";
+    return same;
   }
-  function enable(open) {
-    for (const key of ["done", "unsure", "skip"]) answers[key].disabled = !open;
+  function whySkip() {
+    if (!isAsked()) { // on the same slice all is as it was left
+      note.value = "";
+      reasons.querySelector("input").checked = true;
+    }
+    dialog.showModal();
+    reasons.querySelector("input:checked").focus();
+  }
+  function skip(event) {
+    event.preventDefault();
+    const chosen = reasons.querySelector("input:checked").value;
+    if (!isAsked()) hold.textContent = "Another one was opened meanwhile. Skip this one?";
+    else if (give("skipped", [chosen, note.value.trim()].filter(Boolean).join(": "))) dialog.close();
+    else hold.textContent = "One moment: what you asked for before is still on its way. Then press again.";
+  }
+  function enable(open, awaited) { // what is awaited can be put aside unseen
+    answers.done.disabled = !open;
+    answers.unsure.disabled = answers.skip.disabled = !open && !awaited;
     back.disabled = forth.disabled = !model.get("tasks").length;
   }
   turn(0);

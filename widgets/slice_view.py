@@ -1,7 +1,8 @@
 """A view of one slice, of its neighbors, and of the planes across its case.
 
-It knows where in the cohort a slice lies, whether slices or volumes are annotated, and sends
-pictures with 16 bits a pixel, so that window and level change in the browser alone.
+It knows where in the cohort a slice lies, whether slices or volumes are annotated, and what is
+shown of one that is only looked at. It sends pictures with 16 bits a pixel, so that window and
+level change in the browser alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from widgets.planes import planes_across
 from widgets.view import View, packed
 from workbench.annotation.tools import superpixels
 from workbench.session import Session
+from workbench.session.reviewing import Source
 
 __all__ = ["SliceView", "outlines"]
 
@@ -39,6 +41,7 @@ class SliceView(View):
     def __init__(self, session: Session, **traits: Any) -> None:
         self._look: tuple[int, int] | None = None  # row and depth that are only looked at
         self._window = [0.0, 1.0]
+        self._chosen: Source | None = None  # what is looked at, where a slice has it
         self._known: dict[str, str] = {}  # what the neighbors are shown with
         self._forget()
         super().__init__(session, **traits)
@@ -46,10 +49,44 @@ class SliceView(View):
     def _forget(self) -> None:
         """Leave nothing of another cohort."""
         self._windows: dict[tuple[str, int], list[float]] = {}
+        self._chosen = None
         self._volume: tuple[int, NDArray[np.float32]] | None = None
         self._stack: tuple[tuple[int, int], NDArray[np.float32]] | None = None
 
     # ------------------------------------------------------------ asked by the browser
+    def do_look(self, *, at: int | None = None, row: int | None = None, stamp: str = "") -> None:
+        """Look at a slice: the slice `at` of the case that is shown, or a row of the pool."""
+        place = self._place()
+        if row is not None:
+            self._look = (int(row), self._depths(int(row)) // 2)
+        elif at is not None and place is not None:
+            if self._of_volumes and self._look is None:
+                self.session.edit(place[0], int(at))  # a volume is drawn on slice by slice
+                return
+            self._look = (place[0], int(at)) if self._of_volumes else (self._rows()[int(at)], 0)
+        editing = self.session.editing
+        if editing is not None and self._look == (editing.row, editing.depth):
+            self._look = None
+        self._show()
+
+    def do_back(self, *, stamp: str = "") -> None:
+        """Return to the slice that is drawn on."""
+        self._look = None
+        self._show()
+
+    def do_channel(self, *, index: int, stamp: str = "") -> None:
+        """Show another channel."""
+        self.channel = int(index)
+        self._show()
+
+    def do_source(self, *, key: str, stamp: str = "") -> None:
+        """Show what another person drew, what is predicted, or the reference."""
+        place = self._place()
+        if place is not None:
+            found = self.session.sources(*place)
+            self._chosen = next((each for each in found if _key(each) == key), None)
+            self._show()
+
     def do_planes(self, *, on: bool, row: int = 0, column: int = 0) -> None:
         """Cut the case across, through a pixel of the slice that is shown; or stop showing it."""
         place = self._place()
@@ -141,6 +178,27 @@ class SliceView(View):
         return (row + step, 0) if row + step in rows else None
 
     # ------------------------------------------------------------ shown
+    def _show(self) -> None:
+        """Show the slice again."""
+        raise AssertionError("a view shows the slice")
+
+    def _known_of(self, place: tuple[int, int]) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """What is shown of a slice that is only looked at, and what else there is, in words."""
+        found = self.session.sources(*place)
+        chosen = self._chosen if self._chosen in found else None
+        classes, kind = self.session.known(*place, chosen)
+        if chosen is None and kind:
+            chosen = found[0]
+        listed = [{"key": _key(each), "words": _words(each)} for each in found]
+        if found and all(each.asked for each in found):
+            listed.insert(0, {"key": "", "words": "nothing"})
+        return classes, {
+            "source": kind,
+            "sources": listed,
+            "chosen": "" if chosen is None else _key(chosen),
+            "told": "" if chosen is None else _words(chosen),
+        }
+
     def _name(self, row: int) -> str:
         each = self.session.pool.ids[row]
         return f"{each.case} · {each.place}"
@@ -170,6 +228,20 @@ class SliceView(View):
         self.pictures = {name: each[0] for name, each in encoded.items()}
         self.ranges = {name: [each[1], each[2]] for name, each in encoded.items()}
         self.outlines = lines
+
+
+def _key(source: Source) -> str:
+    """Name a source so that the browser can ask for it."""
+    return f"{source.kind} {source.round} {source.annotator}"
+
+
+def _words(source: Source) -> str:
+    """Name a source for a person."""
+    if source.kind == "prediction" and source.round >= 0:
+        return f"prediction for round {source.round}"
+    by = f" by {source.annotator}" if source.annotator else ""
+    state = "" if source.state in ("", "done") else f" ({source.state})"
+    return f"{source.kind}{by}{state}"
 
 
 def outlines(classes: NDArray[np.uint8]) -> list[list[Any]]:

@@ -1,4 +1,4 @@
-"""The queue and the cases as lines of a list, and what is said while nothing is open."""
+"""The queue and the cases as lines of a list, and what is said of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.cohort.pool import Pool
 from workbench.session import Session
 from workbench.session.tasks import Task
 
-__all__ = ["listed_cases", "listed_tasks", "nothing_open"]
+__all__ = ["listed_cases", "listed_tasks", "nothing_open", "trainable"]
 
 NOT_OPEN = (
     "The cohort is not open yet.",
@@ -23,6 +23,11 @@ NOT_ASKED = (
     "stroke is saved at once.",
     "Nothing is suggested yet. The first round trains a model and suggests what to annotate; until "
     "then choose any {noun} under Cases.",
+)
+ONLY_LOOKED_AT = (
+    "Under Cases every {noun} can be looked at, with its annotations, its predictions as far as "
+    "they are kept, and its reference. Any of them can be annotated, too.",
+    "{why}",
 )
 NOT_BEGUN = (
     "{n} to annotate. Each begins with {start}: draw with the brush, press Done (D), and the "
@@ -42,6 +47,7 @@ def listed_tasks(queue: Sequence[Task], pool: Pool) -> list[dict[str, Any]]:
             "annotators": list(task.annotators),
             "seconds": float(task.seconds),
             "note": task.note,
+            "differs": task.differs,
         }
         for task in queue
     ]
@@ -63,10 +69,28 @@ def listed_cases(pool: Pool) -> list[dict[str, Any]]:
     return cases
 
 
+def trainable(session: Session) -> tuple[int, str]:
+    """How many samples the next round could be trained with now, and why there are none."""
+    pool = session.pool
+    ready, reason = 0, "The first round has not been run yet."
+    if session.round is None and session.queue:
+        reason = "The first round trains on these: answer all of them first."
+        if pool is not None and not any(task.open for task in session.queue):
+            ready = int(pool.labeled.sum())
+    elif session.round is not None and pool is not None:
+        ready = int((pool.labeled_in > session.round.index).sum())
+        reason = "Nothing is done yet: answer with Done what the next round should learn from."
+    if session.busy or session.only_look:
+        return 0, session.only_look or "A step is still running."
+    return ready, reason
+
+
 def nothing_open(session: Session) -> list[str]:
     """Say what is annotated, and how it is begun, where no slice is open."""
-    asked = NOT_BEGUN if session.queue else NOT_ASKED
+    nothing = ONLY_LOOKED_AT if session.only_look else NOT_ASKED
+    asked = NOT_BEGUN if session.queue else nothing
     lines = NOT_OPEN if session.images is None else asked
     n = count(sum(task.open for task in session.queue), session.noun)
-    start = "an empty label map" if session.round is None else "what the model predicts"
-    return [line.format(noun=session.noun, n=n, start=start) for line in lines]
+    start = "what the model predicts" if session.predicts else "an empty label map"
+    told = {"noun": session.noun, "n": n, "start": start, "why": session.only_look}
+    return [line.format(**told) for line in lines]

@@ -53,7 +53,8 @@ class TrainingPanel(View):
         self._pictured: object = None
         super().__init__(session, **traits)
         self.watch(
-            ("steps", "busy", "progress", "cohort", "pool", "round", "z_dim"), self._show_states
+            ("steps", "busy", "progress", "cohort", "pool", "round", "z_dim", "only_look"),
+            self._show_states,
         )
         self.watch("losses", self._show_losses)
         self.watch("latent", self._show_pictures)
@@ -89,6 +90,8 @@ class TrainingPanel(View):
         teach = TEACH.format(noun=self.noun)
         if self.session.latent is not None:
             self.teach = ""
+        elif self.session.only_look:
+            self.teach = f"{teach} {self.session.only_look}"
         elif busy == "manifold":
             self.teach = f"{teach} The first of them appear during training."
         elif self.session.cohort is not None:
@@ -119,7 +122,7 @@ class TrainingPanel(View):
             label = "Try again"
         elif step.state == "stale" and key == "model":
             label = "Train again"
-        ready = session.cohort is not None and not session.busy
+        ready = session.cohort is not None and not session.busy and not session.only_look
         if key == "manifold" and session.z_dim in session.trained_dims:
             ready = ready and step.state != "ready"
         if key == "model" and session.round is not None and session.pool is not None:
@@ -138,6 +141,8 @@ class TrainingPanel(View):
         """Say what a button does, or why it cannot be pressed."""
         if self.session.cohort is None:
             return "The cohort is still being read."
+        if self.session.only_look:
+            return self.session.only_look
         if self.session.busy:
             return f"The {self.session.busy} is running: stop it or wait."
         if not ready and key == "manifold":

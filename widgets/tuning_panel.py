@@ -54,7 +54,10 @@ class TuningPanel(View):
         self._calibrated = False
         super().__init__(session)
         self.watch("preview", self._show_counts)
-        self.watch(("strategy", "preview", "budget", "pool", "suggestions"), self._show_settings)
+        self.watch(
+            ("strategy", "preview", "budget", "pool", "suggestions", "only_look"),
+            self._show_settings,
+        )
         self.watch(("z_dim", "trained_dims", "busy"), self._show_dims)
 
     # ------------------------------------------------------------ session → browser
@@ -70,6 +73,8 @@ class TuningPanel(View):
         why = ""
         if not guided:
             why = f"{type(strategy).__name__} follows no gradient: there is no step and no cone."
+        elif shift is None and session.only_look:
+            why = session.only_look
         elif shift is None and session.round is not None:
             why = "The suggestions are labeled. The next round makes new ones to tune."
         elif shift is None:

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from tests.annotation.made import picture
 from workbench.annotation import Entry
+from workbench.annotation.entry import UNOPENED
 from workbench.cli import app
 from workbench.errors import LedgerError
 
@@ -30,6 +31,20 @@ def test_pairs_are_tabled_with_dice_and_conflicts_are_listed(ledger):
     assert lines[1].split() == ["Ada", "and", "Bob", "2", "0.750", "–", "0.750"]
     assert lines[3] == "1 conflict; training uses the last answer of a slice:"
     assert lines[4:] == ["a: Ada and Bob differ in 2 pixels"]
+
+
+def test_of_volumes_the_volumes_are_counted_beside_their_slices(ledger):
+    for sample, depths in (("a", (1, 2, 3)), ("b", (2,))):
+        for who, drawn in (("Ada", picture(0)), ("Bob", picture(0, 1))):
+            for depth in depths:
+                ledger.append(Entry(sample, "done", drawn, depth, who))
+            ledger.append(Entry(sample, "done", drawn, 5, who, note=UNOPENED))
+    lines = told(ledger.path.parent).splitlines()
+    assert lines[0].split()[:3] == ["annotators", "volumes", "slices"]
+    assert lines[1].split()[:5] == ["Ada", "and", "Bob", "2", "4"]
+    assert lines[3] == "4 conflicts in 2 volumes; training uses the last answer of a slice:"
+    assert lines[4] == "a, slice 2: Ada and Bob differ in 1 pixel"
+    assert len(lines) == 8
 
 
 def test_answers_that_are_alike_are_no_conflicts(ledger):

@@ -292,6 +292,18 @@ def test_masks_that_do_not_fit_are_refused_and_nothing_is_taken_over(oriented, t
     assert len(ledger) == 0
 
 
+def test_files_in_other_formats_beside_masks_are_told_as_left_out(oriented, tmp_path):
+    store, _, ledger = opened(oriented, RECIPES["axial"], tmp_path / "a.sqlite")
+    case = oriented.cases[0].id
+    path = made(oriented, tmp_path / "in", f"{case}.nii.gz")
+    assert finish(read_masks(ledger, store, oriented, [path.parent], "Bob")).notes == ()
+    (tmp_path / "in" / f"{case}.seg.nrrd").write_bytes(b"NRRD")
+    (note,) = finish(read_masks(ledger, store, oriented, [path.parent], "Bob")).notes
+    assert note.startswith(f"{case}.seg.nrrd in {path.parent} is left out, because only NIfTI")
+    assert "Save the segmentation" in note
+    assert finish(read_masks(ledger, store, oriented, [path], "Bob")).notes == ()
+
+
 @pytest.mark.parametrize(
     ("name", "near"),
     [("patient_14", ""), ("patiend_13", "patient_13"), ("patient_012", "patient_12")],

@@ -8,7 +8,7 @@ import pytest
 from jupyterlab.commands import get_app_dir
 
 from tests.browser.bridge import Bridge, bridged
-from tests.browser.test_strokes import Desk
+from tests.browser.desk import Desk
 from tests.widgets.fake_annotating import FakeAnnotating
 from widgets.mask_editor import MaskEditor
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.browser.bridge import Bridge, bridged
-from tests.browser.test_strokes import Desk
+from tests.browser.desk import Desk
 from tests.widgets.fake_annotating import FakeAnnotating
 from widgets.mask_editor import MaskEditor
 
@@ -27,15 +27,6 @@ COUNT_LINES = """() => {
     kind.prototype.lineTo = function (...at) { window.lines += 1; return own.apply(this, at); };
   }
 }"""
-
-
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    session = FakeAnnotating(n=240, cases=8)
-    with bridged() as page:
-        desk = Desk(Bridge(MaskEditor(session), page), session)
-        yield desk
-        assert desk.bridge.errors == []
 
 
 def pixels(desk: Desk, canvas: str) -> np.ndarray:

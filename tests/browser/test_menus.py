@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.browser.bridge import Bridge, bridged
-from tests.browser.test_strokes import Desk
-from tests.widgets.fake_annotating import FakeAnnotating
-from widgets.mask_editor import MaskEditor
+from tests.browser.desk import Desk
 
 pytestmark = pytest.mark.browser
 
 FOCUSED = "() => document.activeElement.textContent"
-
-
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    session = FakeAnnotating(n=240, cases=8)
-    with bridged() as page:
-        desk = Desk(Bridge(MaskEditor(session), page), session)
-        session.calls.clear()
-        yield desk
-        assert desk.bridge.errors == []
 
 
 def done(desk: Desk) -> list[tuple]:
@@ -36,6 +21,7 @@ def done(desk: Desk) -> list[tuple]:
 
 def test_arrow_keys_alone_neither_copy_nor_start_over(desk):
     row = desk.session.editing.row
+    done(desk)
     for menu in ("Neighbors", "Start over"):
         desk.page.get_by_role("button", name=menu).focus()
         desk.page.keyboard.press("ArrowDown")
@@ -65,6 +51,7 @@ def test_arrow_keys_alone_neither_copy_nor_start_over(desk):
 
 
 def test_copies_and_interpolation_have_keys_that_the_help_lists(desk):
+    done(desk)
     for key, call in {
         "v": ("copy", {"side": "before"}),
         "Shift+V": ("copy", {"side": "after"}),

@@ -1,100 +1,13 @@
-"""Strokes and answers of the editor where hands, kernel and other people are not as one hopes."""
+"""Strokes of the editor where hands, kernel and other people are not as one hopes."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from tests.browser.bridge import Bridge, bridged
-from tests.widgets.fake_annotating import FakeAnnotating
-from widgets.mask_editor import MaskEditor
+from tests.browser.desk import Desk
 
 pytestmark = pytest.mark.browser
-
-#: Sends a pointer event to the stage, relative to its middle.
-POINTER = """([kind, dx, dy, more]) => {
-  const stage = document.querySelector(".sw-editor-mask");
-  stage.setPointerCapture = () => {};
-  const box = stage.getBoundingClientRect();
-  stage.dispatchEvent(new PointerEvent(kind, {
-    clientX: box.left + box.width / 2 + dx, clientY: box.top + box.height / 2 + dy,
-    bubbles: true, cancelable: true, button: 0, buttons: 1, pointerId: 1, pointerType: "mouse",
-    movementX: 1, movementY: 1, ...more,
-  }));
-}"""
-
-
-class Desk:
-    """The editor with an empty slice open, and the hands of a person."""
-
-    def __init__(self, bridge: Bridge, session: FakeAnnotating) -> None:
-        self.bridge, self.session, self.page = bridge, session, bridge.page
-        self.page.get_by_role("button", name="Begin with the first").click()
-        bridge.settle()
-        session.edit(session.editing.row, start="empty")
-        bridge.push()
-        self.page.keyboard.press("1")
-
-    def pointer(self, kind: str, dx: float, dy: float, **more: object) -> None:
-        self.page.evaluate(POINTER, [kind, dx, dy, more])
-
-    def drag(self, a: tuple[float, float], b: tuple[float, float]) -> None:
-        self.pointer("pointerdown", *a)
-        self.pointer("pointermove", *b)
-        self.pointer("pointerup", *b, buttons=0)
-
-    def words(self) -> str:
-        return str(self.page.locator(".sw-editor-words").inner_text())
-
-    def state(self) -> str | None:
-        return self.page.locator(".sw-editor-saved").get_attribute("data-state")
-
-    @property
-    def strokes(self) -> list[np.ndarray]:
-        return [entry[3] for entry in self.session.entries if entry[0] == "stroke"]
-
-
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    session = FakeAnnotating(n=240, cases=8)
-    with bridged() as page:
-        desk = Desk(Bridge(MaskEditor(session), page), session)
-        yield desk
-        assert desk.bridge.errors == []
-
-
-def test_a_double_click_on_done_answers_one_slice(desk):
-    desk.page.locator(".sw-editor-answers .sw-primary").dblclick()
-    desk.bridge.settle()
-    assert [task.state for task in desk.session.queue].count("done") == 1
-    desk.page.locator(".sw-editor-answers .sw-primary").click(delay=0)
-    desk.bridge.settle()
-    desk.page.wait_for_timeout(600)
-    desk.page.locator(".sw-editor-answers .sw-primary").click()
-    desk.bridge.settle()
-    assert [task.state for task in desk.session.queue].count("done") >= 2  # not for ever
-
-
-def test_two_presses_before_the_answer_comes_answer_one_slice(desk):
-    desk.page.evaluate("() => { model.held = true; }")
-    desk.page.keyboard.press("d")
-    desk.page.keyboard.press("d")
-    desk.page.keyboard.press("n")
-    desk.page.evaluate("() => model.release()")
-    desk.bridge.settle()
-    assert desk.bridge.sent()[-1:] == ["answer"]
-    assert [task.state for task in desk.session.queue].count("done") == 1
-
-
-def test_a_key_that_is_held_answers_once(desk):
-    desk.page.locator(".sw-editor-mask").focus()
-    for _ in range(4):
-        desk.page.keyboard.down("d")
-        desk.bridge.settle()
-    desk.page.keyboard.up("d")
-    assert [task.state for task in desk.session.queue].count("done") == 1
 
 
 def test_no_stroke_begins_before_the_slice_of_a_new_name_is_there(desk):

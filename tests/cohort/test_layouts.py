@@ -214,6 +214,30 @@ def test_another_format_is_told_the_command_that_converts_it(tmp_path, name, com
     assert command in str(caught.value)
 
 
+def test_files_in_other_formats_beside_those_that_are_read_are_told(tmp_path, write):
+    for name in ("a", "b"):
+        write(tmp_path / "images" / f"{name}.nii.gz", BOX)
+        write(tmp_path / "labels" / f"{name}.nii.gz", BOX)
+    assert recognize(tmp_path).problems == ()
+    for name in ("images/c.nrrd", *(f"labels/{i}.seg.nrrd" for i in (10, 2, 3, 4))):
+        (tmp_path / name).write_bytes(b"NRRD")
+    cohort = recognize(tmp_path)
+    assert [case.id for case in cohort.cases] == ["a", "b"]
+    assert [problem.sentence.split(", because only NIfTI")[0] for problem in cohort.problems] == [
+        "c.nrrd in images/ is left out",
+        "2.seg.nrrd, 3.seg.nrrd, 4.seg.nrrd and 1 more in labels/ are left out",
+    ]
+    assert not any(problem.fatal for problem in cohort.problems), "the others can be used"
+
+
+def test_images_in_another_format_are_told_where_only_the_labels_are_read(tmp_path, write):
+    write(tmp_path / "labels" / "a.nii.gz", BOX)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.mha").write_bytes(b"ObjectType = Image")
+    with pytest.raises(CohortError, match=r"no case of it can be used. a.mha in images/ is left"):
+        recognize(tmp_path)
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(CohortError, match="does not exist"):
         recognize(tmp_path / "nowhere")

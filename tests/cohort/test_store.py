@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import time
 from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
@@ -63,13 +62,11 @@ def test_every_axis_can_be_cut(plain, tmp_path, axis, size):
     assert store.axis == axis
 
 
-def test_a_store_that_was_built_opens_in_less_than_a_second(phantom, tmp_path):
+def test_a_store_that_was_built_opens_without_any_work(phantom, tmp_path):
     first = finish(build_store(phantom, ids(phantom), Recipe(), tmp_path))
-    begun = time.perf_counter()
     work = build_store(phantom, ids(phantom), Recipe(), tmp_path)
     with pytest.raises(StopIteration) as stop:
         next(work)
-    assert time.perf_counter() - begun < 1
     assert stop.value.value.key == first.key
     assert stop.value.value.ids == first.ids
 

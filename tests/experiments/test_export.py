@@ -22,7 +22,7 @@ from workbench.cohort.layouts import recognize
 from workbench.cohort.phantom import make_phantom
 from workbench.cohort.preprocess import as_slices, fit
 from workbench.cohort.volumes import read_header, read_image, read_label
-from workbench.errors import CohortError, RunError
+from workbench.errors import CohortError, RunError, VolumeError
 from workbench.experiments.export import export_masks, export_nnunet, import_masks
 from workbench.experiments.runs import Run, SavedRound
 from workbench.experiments.simulate import open_run_data
@@ -227,6 +227,28 @@ def test_masks_of_a_run_are_written_and_taken_back(tmp_path):
         expected = np.where(maps[row] == 3, 0, maps[row])
         np.testing.assert_array_equal(ledger.latest(str(each))[inside], expected[inside])
         assert compare_annotators(ledger)[0][0].annotators == ("Ada", "Bob")
+
+
+def test_masks_that_are_all_refused_leave_no_ledger_behind(tmp_path):
+    made, data = made_run(tmp_path / "run", LABELED["some slices"])
+    run = replace(made, rounds=())
+    run.folder.mkdir()
+    case = data.cohort.cases[[each.id for each in data.cohort.cases].index(data.images.cases[0])]
+    label = nib.load(case.label)
+    voxels = np.asanyarray(label.dataobj).copy()
+    (tmp_path / "masks").mkdir()
+    path = tmp_path / f"masks/{case.id}.nii.gz"
+    nib.save(nib.Nifti1Image(voxels[1:], label.affine), path)
+    with pytest.raises(VolumeError, match="same voxel grid"):
+        finish(import_masks(run, [path], "Bob"))
+    nib.save(nib.Nifti1Image(np.zeros_like(voxels), label.affine), path)
+    assert finish(import_masks(run, [path], "Bob")).entries == ()
+    assert not list(run.folder.iterdir())
+    nib.save(nib.Nifti1Image(voxels, label.affine), path)
+    found = finish(import_masks(run, [path], "Bob"))
+    with Ledger(run.folder / FILE_NAME) as ledger:
+        assert [entry.number for entry in found.entries] == [e.number for e in ledger.entries()]
+        assert len(ledger) == found.slices > 0
 
 
 def test_masks_are_not_taken_into_a_run_whose_labels_are_the_references(tmp_path):

@@ -6,7 +6,6 @@ The settings of the first two agree, so that they share images, VAE and U-Net.
 from __future__ import annotations
 
 import functools
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,10 +69,9 @@ SMALL: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """A notebook that has run, with which parameters, and how long it took in seconds."""
+    """A notebook that has run, and with which parameters."""
 
     notebook: Any
-    seconds: float
     parameters: dict[str, Any]
 
     @property
@@ -103,6 +101,4 @@ def small_run(name: str) -> Run:
     if name.startswith("03"):
         parameters["runs"] = [str(tiny_run(each)) for each in COMPARED]
         parameters["page"] = str(kept_until_the_end("workbench-page-") / "report.html")
-    started = time.perf_counter()
-    notebook = run_notebook(NOTEBOOKS / name, parameters)
-    return Run(notebook, time.perf_counter() - started, parameters)
+    return Run(run_notebook(NOTEBOOKS / name, parameters), parameters)

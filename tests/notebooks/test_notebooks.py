@@ -142,7 +142,6 @@ def test_the_comparison_notebook_shows_every_section_of_the_report_and_writes_it
     page = Path(run.parameters["page"])
     assert "<h1>Query strategies compared on phantom</h1>" in page.read_text()
     assert (page.parent / "report-tables" / "scores-dice.csv").is_file()
-    assert run.seconds < 30
 
 
 def test_the_annotating_notebook_corrects_three_suggestions_and_trains_on_them() -> None:
@@ -165,7 +164,6 @@ def test_the_notebook_on_volumes_leads_through_one_and_tells_both_denominators()
     assert ["2<br>50% of pool<br>33% of all", "3<br>75% of pool<br>50% of all"] in ticks
     assert "mean: rank correlation" in run.said or "suggestions are the same" in run.said
     assert "Round 1: 3 labeled volumes" in run.said
-    assert run.seconds < 60
 
 
 @pytest.mark.slow

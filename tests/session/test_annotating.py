@@ -277,7 +277,7 @@ def test_two_kernels_on_one_ledger_see_each_others_work_and_lose_nothing(session
     assert ben.pool.labeled_in[row] == 1
     ben.edit(row)
     assert ben.editing.started_from == "annotation"
-    assert "anna" in ben.editing.words
+    assert ben.editing.others == "anna answered done: the same."
     paint(ben, (2, 2), value=3 - int(drawn[2, 2] == 3))
     ben.edit(other, start="empty")
     paint(ben, (7, 7), value=2)

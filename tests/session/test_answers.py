@@ -138,6 +138,23 @@ def test_what_was_set_aside_before_it_was_labeled_from_the_reference_stays_label
     assert session.pool.labeled_in[3] == 2
 
 
+def test_a_slice_set_aside_and_then_labeled_from_the_reference_stays_so_until_it_is_answered(
+    session,
+):
+    session.edit(3)
+    session.answer("unsure")
+    after_round(session, 1)
+    session.pool = session.pool.with_labeled([3], 2)
+    after_round(session, 2)
+    session.edit(3)
+    painted(session)
+    session.catch_up()
+    assert session.pool.labeled_in[3] == 2
+    session.edit(3)
+    session.answer("unsure")
+    assert session.pool.labeled_in[3] == -1
+
+
 @pytest.mark.parametrize("answer", [("unsure", ""), ("skipped", "unusable: motion")])
 def test_a_volume_that_was_done_is_withdrawn_as_a_whole(volumes, answer):
     volumes.edit(1)
@@ -280,6 +297,28 @@ def test_a_kernel_is_told_of_a_round_of_another_one_before_it_trains(session, tm
     assert "Another kernel has trained round 1" in session.problem
     painted(session)
     assert "Another kernel has trained round 1" in session.editing.words
+
+
+def test_a_kernel_that_is_behind_books_for_the_round_that_comes_next(session, tmp_path):
+    session.edit(3)
+    painted(session)
+    for index in range(2):
+        (tmp_path / "run" / "rounds" / f"{index:03d}").mkdir(parents=True)
+        (tmp_path / "run" / "rounds" / f"{index:03d}" / "round.json").write_text("{}")
+    painted(session, (4, 4))
+    session.answer("done")
+    entries = session._writer.ledger.entries()
+    assert [(each.kind, each.round) for each in entries] == [
+        ("opened", 1),
+        ("stroke", 1),
+        ("stroke", 2),
+        ("done", 2),
+    ]
+    assert "for round 2" in session.editing.words
+    assert session.cost_so_far().totals.strokes == 1
+    ahead = bare(tmp_path / "run", index=1)
+    assert ahead.cost_so_far().effort.changed == 2, "what was answered is for its round"
+    ahead.close()
 
 
 def test_an_answer_given_while_a_round_trains_does_not_change_the_cost_of_that_round(session):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.session.bare import a_round, bare_session
-from workbench.errors import RunError, WorkbenchError
+from workbench.annotation import Ledger
+from workbench.errors import LedgerError, RunError, WorkbenchError
 from workbench.session import predicting
 
 
@@ -83,6 +84,77 @@ def test_opening_a_volume_waits_for_no_network_and_the_prediction_follows(sessio
     assert (session.editing.classes == 2).all()
     assert slow.asked == [1], "it was asked once for all slices"
     assert session.predictions == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [("unsure", ""), ("skipped", "unusable: motion"), ("skipped", "nothing to see")]
+)
+def test_a_volume_is_put_aside_while_its_prediction_is_awaited(session, slow, answer):
+    session.edit(1)
+    session.answer(*answer, active_seconds=2.0)
+    assert session.problem == ""
+    assert [(task.row, task.state, task.note) for task in session.queue] == [(1, *answer)]
+    assert session.pool.eligible[1] == (not answer[1].startswith("unusable"))
+    assert entries(session, 1) == [(answer[0], 2)]
+    (entry,) = session._writer.ledger.entries()
+    assert entry.classes is None, "nothing was seen"
+    assert session.editing.cost.active_seconds == 2.0
+    session.answer("done")
+    assert "predicting this volume" in session.problem
+    session.problem, session._failure = "", None
+    session.edit(1, 2, "empty")
+    drawn = painted(session, 1)
+    session.edit(0)
+    session.edit(1, 2)
+    assert (session.editing.classes == drawn).all()
+    assert session.editing.started_from == "empty"
+    assert session.queue[0].state == "in progress"
+
+
+def test_a_volume_that_was_put_aside_unseen_begins_with_its_prediction(session, slow):
+    session.edit(1)
+    session.answer("unsure")
+    slow.go.set()
+    session.wait()
+    assert (session.editing.classes == 2).all()
+    assert not session.editing.can_undo
+    painted(session, 1)
+    session.undo()
+    assert (session.editing.classes == 2).all()
+    session.answer("done")
+    assert session.pool.labeled[1]
+
+
+def test_what_was_drawn_is_kept_where_starting_over_is_awaited_and_put_aside(session, slow):
+    session.edit(1, 2, "empty")
+    drawn = painted(session, 1)
+    session.edit(1, 2, "prediction")
+    session.answer("unsure")
+    assert session.queue[0].state == "unsure"
+    assert (session.known(1, 2)[0] == drawn).all()
+    session.edit(1, 2)
+    assert (session.editing.classes == drawn).all()
+    assert session.editing.can_undo
+
+
+def test_an_unseen_answer_that_could_not_be_saved_waits_and_is_no_drawing(
+    session, slow, monkeypatch
+):
+    session.edit(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "extend", refusing)
+        session.answer("unsure")
+    assert "disk is full" in session.editing.words
+    assert not session.editing.saved
+    session.edit(0)
+    session.edit(1)
+    assert session.editing.awaited, "still to be predicted"
+    assert session.editing.saved
+    assert entries(session, 1) == [("unsure", 2)]
+
+
+def refusing(*args):
+    raise LedgerError("The disk is full. Free some space, then save again.")
 
 
 def test_what_was_begun_from_nothing_meanwhile_stays_as_it_was_drawn(session, slow):
@@ -213,6 +285,7 @@ def test_a_run_that_is_opened_again_predicts_before_its_manifold_is_there(tmp_pa
     session = bare_session(tmp_path / "run", trained=False)
     assert session.known(5)[1] == "", "there is no network before the first round"
     session._run = SimpleNamespace(folder=tmp_path, rounds=("0", "1"))
+    session._has_network = True
     session._compute = object()
     assert session.known(5)[1] == "predicting"
     session.wait()

@@ -164,6 +164,10 @@ class FakeSession(SessionState):
         return Suggestions(picks.rows, None, source, picks.distance, picks.angle, picks.flags)
 
     # ------------------------------------------------------------ what views call
+    @property
+    def predicts(self):
+        return self.round is not None
+
     def tune(self, settled, **changes):
         self.calls.append(("tune", settled, changes))
         self.strategy = replace(self.strategy, **changes)

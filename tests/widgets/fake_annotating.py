@@ -8,6 +8,7 @@ from tests.widgets.fake_app import FakeApp, FakeVolumes
 from workbench.annotation.canvas import Canvas
 from workbench.annotation.tools import TOOLS
 from workbench.errors import SettingError
+from workbench.session.reviewing import Source
 from workbench.session.tasks import Cost, Editing, Task
 
 
@@ -19,6 +20,7 @@ class Drawn:
         self.annotator = "ada"
         self.entries: list[tuple] = []  # kind, row, depth, classes, what was told with it
         self.full = False  # the disk
+        self.others = {}  # row and depth → what others drew: name → classes
         self._states, self._answers = {}, {}
         self._ask()
 
@@ -36,13 +38,26 @@ class Drawn:
             for row in rows
         )
 
-    def known(self, row, depth=0):
-        states, place = self._states.get((row, depth), ([], 0))
-        if states:
+    def sources(self, row, depth=0):
+        mine = [Source("annotation", self.annotator)] if (row, depth) in self._states else []
+        network = [Source("prediction")] if self.predicts else []
+        others = [
+            Source("annotation", name, state="done", asked=True)
+            for name in self.others.get((row, depth), {})
+        ]
+        return (*mine, *network, *others, Source("reference", asked=True))
+
+    def known(self, row, depth=0, source=None):
+        if source is None:
+            source = self.sources(row, depth)[0]
+            if source.asked:
+                return np.zeros((64, 64), np.uint8), ""
+        if source.annotator in self.others.get((row, depth), {}):
+            return self.others[row, depth][source.annotator], "annotation"
+        if source.kind == "annotation":
+            states, place = self._states[row, depth]
             return states[place], "annotation"
-        if self.round is None:
-            return np.zeros((64, 64), np.uint8), ""
-        return self._classes(row, 0.85), "prediction"
+        return self._classes(row, 0.85 if source.kind == "prediction" else 1.0), source.kind
 
     def catch_up(self):
         self.calls.append(("catch_up",))

@@ -95,3 +95,18 @@ def test_still_pictures_show_the_whole_application():
 
 def test_still_pictures_of_an_empty_application_say_what_comes():
     assert len(Workbench("phantom").still()) >= 1
+
+
+def test_a_run_that_can_only_be_looked_at_shows_its_curve_and_says_why_nothing_is_trained():
+    session = FakeApp(n=240, cases=8, rounds=2)
+    session.round, session.preview, session.latent = None, None, None
+    why = session.only_look = "The network of its last round is not here."
+    app = Workbench(session=session)
+    assert app.header.where.startswith("round 1 · ")
+    assert [len(line["points"]) for line in app.curves.lines] == [2, 2, 2, 2]
+    assert (app.curves.can_round, app.curves.can_label) == (False, False)
+    assert (app.training.unet["enabled"], app.training.unet["why"]) == (False, why)
+    assert (app.training.vae["enabled"], app.training.vae["why"]) == (False, why)
+    assert app.training.teach.endswith(why)
+    assert app.tuning.settings["why"] == why
+    assert app.still()

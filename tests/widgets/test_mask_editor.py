@@ -222,6 +222,83 @@ def test_cases_are_looked_through_without_a_model():
     assert set(view.pictures) == {"picture", "next"}
 
 
+def choose(view, words):
+    """Choose what is shown of a slice, as the banner does; return what the browser is told."""
+    (key,) = [each["key"] for each in view.info["sources"] if each["words"] == words]
+    return ask(view, "source", key=key)
+
+
+def words_of(view):
+    return [each["words"] for each in view.info["sources"]]
+
+
+def test_prediction_reference_and_everybodys_annotation_are_shown_one_after_the_other(
+    session, editor
+):
+    theirs = np.zeros((64, 64), np.uint8)
+    theirs[10:20, 10:20] = 3
+    session.others[3, 0] = {"ben": theirs}
+    ask(editor, "look", row=3)
+    assert words_of(editor) == ["prediction", "annotation by ben", "reference"]
+    assert editor.info["told"] == "prediction"
+    pictures = editor.pictures
+    choose(editor, "annotation by ben")
+    assert editor.info["told"] == "annotation by ben"
+    assert editor.info["source"] == "annotation"
+    assert (shown(editor) == theirs).all()
+    assert editor.pictures is pictures  # only the label map is sent again
+    choose(editor, "reference")
+    assert (shown(editor) == session._classes(3)).all()
+    assert [call for call in session.calls if call[0] == "edit"] == []
+    assert "reference" in editor.still()[0].layout.title.text
+
+
+def test_what_was_chosen_stays_while_the_case_is_leafed_through_where_a_slice_has_it(
+    session, editor
+):
+    session.others[3, 0] = {"ben": np.ones((64, 64), np.uint8)}
+    ask(editor, "look", row=3)
+    choose(editor, "annotation by ben")
+    ask(editor, "look", row=4)
+    assert editor.info["told"] == "prediction"
+    ask(editor, "look", row=3)
+    assert editor.info["told"] == "annotation by ben"
+    ask(editor, "source", key="annotation -1 nobody")
+    assert editor.info["told"] == "prediction"
+
+
+def test_without_a_model_the_reference_is_shown_to_who_asks_for_it_only():
+    session = FakeAnnotating(n=240, cases=8, rounds=0)
+    view = MaskEditor(session)
+    ask(view, "visible")
+    ask(view, "look", row=3)
+    assert words_of(view) == ["nothing", "reference"]
+    assert view.info["chosen"] == ""
+    choose(view, "reference")
+    assert shown(view).any()
+    assert words_of(view) == ["nothing", "reference"]
+    choose(view, "nothing")
+    assert not shown(view).any()
+
+
+def test_a_slice_that_is_drawn_on_offers_no_other_source(session, editor):
+    ask(editor, "look", row=3)
+    choose(editor, "reference")
+    ask(editor, "edit", row=3)
+    assert editor.info["sources"] == []
+    assert (shown(editor) == session.editing.classes).all()
+
+
+def test_a_run_that_is_only_looked_at_says_why_and_trains_nothing(session):
+    session.queue, session.suggestions, session.round = (), None, None
+    session.only_look = "The network of its last round is not here."
+    view = MaskEditor(session)
+    ask(view, "visible")
+    assert "Under Cases every slice can be looked at" in view.info["lines"][0]
+    assert view.info["lines"][1] == session.only_look
+    assert (view.about["trainable"], view.about["untrainable"]) == (0, session.only_look)
+
+
 def test_what_nobody_looks_at_is_not_computed(session, editor):
     ask(editor, "turn", by=1)
     ask(editor, "visible", client="", on=False)

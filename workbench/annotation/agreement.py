@@ -16,9 +16,10 @@ from workbench.errors import LedgerError
 from workbench.training.overlap import dice_of_counts
 
 if TYPE_CHECKING:
+    from workbench.annotation.history import Part, SampleState
     from workbench.annotation.ledger import Ledger
 
-__all__ = ["Agreement", "Conflict", "compare_annotators"]
+__all__ = ["Agreement", "Conflict", "answered_differently", "compare_annotators"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Agreement:
         In alphabetical order.
     slices : int
         Slices that both opened and annotated.
+    samples : int
+        The same number where slices are annotated; else the volumes that these slices are of.
     dice : mapping of str to float
         Dice of each class but the background, over the pixels of all these slices together, 0 to
         1; NaN for a class that neither drew. Pixels that one of them left open are left out.
@@ -61,6 +64,7 @@ class Agreement:
 
     annotators: tuple[str, str]
     slices: int
+    samples: int
     dice: Mapping[str, float]
 
 
@@ -81,7 +85,7 @@ def compare_annotators(ledger: Ledger) -> tuple[tuple[Agreement, ...], tuple[Con
             if part.done and part.done not in unopened:
                 by_slice.setdefault((sample, part.depth), {})[part.annotator] = part.done
     counts: dict[tuple[str, str], NDArray[np.int64]] = {}
-    slices: dict[tuple[str, str], int] = {}
+    places: dict[tuple[str, str], list[str]] = {}
     conflicts = []
     for (sample, depth), numbers in sorted(by_slice.items()):
         if len(numbers) < 2:
@@ -101,12 +105,41 @@ def compare_annotators(ledger: Ledger) -> tuple[tuple[Agreement, ...], tuple[Con
                 pair = numbers[first], numbers[second]
                 conflicts.append(Conflict(sample, depth, (first, second), pair, differing))
             counts[first, second] = counts.get((first, second), 0) + _counts(one, other)
-            slices[first, second] = slices.get((first, second), 0) + 1
+            places.setdefault((first, second), []).append(sample)
     agreements = tuple(
-        Agreement(pair, slices[pair], _dice(counts[pair], ledger.classes))
-        for pair in sorted(counts)
+        Agreement(pair, len(each), len(set(each)), _dice(counts[pair], ledger.classes))
+        for pair, each in sorted(places.items())
     )
     return agreements, tuple(conflicts)
+
+
+def answered_differently(ledger: Ledger, states: Mapping[str, SampleState]) -> frozenset[str]:
+    """Find the samples that several people answered differently, without reading a label map.
+
+    They answered the same slice with different words, or both "done" with different label maps.
+    A slice of a volume that somebody accepted without opening it is not compared.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    states : mapping
+        Its `Ledger.states`.
+    """
+    several: dict[tuple[str, int], list[Part]] = {}
+    for sample, state in states.items():
+        if len(state.annotators) > 1:
+            for part in state.parts:
+                if part.answer:
+                    several.setdefault((sample, part.depth), []).append(part)
+    several = {place: parts for place, parts in several.items() if len(parts) > 1}
+    told = ledger.checks(part.answered for parts in several.values() for part in parts)
+    found = set()
+    for (sample, _), parts in several.items():
+        seen = [part for part in parts if told[part.answered][1] != UNOPENED]
+        maps = {told[part.done][0] for part in seen if part.done}
+        if len(maps) > 1 or len({part.answer for part in seen}) > 1:
+            found.add(sample)
+    return frozenset(found)
 
 
 def _counts(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -78,6 +78,8 @@ class Part:
         Which, and who.
     answer : {"", "done", "unsure", "skipped"}
         The last answer.
+    answered_in : int
+        The round of the last answer; -1 for none.
     answered, drawn, number : int
         Numbers of the last answer, the last entry that changed the label map and the last entry
         of all; 0 where there is none.
@@ -96,6 +98,7 @@ class Part:
     annotator: str
     answer: str
     answered: int
+    answered_in: int
     drawn: int
     number: int
     time: float
@@ -139,6 +142,21 @@ class SampleState:
         """Who worked on it, the last one last."""
         names = [part.annotator for part in self.parts]
         return tuple(dict.fromkeys(reversed(names)))[::-1]
+
+    @property
+    def done(self) -> bool:
+        """Whether training uses what anybody answered."""
+        return any(part.done for part in self.parts)
+
+    @property
+    def last_answered(self) -> int:
+        """The round of the last answer; -1 for none."""
+        return max((part.answered_in for part in self.parts), default=-1)
+
+    @property
+    def strokes(self) -> int:
+        """Strokes of all of them."""
+        return sum(part.strokes for part in self.parts)
 
     @property
     def active_seconds(self) -> float:

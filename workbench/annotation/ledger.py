@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.annotation import queries
 from workbench.annotation.entry import (
     Entry,
     checked,
@@ -42,7 +43,6 @@ from workbench.annotation.history import (
     replay,
     stacked,
 )
-from workbench.annotation.queries import Group, find_parts, find_steps, find_totals, where
 from workbench.annotation.schema import (
     COLUMNS,
     INSERT,
@@ -51,6 +51,7 @@ from workbench.annotation.schema import (
     connect,
     copied,
     damaged,
+    may_write,
     prepare,
     told,
     transaction,
@@ -117,7 +118,7 @@ class Ledger:
         there = path.exists() and path.stat().st_size > 0
         if there:
             check_beginning(path)
-        if not there or (_may_write(path) and _may_write(path.parent)):
+        if not there or (may_write(path) and may_write(path.parent)):
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connect(path)
             prepare(connection, images_key, classes)
@@ -257,8 +258,8 @@ class Ledger:
     def history(self, sample: str, depth: int = 0, annotator: str = "") -> History:
         """Return one person's work on a slice as it was left, with what undo and redo restore."""
         with self._reading() as connection:
-            steps = find_steps(connection, *_of(sample, depth, annotator))
-            parts = find_parts(connection, *_of(sample, depth, annotator))
+            steps = queries.find_steps(connection, *_of(sample, depth, annotator))
+            parts = queries.find_parts(connection, *_of(sample, depth, annotator))
         if not steps:
             return History()
         stacks = replay(steps)
@@ -269,7 +270,7 @@ class Ledger:
         """Return the numbers of the entries that led to an answer and were not undone, in order."""
         with self._reading() as connection:
             key = answer.sample, answer.depth, answer.annotator
-            steps = find_steps(connection, *_of(*key))
+            steps = queries.find_steps(connection, *_of(*key))
         stacks = replay(step for step in steps if step.number <= answer.number)
         return (*stacks.undo, stacks.now)
 
@@ -283,7 +284,7 @@ class Ledger:
         """
         condition = ("1", ()) if until is None else ("number <= ?", (until,))
         with self._reading() as connection:
-            return by_sample(find_parts(connection, *condition))
+            return by_sample(queries.find_parts(connection, *condition))
 
     def accepted(self, until: int | None = None) -> Mapping[tuple[str, int], int]:
         """Return the entries that training uses: (sample, depth) to number.
@@ -291,6 +292,11 @@ class Ledger:
         Of several people's answers "done" the last one counts; `until` is that of `states`.
         """
         return accepted(self.states(until).values())
+
+    def checks(self, numbers: Iterable[int]) -> Mapping[int, tuple[int | None, str]]:
+        """Return the checksums of the label maps of some entries, None without one, and notes."""
+        with self._reading() as connection:
+            return queries.find_checks(connection, numbers)
 
     def latest(self, sample: str, slices: int | None = None) -> NDArray[np.uint8] | None:
         """Return the label map that training uses; None if nobody answered "done".
@@ -308,7 +314,7 @@ class Ledger:
             Slices of a volume without an answer "done" are `IGNORED`.
         """
         with self._reading() as connection:
-            states = by_sample(find_parts(connection, *where(sample=sample)))
+            states = by_sample(queries.find_parts(connection, *queries.where(sample=sample)))
         maps = {
             depth: self.read(number).classes
             for (_, depth), number in accepted(states.values()).items()
@@ -317,7 +323,7 @@ class Ledger:
 
     def totals(
         self,
-        by: Sequence[Group] = (),
+        by: Sequence[queries.Group] = (),
         *,
         sample: str | None = None,
         annotator: str | None = None,
@@ -333,7 +339,7 @@ class Ledger:
             Only those of.
         """
         with self._reading() as connection:
-            found = find_totals(connection, by, *_of(sample, None, annotator))
+            found = queries.find_totals(connection, by, *_of(sample, None, annotator))
         return found or ({} if by else {(): Totals()})
 
     # ------------------------------------------------------------------ closing
@@ -389,8 +395,4 @@ def _values(entry: Entry, map_check: int | None) -> tuple[Any, ...]:
 
 def _of(sample: str | None, depth: int | None, annotator: str | None) -> tuple[str, Any]:
     who = None if annotator is None else clean_name(annotator)
-    return where(sample=sample, depth=depth, annotator=who)
-
-
-def _may_write(path: Path) -> bool:
-    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    return queries.where(sample=sample, depth=depth, annotator=who)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workbench.cohort.cohort import Cohort
-from workbench.cohort.image_files import is_nifti, stem_of
+from workbench.cohort.image_files import is_nifti, is_unread, stem_of
 from workbench.cohort.store import ImageStore
 from workbench.errors import CohortError, did_you_mean
 from workbench.words import count
@@ -16,15 +16,15 @@ __all__ = ["MOST_TOLD", "find_masks"]
 
 #: Names that are listed in a sentence.
 MOST_TOLD = 6
-#: What other programs save segmentations as, and is not read here.
-UNREAD = (".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
 HOW_TO_SAVE = (
     "Save the segmentation as a label map with the ending .nii.gz, in 3D Slicer with 'Export to "
     "files'."
 )
 
 
-def find_masks(paths: Iterable[Path], store: ImageStore, cohort: Cohort) -> dict[str, Path]:
+def find_masks(
+    paths: Iterable[Path], store: ImageStore, cohort: Cohort
+) -> tuple[dict[str, Path], list[str]]:
     """Find the mask of each case among files and folders.
 
     Parameters
@@ -36,12 +36,20 @@ def find_masks(paths: Iterable[Path], store: ImageStore, cohort: Cohort) -> dict
     cohort : Cohort
         All cases, also those that are not in the store.
 
+    Returns
+    -------
+    files : dict
+        File of each case that has a mask.
+    left_out : list of str
+        A sentence for each folder that also holds files in formats that are not read.
+
     Raises
     ------
     CohortError
         If something is not there, is no NIfTI file, or is named like no case or like another.
     """
     found: dict[str, Path] = {}
+    left_out = []
     for given in paths:
         if not given.exists():
             raise CohortError(
@@ -49,11 +57,18 @@ def find_masks(paths: Iterable[Path], store: ImageStore, cohort: Cohort) -> dict
                 f"their cases, or a folder of them."
             )
         inside = sorted(given.iterdir()) if given.is_dir() else [given]
-        other = [each.name for each in inside if each.name.lower().endswith(UNREAD)]
-        if given.is_dir() and other and not any(map(is_nifti, inside)):
+        other = [each.name for each in inside if given.is_dir() and is_unread(each)]
+        if other and not any(map(is_nifti, inside)):
             raise CohortError(
                 f"{given} holds no NIfTI file, but {count(len(other), 'file')} like {other[0]}. "
                 f"{HOW_TO_SAVE}"
+            )
+        if other:
+            more = f" and {len(other) - MOST_TOLD:,} more" if len(other) > MOST_TOLD else ""
+            left_out.append(
+                f"{', '.join(other[:MOST_TOLD])}{more} in {given} "
+                f"{'is' if len(other) == 1 else 'are'} left out, because only NIfTI (.nii.gz) is "
+                f"read. {HOW_TO_SAVE}"
             )
         for path in (each for each in inside if is_nifti(each) or each == given):
             if not is_nifti(path):
@@ -72,7 +87,7 @@ def find_masks(paths: Iterable[Path], store: ImageStore, cohort: Cohort) -> dict
             "No mask was found. Name NIfTI files (.nii.gz), or a folder of them, each called like "
             "its case."
         )
-    return found
+    return found, left_out
 
 
 def _no_case(name: str, path: Path, store: ImageStore, cohort: Cohort) -> str:

@@ -171,12 +171,11 @@ def read_masks(
         If the annotator has no name that can be kept, or the entries cannot be saved.
     """
     annotator_name(annotator)
-    files = find_masks(paths, store, cohort)
+    files, notes = find_masks(paths, store, cohort)
     labels = LedgerLabels(ledger, store)
     accepted = ledger.accepted()
     by_id = {case.id: case for case in cohort.cases}
     entries: list[Entry] = []
-    notes: list[str] = []
     slices = 0
     for number, (name, path) in enumerate(files.items()):
         yield Progress("reading masks", number, len(files))

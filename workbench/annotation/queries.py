@@ -7,13 +7,13 @@ values of a query, never a part of its text.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from workbench.annotation.entry import ANSWERS, DRAWN, STARTS
 from workbench.annotation.history import Part, Step, Totals
 
-__all__ = ["Group", "find_parts", "find_steps", "find_totals", "where"]
+__all__ = ["Group", "find_checks", "find_parts", "find_steps", "find_totals", "where"]
 
 #: What totals can be told apart by; also names of columns.
 Group = Literal["sample", "round", "annotator"]
@@ -29,6 +29,7 @@ def _coded(column: str, words: Sequence[str], otherwise: str = "") -> str:
 _PARTS = f"""
     SELECT sample, depth, annotator,
         max({_coded("kind", ANSWERS)}),
+        max(CASE WHEN kind IN {ANSWERS} THEN round END),
         max(CASE WHEN kind IN {DRAWN} THEN number END),
         max(number), max(time), max(round), sum(kind = 'stroke'), sum(active_seconds),
         min({_coded("started_from", STARTS, "ELSE number * 8")})
@@ -63,6 +64,7 @@ def _part(
     depth: int,
     annotator: str,
     answered: int | None,
+    answered_in: int | None,
     drawn: int | None,
     number: int,
     time: float,
@@ -79,6 +81,7 @@ def _part(
         annotator,
         ANSWERS[answered % 8] if answered else "",
         (answered or 0) // 8,
+        -1 if answered_in is None else int(answered_in),
         drawn or 0,
         number,
         float(time),
@@ -95,6 +98,23 @@ def find_steps(
     """Return the entries of a history in order."""
     asked = f"SELECT number, kind, map_check FROM entries WHERE {condition} ORDER BY number"
     return [Step(*row) for row in connection.execute(asked, values)]
+
+
+def find_checks(
+    connection: sqlite3.Connection, numbers: Iterable[int]
+) -> Mapping[int, tuple[int | None, str]]:
+    """Return the checksum of the label map, None without one, and the note of some entries.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        If there is no such entry.
+    """
+    asked = "SELECT map_check, note FROM entries WHERE number = ?"
+    found = {number: connection.execute(asked, (number,)).fetchone() for number in numbers}
+    if None in found.values():
+        raise sqlite3.DatabaseError("an entry is missing")
+    return found
 
 
 def find_totals(

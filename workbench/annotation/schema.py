@@ -34,6 +34,7 @@ __all__ = [
     "copied",
     "damaged",
     "make_tables",
+    "may_write",
     "prepare",
     "told",
     "transaction",
@@ -117,6 +118,11 @@ def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def may_write(path: Path) -> bool:
+    """Tell whether this user may write a file, or into a folder."""
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def prepare(connection: sqlite3.Connection, images_key: str, classes: Sequence[str]) -> None:

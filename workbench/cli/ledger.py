@@ -52,15 +52,19 @@ def tell_agreement(
         if not agreements:
             typer.echo(_nothing_shared(ledger))
             return
-        states = ledger.states()
-    typer.echo(_table(agreements))
+        parts = [part for state in ledger.states().values() for part in state.parts]
+    of_volumes = any(part.depth for part in parts)
+    typer.echo(_table(agreements, of_volumes))
     if not conflicts:
         typer.echo("\nThere are no conflicts: all these slices were answered alike.")
         return
-    typer.echo(f"\n{count(len(conflicts), 'conflict')}; training uses the last answer of a slice:")
+    where = len({each.sample for each in conflicts})
+    told = f" in {count(where, 'volume')}" if of_volumes else ""
+    typer.echo(
+        f"\n{count(len(conflicts), 'conflict')}{told}; training uses the last answer of a slice:"
+    )
     for each in conflicts:
-        volume = any(part.depth for part in states[each.sample].parts)
-        depth = f", slice {each.depth + 1}" if volume else ""
+        depth = f", slice {each.depth + 1}" if of_volumes else ""
         first, second = map(_shown, each.annotators)
         typer.echo(
             f"{each.sample}{depth}: {first} and {second} differ in {count(each.pixels, 'pixel')}"
@@ -78,15 +82,17 @@ def _nothing_shared(ledger: Ledger) -> str:
     return f"{names} and {_shown(who[-1])} annotated, but no slice was annotated by two of them."
 
 
-def _table(agreements: tuple[Agreement, ...]) -> str:
+def _table(agreements: tuple[Agreement, ...], of_volumes: bool) -> str:
     names = list(agreements[0].dice)
-    rows = [["annotators", "slices", *(f"Dice {name}" for name in names), "mean"]]
+    units = ["volumes", "slices"] if of_volumes else ["slices"]
+    rows = [["annotators", *units, *(f"Dice {name}" for name in names), "mean"]]
     for each in agreements:
         drawn = [value for value in each.dice.values() if not math.isnan(value)]
         mean = sum(drawn) / len(drawn) if drawn else math.nan
         values = (each.dice.get(name, math.nan) for name in names)
         pair = " and ".join(map(_shown, each.annotators))
-        rows.append([pair, f"{each.slices:,}", *map(_dice, values), _dice(mean)])
+        numbers = [f"{each.samples:,}", f"{each.slices:,}"][-len(units) :]
+        rows.append([pair, *numbers, *map(_dice, values), _dice(mean)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows

@@ -18,13 +18,23 @@ from numpy.typing import NDArray
 from workbench.errors import VolumeError
 from workbench.words import times
 
-__all__ = ["check_promise", "ends_early", "is_nifti", "open_image", "ras_order", "stem_of"]
+__all__ = [
+    "check_promise",
+    "ends_early",
+    "is_nifti",
+    "is_unread",
+    "open_image",
+    "ras_order",
+    "stem_of",
+]
 
 #: No voxel lies farther from the origin than this, mm; a header that says so is damaged.
 FARTHEST = 1e9
 #: Bytes that one byte of a gzip stream can stand for, at most.
 MOST_PACKED = 1032
 EXTENSIONS = (".nii.gz", ".nii", ".hdr")
+#: Volumes, and parts of them, in formats that are not read.
+UNREAD = (".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
 ORIENTATIONS: Any = nib.orientations  # untyped functions of a typed package
 
 
@@ -34,6 +44,11 @@ def is_nifti(path: Path) -> bool:
     NIfTI files are, and the ``.hdr`` of a pair, which stands for its ``.img`` too.
     """
     return path.name.lower().endswith(EXTENSIONS) and not path.name.startswith(".")
+
+
+def is_unread(path: Path) -> bool:
+    """Tell by the name whether a file is a volume, or a slice, in a format that is not read."""
+    return path.name.lower().endswith(UNREAD) and not path.name.startswith(".")
 
 
 def stem_of(path: Path) -> str:

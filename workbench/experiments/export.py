@@ -10,7 +10,9 @@ ignore label as the highest of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,13 +183,21 @@ def import_masks(run: Run, paths: Sequence[Path], annotator: str) -> Work[Import
             f"with a folder of its own, such as Workbench(SOURCE, 'runs/mine'), and import there."
         )
     data = yield from open_cohort_of(run.config, run.config.candidates)
-    path, classes = run.folder / FILE_NAME, data.labels.classes
-    with Ledger(path, images_key=images_key(data.images), classes=classes) as ledger:
-        return (
-            yield from read_masks(
-                ledger, data.images, data.cohort, paths, annotator, len(run.rounds)
-            )
-        )
+    path = run.folder / FILE_NAME
+    told = data.images, data.cohort, paths, annotator, len(run.rounds)
+    if path.is_file():
+        with _ledger_of(data, path) as ledger:
+            return (yield from read_masks(ledger, *told))
+    with TemporaryDirectory() as beside, _ledger_of(data, Path(beside) / FILE_NAME) as ledger:
+        read = yield from read_masks(ledger, *told)  # what is refused leaves no file in the run
+    if not read.entries:
+        return read
+    with _ledger_of(data, path) as ledger:
+        return replace(read, entries=ledger.extend(read.entries))
+
+
+def _ledger_of(data: Data, path: Path) -> Ledger:
+    return Ledger(path, images_key=images_key(data.images), classes=data.labels.classes)
 
 
 def _annotations(run: Run, data: Data) -> LedgerLabels | None:

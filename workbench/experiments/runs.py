@@ -218,6 +218,11 @@ class Run:
         """Where the U-Net of a round is kept."""
         return _round_folder(self.folder, index) / "weights.safetensors"
 
+    @property
+    def has_network(self) -> bool:
+        """Whether the U-Net of the last round is there; False before the first."""
+        return bool(self.rounds) and self.weights(self.rounds[-1].index).is_file()
+
     def load_model(self, index: int, model: nn.Module) -> nn.Module:
         """Fill `model` with the weights of a round.
 
@@ -299,9 +304,12 @@ def _details(found: Suggestions, names: Sequence[str]) -> dict[str, Any]:
     return details
 
 
-def rounds_of(folder: Path) -> int:
-    """Count the finished rounds of a run without opening it, up to the first that is missing."""
-    count = 0
+def rounds_of(folder: Path, known: int = 0) -> int:
+    """Count the finished rounds of a run without opening it, up to the first that is missing.
+
+    The first `known` are not looked for.
+    """
+    count = known
     while (_round_folder(folder, count) / "round.json").is_file():
         count += 1
     return count

@@ -78,14 +78,21 @@ def open_run(folder: Path, config: RunConfig, only_look: bool = False) -> tuple[
 
 
 def why_not_train(run: Run, compute: Compute) -> str:
-    """Say that a run was begun on a GPU where `compute` has none; else nothing."""
+    """Say why no round can follow here: no GPU as it was begun on, no last network; or nothing."""
+    reasons = []
     device = str(run.environment["compute"]["device"])
-    if not device.startswith("cuda") or compute.device.startswith("cuda"):
-        return ""
-    return (
-        f"{run.folder} was begun on a GPU ({device}), and there is none here. Go on with "
-        f"it on such a machine, or start again in another folder."
-    )
+    if device.startswith("cuda") and not compute.device.startswith("cuda"):
+        reasons.append(
+            f"{run.folder} was begun on a GPU ({device}), and there is none here. Go on with "
+            f"it on such a machine, or start again in another folder."
+        )
+    if run.rounds and not run.has_network:
+        reasons.append(
+            f"The network of its last round is not here: {run.weights(run.rounds[-1].index)} is "
+            f"absent. Put the file back to go on and to predict anew, or start again in another "
+            f"folder."
+        )
+    return " ".join(reasons)
 
 
 def compute_for(config: RunConfig) -> Compute:

@@ -3,7 +3,7 @@
 A slice opens with the model's prediction, with what was last saved, or empty.
 Every stroke is an entry of ``annotations.sqlite`` in the run's folder; a kernel
 that is killed loses at most the stroke being drawn. What an answer leads to is
-told in `workbench.session.queue`.
+told in `workbench.session.answering` and `workbench.session.queue`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from traitlets import TraitError, observe, validate
 
 from workbench.annotation import Entry
 from workbench.annotation.effort import stroke_mm
-from workbench.annotation.entry import ANSWERS, annotator_name
+from workbench.annotation.entry import annotator_name
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
+from workbench.session.comparing import ComparingSession
 from workbench.session.drawing import Drawing
-from workbench.session.restoring import RestoringSession
 from workbench.session.tasks import Editing
 
 __all__ = ["AnnotatingSession"]
@@ -31,10 +31,6 @@ __all__ = ["AnnotatingSession"]
 STARTS = ("prediction", "annotation", "empty")
 #: What is said while a volume is predicted.
 AWAITED = "The model is predicting this {noun}; what it predicts will be here to correct."
-NOT_DONE = (
-    "Slices that were not opened count as predicted, and the model is still predicting them. "
-    "Answer again in a moment."
-)
 #: What is said where another kernel drew on the same slice under the same name.
 ELSEWHERE = (
     "This slice was drawn on elsewhere under your name {name}; it is shown now as it is there. "
@@ -43,13 +39,12 @@ ELSEWHERE = (
 JOINED = "This slice was drawn on elsewhere under your name {name}; both drawings are here now."
 
 
-class AnnotatingSession(RestoringSession):
+class AnnotatingSession(ComparingSession):
     """A session in which a person draws."""
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
-        #: Why the canvas cannot be drawn on yet, and what it was told to begin with.
-        self._awaited = ""
+        #: What the canvas was told to begin with.
         self._begin_with: str | None = None
         try:
             self.annotator = getpass.getuser()
@@ -73,12 +68,13 @@ class AnnotatingSession(RestoringSession):
 
     # ------------------------------------------------------------ the canvas
     def _follow_save(self) -> None:
-        if self._unsaved and not self._writer.waiting:  # what waited was saved just now
-            for drawing in self._unsaved.values():
-                drawing.number = self._writer.number
-            self._unsaved.clear()
-            if self._drawing is not None and not self._awaited:
-                self._show("")
+        if self._writer.waiting:
+            return
+        for drawing in self._unsaved.values():  # what waited was saved just now
+            drawing.number = self._writer.number
+        self._unsaved.clear()
+        if self.editing is not None and not self.editing.saved:
+            self._show("")
 
     def edit(self, row: int, depth: int | None = None, start: str | None = None) -> None:
         """Put a slice on the canvas.
@@ -154,8 +150,9 @@ class AnnotatingSession(RestoringSession):
             return f"There is no slice {depth} of row {row}; it has slices 0 to {depths - 1}."
         if start is not None and start not in STARTS:
             return f"An annotation starts from one of {', '.join(STARTS)}, not from {start!r}."
-        if start == "prediction" and not self._predicts:
-            return "There is no prediction before the first round. Start from empty."
+        if start == "prediction" and not self.predicts:
+            why = self.only_look or "The first round has not been run yet."
+            return f"There is no prediction. {why} Start from empty."
         return ""
 
     def _put_on_canvas(self, row: int, depth: int, start: str | None) -> str:
@@ -170,7 +167,7 @@ class AnnotatingSession(RestoringSession):
         problem = self._writer.save()
         drawing = self._unsaved.get(key) or self._drawn_before(*key)
         if drawing is not None and start is None:
-            if self._depths > 1 and self._predicts:
+            if self._depths > 1 and self.predicts:
                 self._prediction(row)  # "done" will need it for the slices that were not opened
             self._drawing, self._awaited = drawing, ""
             return problem
@@ -280,60 +277,20 @@ class AnnotatingSession(RestoringSession):
             if drawing is not None and drawing.can_redo:
                 self._step(drawing.redo())
 
-    def answer(self, kind: str, note: str = "", active_seconds: float = 0.0) -> None:
-        """Say what becomes of the slice on the canvas, or of its whole volume.
-
-        Of a volume every slice is answered: one that was never opened is taken as it would
-        have been opened, and the ledger says so.
-
-        Parameters
-        ----------
-        kind : {"done", "unsure", "skipped"}
-            "done" labels it; the others set it aside for this round.
-        note : str
-            Why it is skipped: needed there. A reason that begins with "unusable" takes the
-            slice out of the pool for good; what is skipped otherwise may be suggested later.
-        active_seconds : float
-            Time of work since the last stroke, idle time excluded.
-        """
-        with self._background.lock:
-            drawing = self._on_canvas()
-            if drawing is None:
-                return
-            if kind not in ANSWERS:
-                self._refuse(f"An answer is one of {', '.join(ANSWERS)}, not {kind!r}.")
-                return
-            if kind == "skipped" and not note.strip():
-                self._refuse("Say why it is skipped: the reason is kept with it.")
-                return
-            answered = replace(drawing.answer(kind, note), active_seconds=active_seconds)
-            try:
-                self._writer.check(answered)
-                done = kind == "done"
-                others = self._other_slices(drawing) if done else self._withdrawn(answered)
-                if others is None:
-                    self._refuse(NOT_DONE)
-                    return
-                problem = self._keep(*others, answered)
-            except LedgerError as error:
-                self._refuse(error)
-                return
-            self.catch_up()
-            self._show(problem)
-
     # ------------------------------------------------------------ parts of it
-    def _on_canvas(self, join: bool = False) -> Drawing | None:
-        """Return what is drawn on; refuse where there is nothing.
+    def _on_canvas(self, join: bool = False, unseen: bool = False) -> Drawing | None:
+        """Return what is drawn on; refuse where there is nothing, or it is still awaited.
 
         Where another kernel drew on it, that is shown, and only who wants to join in goes on.
+        What is awaited is returned only to who needs not see it.
         """
         if self.editing is None or self._drawing is None:
             self._refuse("There is nothing on the canvas. Choose a task of the queue first.")
             return None
-        if self.editing.awaited:
+        if self.editing.awaited and not unseen:
             self._refuse(f"{self.editing.awaited} To draw without it, start from empty.")
             return None
-        elsewhere = self._drawn_elsewhere()
+        elsewhere = None if self.editing.awaited else self._drawn_elsewhere()
         if elsewhere is not None:
             self._drawing = elsewhere
             if not join:
@@ -348,10 +305,11 @@ class AnnotatingSession(RestoringSession):
         """Save entries of the canvas; return what could not be saved, or nothing."""
         drawing = self._drawing
         assert drawing is not None
-        problem = self._writer.append(*(replace(each, round=self._asking) for each in entries))
+        problem = self._writer.append(*(replace(each, round=self._booked) for each in entries))
         row = self._row_of[drawing.entry.sample]
         if problem:
-            self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing
+            if not self._awaited:  # then nothing was drawn
+                self._unsaved[row, drawing.entry.depth, drawing.entry.annotator] = drawing
             self._note(problem)
         else:
             self._unsaved.clear()
@@ -376,8 +334,8 @@ class AnnotatingSession(RestoringSession):
         row = self._row_of[entry.sample]
         here = self.editing
         cost = here.cost.after(change) if here and change else self._cost_of(row)
-        others = [name for name in self._annotators_of(row) if name != entry.annotator]
-        also = f"Also annotated by {', '.join(others)}." if others else ""
+        if change is None:
+            self._read_others()
         self.editing = Editing(
             row=row,
             sample=entry.sample,
@@ -391,6 +349,7 @@ class AnnotatingSession(RestoringSession):
             cost=replace(cost, changed_pixels=drawing.changed_pixels),
             saved=not problem,
             number=self._writer.number,
-            words=" ".join(filter(None, [problem, words, self._told_behind, also])),
+            words=" ".join(filter(None, [problem, words, self._told_behind])),
+            others=self._told_of_others(),
             awaited=self._awaited,
         )

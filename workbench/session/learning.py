@@ -36,8 +36,6 @@ class LearningSession(TuningSession):
         self.config = config
         self.z_dim = int(config.manifold.get("z_dim", 3))
         self._compute: Compute | None = None
-        #: Why nothing can be trained here, only looked at; empty if it can.
-        self._only_look = ""
         self._learned: dict[int, tuple[Manifold, LatentSpace]] = {}
         self._manifold_seconds: float | None = None
 
@@ -90,8 +88,8 @@ class LearningSession(TuningSession):
         if data is None or compute is None:
             self._refuse("There are no images yet. Open the cohort first.")
             return
-        if self._only_look:
-            self._refuse(self._only_look)
+        if self.only_look:
+            self._refuse(self.only_look)
             return
         config = replace(self.config.manifold_config(), z_dim=z_dim)
         seed, begun = self.config.manifold_seed, time.monotonic()

@@ -49,6 +49,8 @@ class PredictingSession(QueueSession):
         self._wanted = -1
         #: The network of a run that was opened again, until its last round is restored.
         self._loaded: EvidenceSource | None = None
+        #: Whether a run that was opened again has that network.
+        self._has_network = False
 
     # ------------------------------------------------------------ what there is
     @property
@@ -78,7 +80,7 @@ class PredictingSession(QueueSession):
             number = self._accepted.get((str(self.pool.ids[row]), depth))
             if number is not None:
                 return "annotation", self._read_map(number)
-        if start in (None, "prediction") and self._predicts:
+        if start in (None, "prediction") and self.predicts:
             classes = self._prediction(row, again=True)
             if classes is None:
                 return None
@@ -91,11 +93,16 @@ class PredictingSession(QueueSession):
 
     # ------------------------------------------------------------ what is predicted
     @property
-    def _predicts(self) -> bool:
+    def predicts(self) -> bool:
         """Whether there is a network that can be asked."""
         if self.round is None:
-            return self.data is not None and self._trained >= 0
+            return self._has_network
         return self.round.evidence is not None and self.round.evidence.model is not None
+
+    def _predictable(self, row: int) -> bool:
+        """Whether there is a network that can be asked, and it has not failed on a row."""
+        failed = row in self._unpredictable and self._predicted_by == self._network()[0]
+        return self.predicts and not failed
 
     def _network(self) -> tuple[int, EvidenceSource | None]:
         """Index of the last round, and its network; None where that is still in its folder."""
@@ -109,7 +116,7 @@ class PredictingSession(QueueSession):
         Parameters
         ----------
         row : int
-            Row of the pool; there is a network (`_predicts`).
+            Row of the pool; there is a network (`predicts`).
         again : bool
             Whether a row that could not be predicted before is tried once more.
 

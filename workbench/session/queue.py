@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation import Entry, LedgerLabels, images_key
+from workbench.annotation.agreement import answered_differently
 from workbench.annotation.costs import RoundCost, cost_of_round
 from workbench.annotation.history import SampleState, Totals, accepted
 from workbench.annotation.ledger import FILE_NAME
@@ -22,7 +23,7 @@ from workbench.cohort.label_source import LabelSource
 from workbench.errors import LedgerError, WorkbenchError
 from workbench.experiments.runs import Run, rounds_of
 from workbench.session.drawing import Writer
-from workbench.session.saved import read_ledger_at, save
+from workbench.session.saved import read_ledger_at, rows_taken_back, save
 from workbench.session.scoring import ScoringSession
 from workbench.session.tasks import Cost, Task
 from workbench.strategies.base import Suggestions
@@ -54,6 +55,8 @@ class QueueSession(ScoringSession):
     #: What the ledger holds of each row; the entry that training uses of each slice.
     _known: Mapping[int, SampleState] = {}
     _accepted: Mapping[tuple[str, int], int] = {}
+    #: Samples that several people answered differently.
+    _differing: frozenset[str] = frozenset()
     #: Why rows were skipped.
     _reasons: Mapping[int, str] = {}
     #: The ledger's last entry that was taken in.
@@ -67,6 +70,11 @@ class QueueSession(ScoringSession):
     def _asking(self) -> int:
         """The round that labels given now are for."""
         return max(self._training, self._trained) + 1
+
+    @property
+    def _booked(self) -> int:
+        """The round that what is drawn now is kept for: the next one, whoever trained the last."""
+        return max(self._asking, rounds_of(self.folder, self._trained + 1))
 
     @property
     def _trained(self) -> int:
@@ -117,6 +125,7 @@ class QueueSession(ScoringSession):
                 if last != self._seen:
                     self._take_in(ledger.states())
                     self._seen = last
+                    self._follow_news()
             except LedgerError as error:
                 self._refuse(error)
 
@@ -124,16 +133,17 @@ class QueueSession(ScoringSession):
         """Show that what waited for the disk is saved."""
         raise AssertionError("a session shows what is drawn")
 
+    def _follow_news(self) -> None:
+        """Show what others have made of the slice that is drawn on."""
+        raise AssertionError("a session compares with what others have drawn")
+
     def _take_in(self, states: Mapping[str, SampleState]) -> None:
         """Label what is done, set aside what is not, and show the queue."""
         ledger = self._writer.ledger
         assert ledger is not None
-        self._known = {
-            self._row_of[sample]: state
-            for sample, state in states.items()
-            if sample in self._row_of
-        }
+        self._known = self._by_row(states)
         self._accepted = accepted(states.values())
+        self._differing = answered_differently(ledger, states)
         self._reasons = {
             row: _reason(ledger.entries(str(self.pool.ids[row]), maps=False))
             for row, state in self._known.items()
@@ -143,6 +153,21 @@ class QueueSession(ScoringSession):
         if self.suggestions is not None:
             self._shrink(self._unanswered(self.suggestions))
         self._show_queue()
+
+    def _by_row(self, states: Mapping[str, SampleState]) -> Mapping[int, SampleState]:
+        """What was done on each row of the pool."""
+        return {self._row_of[each]: state for each, state in states.items() if each in self._row_of}
+
+    def _known_at(self, index: int) -> Mapping[int, SampleState]:
+        """What the ledger held of each row when a round began to train; nothing if not known.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger cannot be read.
+        """
+        number, ledger = self._ledger_at.get(str(index)), self._writer.ledger
+        return {} if number is None or ledger is None else self._by_row(ledger.states(number))
 
     def _shrink(self, left: Suggestions) -> None:
         """Show the suggestions that are left; after the last one the next round suggests again."""
@@ -159,17 +184,14 @@ class QueueSession(ScoringSession):
         pool = self.pool
         labeled_in, eligible = pool.labeled_in.copy(), pool.eligible.copy()
         trained = max(self._training, self._trained)
-        withdrawn: list[str] = []
         for row, state in self._known.items():
-            if _is_done(state):
-                if labeled_in[row] < 0:
-                    labeled_in[row] = self._asking
-            elif 0 <= labeled_in[row] <= _put_aside(state):
-                if labeled_in[row] <= trained:
-                    withdrawn.append(str(pool.ids[row]))
-                labeled_in[row] = -1  # it is labeled no longer
-            if self._reasons.get(row, "").lower().startswith(UNUSABLE) and not _is_done(state):
+            if state.done and labeled_in[row] < 0:
+                labeled_in[row] = self._asking
+            if self._reasons.get(row, "").lower().startswith(UNUSABLE) and not state.done:
                 eligible[row] = False
+        taken_back = rows_taken_back(labeled_in, self._known)
+        withdrawn = [str(pool.ids[row]) for row in taken_back if labeled_in[row] <= trained]
+        labeled_in[taken_back] = -1  # it is labeled no longer
         labeled_in[labeled_in > self._asking] = self._asking  # that training was stopped
         if (labeled_in != pool.labeled_in).any() or (eligible != pool.eligible).any():
             self.pool = replace(pool, labeled_in=labeled_in, eligible=eligible)
@@ -198,12 +220,18 @@ class QueueSession(ScoringSession):
         """Whether a person annotates in this run: anything was drawn, or answered."""
         known = self._known.values()
         return any(task.state == "in progress" for task in self.queue) or any(
-            state.state != "in progress" or _strokes(state) for state in known
+            state.state != "in progress" or state.strokes for state in known
         )
 
     def _is_aside(self, state: SampleState) -> bool:
         """Whether a sample was put aside in this round."""
         return state.state in ("unsure", "skipped") and state.parts[-1].round >= self._asking
+
+    def _ask(self, found: Suggestions) -> None:
+        """Put into the queue what is asked for without a network that could tell more of it."""
+        self._asked = found.rows
+        self.suggestions = self._unanswered(found)
+        self._show_queue()
 
     def _publish(self, found: Suggestions) -> None:
         self._asked = found.rows
@@ -216,7 +244,7 @@ class QueueSession(ScoringSession):
         others = [
             row
             for row, state in self._known.items()
-            if (state.state == "in progress" and _strokes(state))
+            if (state.state == "in progress" and state.strokes)
             or (state.state != "in progress" and state.parts[-1].round >= self._asking)
         ]
         rows = dict.fromkeys([*asked, *others])
@@ -240,7 +268,7 @@ class QueueSession(ScoringSession):
         known = self._known.get(row)
         if known is None:
             return Task(row, "done" if self.pool.labeled[row] else "suggested")
-        drawn = known.state != "in progress" or _strokes(known)
+        drawn = known.state != "in progress" or known.strokes
         state = known.state if drawn else ("done" if self.pool.labeled[row] else "suggested")
         return Task(
             row,
@@ -248,6 +276,7 @@ class QueueSession(ScoringSession):
             known.annotators,
             known.active_seconds,
             self._reasons.get(row, ""),
+            str(self.pool.ids[row]) in self._differing,
         )
 
     def _follow_stroke(self, entry: Entry) -> None:
@@ -280,18 +309,16 @@ class QueueSession(ScoringSession):
 
     def _behind(self) -> str:
         """Say that another kernel has gone on with this run, where one has; else nothing."""
-        there = rounds_of(self.folder) - 1
+        there = rounds_of(self.folder, self._trained + 1) - 1
         if there <= self._trained or there == self._training:
             return ""
         return (
             f"Another kernel has trained round {there} in {self.folder}. Restart this one and open "
-            f"the run again to go on from there; what is drawn here is in the ledger."
+            f"the run again to go on from there; what is drawn here is in the ledger, for round "
+            f"{there + 1}."
         )
 
     # ------------------------------------------------------------ what is asked of it
-    def _annotators_of(self, row: int) -> tuple[str, ...]:
-        return self._known[row].annotators if row in self._known else ()
-
     def _number_at(self, row: int, depth: int) -> int:
         """Entry with what this person drew on a slice, else with what anybody answered; or 0."""
         parts = self._known[row].parts if row in self._known else ()
@@ -317,7 +344,7 @@ class QueueSession(ScoringSession):
             for row in self._known
         }
         classes = len(self.labels.classes)
-        return cost_of_round(self._writer.ledger, self._asking, classes, spacing)
+        return cost_of_round(self._writer.ledger, self._booked, classes, spacing)
 
     def _cost_of(self, row: int) -> Cost:
         """Add up what a sample has cost this person, also what could not be saved yet."""
@@ -356,19 +383,6 @@ class QueueSession(ScoringSession):
 def waiting(labels: int) -> str:
     """Say that the model has not seen so many labels yet."""
     return f"{count(labels, 'new label waits', 'new labels wait')} to be trained on"
-
-
-def _is_done(state: SampleState) -> bool:
-    return any(part.done for part in state.parts)
-
-
-def _put_aside(state: SampleState) -> int:
-    """The last round in which it was answered "unsure" or "skipped"; -1 for none."""
-    return max((part.round for part in state.parts if part.answer), default=-1)
-
-
-def _strokes(state: SampleState) -> int:
-    return sum(part.strokes for part in state.parts)
 
 
 def _reason(entries: tuple[Entry, ...]) -> str:

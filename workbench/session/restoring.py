@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from itertools import dropwhile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation import Entry
-from workbench.annotation.entry import UNOPENED
 from workbench.annotation.history import Part
 from workbench.errors import LedgerError
 from workbench.experiments.config import RunConfig
@@ -25,6 +24,8 @@ class RestoringSession(PredictingSession):
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
         self._drawing: Drawing | None = None
+        #: Why the canvas cannot be drawn on yet; empty if it can.
+        self._awaited = ""
         #: Drawings of which something could not be saved yet.
         self._unsaved: dict[tuple[int, int, str], Drawing] = {}
 
@@ -87,61 +88,15 @@ class RestoringSession(PredictingSession):
         _, row, depth = max(drawn)
         return (row, depth) if self._known[row].state == "in progress" else None
 
-    def _other_slices(self, drawing: Drawing) -> list[Entry] | None:
-        """Answers "done" for all other slices of the volume on the canvas.
-
-        None while what they would be taken as is still predicted.
-        """
-        assert self.editing is not None
-        row, first, last = self.editing.row, *self.editing.filled
-        entries = []
-        for depth in range(self._depths):
-            if depth == drawing.entry.depth:
-                continue
-            key = (row, depth, self.annotator)
-            before = self._unsaved.get(key) or self._drawn_before(*key)
-            if before is not None:
-                entries.append(before.answer("done", ""))
-                continue
-            start = "annotation" if row in self._unpredictable else None
-            if not first <= depth <= last:
-                start = "empty"
-            beginning = self._beginning(row, depth, start)
-            if beginning is None:
-                return None
-            started_from, classes = beginning
-            entry = replace(drawing.entry, kind="done", depth=depth, started_from=started_from)
-            entries.append(replace(entry, classes=classes, note=UNOPENED))
-        return entries
-
-    def _withdrawn(self, answered: Entry) -> list[Entry]:
-        """The same answer for all other slices of the volume that this person has done."""
-        row, entries = self._row_of[answered.sample], []
-        for depth in sorted(self._done_slices(row) - {answered.depth}):
-            key = (row, depth, self.annotator)
-            before = self._unsaved.get(key) or self._drawn_before(*key)
-            if before is not None:
-                entries.append(before.answer(answered.kind, answered.note))
-        return entries
-
-    def _done_slices(self, row: int) -> set[int]:
-        """Depths of a volume that this person answered "done", saved or not."""
-        sample = str(self.pool.ids[row])
-        waiting = {
-            entry.depth
-            for entry in self._writer.waiting
-            if (entry.sample, entry.annotator, entry.kind) == (sample, self.annotator, "done")
-        }
-        return waiting | {part.depth for part in self._parts_of(row) if part.done}
-
 
 def _beginning_of(entries: Iterable[Entry]) -> Entry:
     """The entry with which the work began: opened last before anything was drawn, or answered.
 
-    Opened again in a later round, a slice began with what was predicted then.
+    Opened again in a later round, a slice began with what was predicted then. Put aside before it
+    was opened, it had not begun.
     """
     begun: Entry | None = None
-    for entry in entries:
+    for entry in dropwhile(lambda each: each.kind in ("unsure", "skipped"), entries):
         if begun is not None and entry.kind != "opened":
             break
         if begun is None or entry.round > begun.round:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from workbench.annotation.history import SampleState
 from workbench.cohort.label_source import LabelSource
 from workbench.cohort.pool import Pool
 from workbench.errors import RunError, SettingError, WorkbenchError, did_you_mean
@@ -28,7 +30,15 @@ from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Suggestions
 from workbench.study import Study, rows_of
 
-__all__ = ["Restored", "read_ledger_at", "restore", "save", "settings_of"]
+__all__ = [
+    "Restored",
+    "read_ledger_at",
+    "restore",
+    "rows_taken_back",
+    "save",
+    "settings_of",
+    "with_network",
+]
 
 
 def settings_of(
@@ -104,9 +114,34 @@ def read_ledger_at(folder: Path) -> dict[str, int]:
         return {}
 
 
+def rows_taken_back(
+    labeled_in: NDArray[np.int32], known: Mapping[int, SampleState]
+) -> NDArray[np.int64]:
+    """Find the labeled rows whose answer "done" was taken back.
+
+    Parameters
+    ----------
+    labeled_in : ndarray of int, shape (n,)
+        As of `Pool`.
+    known : mapping
+        What was done on rows, of those on which anything was.
+
+    Returns
+    -------
+    ndarray of int
+        Rows that were answered otherwise in the round that they were labeled in, or later.
+    """
+    found = [
+        row
+        for row, state in known.items()
+        if not state.done and 0 <= labeled_in[row] <= state.last_answered
+    ]
+    return np.array(found, np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """A session as it was: rounds, tuned settings, and the pool with every label."""
+    """A session as it was: rounds without networks, tuned settings, the pool with its labels."""
 
     rounds: tuple[Round, ...]
     pool: Pool
@@ -114,24 +149,36 @@ class Restored:
     budget: int
 
 
-def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restored:
-    """Read back a run with at least one round, and what was done since.
+def restore(
+    run: Run,
+    pool: Pool,
+    budget: int,
+    labels: LabelSource,
+    known: Mapping[int, Mapping[int, SampleState]],
+) -> Restored:
+    """Read back a run with at least one round, and what was done since; reads no network.
 
     Parameters
     ----------
     run : Run
-    study : Study
+    pool : Pool
+        Before anything was labeled.
     budget : int
         Where none was saved.
     labels : LabelSource
         Those that the last round was trained on.
+    known : mapping
+        By round, what was done on each row when it began to train: what was taken back by then
+        it was not trained on; what was taken back later it was.
     """
-    pool = study.data.pool
     rounds: list[Round] = []
     for saved in run.rounds:
         pool = pool.with_labeled(rows_of(pool, saved.labeled), saved.index, again=True)
-        if saved is run.rounds[-1]:  # what was withdrawn before it has no label any more
-            pool = replace(pool, labeled_in=np.where(labels.available, pool.labeled_in, -1))
+        labeled_in = pool.labeled_in.copy()
+        labeled_in[rows_taken_back(labeled_in, known.get(saved.index, {}))] = -1
+        if saved is run.rounds[-1]:  # it has no label, where it is not known when it was taken back
+            labeled_in[~labels.available] = -1
+        pool = replace(pool, labeled_in=labeled_in)
         rounds.append(
             Round(
                 index=saved.index,
@@ -153,10 +200,6 @@ def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restore
             )
         )
     last = rounds[-1]
-    model = load_round_model(run, last.index, study)
-    trained_on = replace(study, data=replace(study.data, labels=labels))
-    evidence = EvidenceSource(trained_on, last.pool, model, last.index)
-    last = replace(last, model=model, evidence=evidence)
     strategy = last.strategy
     path = run.folder / "session.json"
     with contextlib.suppress(WorkbenchError, ValueError, KeyError):
@@ -165,4 +208,26 @@ def restore(run: Run, study: Study, budget: int, labels: LabelSource) -> Restore
             pool = pool.with_labeled(rows_of(pool, state["labeled"]), last.index + 1, again=True)
             budget = int(state["budget"])
             strategy = from_record(state["strategy"])
-    return Restored((*rounds[:-1], last), pool, strategy, budget)
+    return Restored(tuple(rounds), pool, strategy, budget)
+
+
+def with_network(round: Round, run: Run, study: Study, labels: LabelSource) -> Round:
+    """Give a round that was read back its network, and the evidence that it stands on.
+
+    Parameters
+    ----------
+    round : Round
+    run : Run
+    study : Study
+    labels : LabelSource
+        Those that it was trained on.
+
+    Raises
+    ------
+    RunError
+        If its weights are absent, damaged, or those of another network.
+    """
+    model = load_round_model(run, round.index, study)
+    trained_on = replace(study, data=replace(study.data, labels=labels))
+    evidence = EvidenceSource(trained_on, round.pool, model, round.index)
+    return replace(round, model=model, evidence=evidence)

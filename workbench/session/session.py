@@ -30,10 +30,10 @@ from workbench.experiments.simulate import open_run, why_not_train
 from workbench.experiments.stopping import why_stop
 from workbench.jobs import Progress, Work
 from workbench.rounds import Round, run_round
+from workbench.session.continuing import UNTESTED, ContinuingSession
 from workbench.session.queue import SIMULATES, waiting
-from workbench.session.saved import restore, settings_of
+from workbench.session.saved import settings_of
 from workbench.session.state import STEPS, Step
-from workbench.session.tooling import ToolSession
 from workbench.strategies import from_record
 from workbench.strategies.base import Budget, QueryStrategy, Suggestions
 from workbench.study import Data, initial_rows
@@ -44,11 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-#: What is said where no case could be held out.
-UNTESTED = "No case with a label is held out for testing, so Dice cannot be measured."
 
-
-class Session(ToolSession):
+class Session(ContinuingSession):
     """State of one interactive experiment, and what a person can do with it.
 
     Parameters
@@ -132,7 +129,8 @@ class Session(ToolSession):
 
         data, compute, run, pixels = result
         self.data, self._compute, self._run = data, compute, run
-        self.name, self._only_look = data.cohort.name, why_not_train(run, compute)
+        self.name, self.only_look = data.cohort.name, why_not_train(run, compute)
+        self._has_network = run.has_network
         self.cohort, self.images, self.labels = data.cohort, data.images, data.labels
         self.test_cases = () if data.test_images is None else tuple(data.test_images.cases)
         self.pool = run.pool_after(data.pool)
@@ -170,8 +168,8 @@ class Session(ToolSession):
             self._note(str(problem))
         self._background.start("warm-up", _warm_up(), lambda progress: None, lambda outcome: None)
         self._go_back_to_canvas()
-        if self._only_look:
-            self._note(f"Opened for looking and annotating only. {self._only_look}")
+        if self.only_look:
+            self._look_back(run)
         elif run.rounds:
             finished = count(len(run.rounds), "finished round")
             self._note(f"Found {finished} in {self.folder}; going on there.")
@@ -187,6 +185,9 @@ class Session(ToolSession):
             return
         if self.busy:
             self._refuse_busy()
+            return
+        if self.only_look:
+            self._refuse(self.only_look)
             return
         self.catch_up()
         behind = self._behind()
@@ -257,9 +258,7 @@ class Session(ToolSession):
             return True
         by_hand = self.pool.labeled & ~self.labels.available
         insisted = bool(len(self._asked)) or bool(by_hand.any())
-        self._asked = rows
-        self.suggestions = self._unanswered(Suggestions(rows))
-        self._show_queue()
+        self._ask(Suggestions(rows))
         if insisted and self.pool.labeled.any():
             return True
         if self.study is None:
@@ -276,6 +275,9 @@ class Session(ToolSession):
         self._background.drain()
         if self.suggestions is None or not len(self.suggestions.rows):
             self._refuse("There are no suggestions to label. Run a round first.")
+            return
+        if self.only_look:
+            self._refuse(self.only_look)
             return
         if self.busy:
             self._refuse_busy()
@@ -307,6 +309,7 @@ class Session(ToolSession):
             self._what_next()[1]()
 
     def _adopt_round(self, round: Round) -> None:
+        self.round = round
         learned = self._show_rounds((*self.rounds, round))
         self._note(f"Round {round.index}: {learned}.")
         if round.stopped:
@@ -316,44 +319,6 @@ class Session(ToolSession):
         self._publish(round.suggestions)
         self._save()
         self._score_pool(round)
-
-    def _show_rounds(self, rounds: tuple[Round, ...]) -> str:
-        """Show all rounds and what the last one learned; tell it in words."""
-        last = rounds[-1]
-        self.round, self.rounds = last, rounds
-        self.losses = {**self.losses, "model": last.losses}
-        labeled = count(int(last.pool.labeled.sum()), f"labeled {self.noun}")
-        told = f"mean Dice {last.metrics['mean']:.2f}" if last.metrics else "not tested"
-        learned = f"{labeled}, {told}"
-        self._mark("model", "ready", learned)
-        self._mark("curve", "ready", count(len(rounds), "round") if last.metrics else UNTESTED)
-        return learned
-
-    # ------------------------------------------------------------ saved state
-    def _go_on(self) -> None:
-        if self._run is not None and self._run.rounds and self.round is None:
-            self._restore(self._run)
-
-    def _restore(self, run: Run) -> None:
-        """Continue a run that was read from its folder."""
-        assert self.study is not None
-        try:
-            labels, _ = self._labels_until(self._ledger_at.get(str(run.rounds[-1].index)))
-        except LedgerError as error:
-            self._refuse(error)
-            labels = self.study.data.labels
-        found = restore(run, self.study, self.budget, labels)
-        last = found.rounds[-1]
-        self.pool, self.strategy, self.budget = found.pool, found.strategy, found.budget
-        self._show_rounds(found.rounds)
-        self._label_answered()
-        self._score_pool(last)
-        pending = int((self.pool.labeled_in > last.index).sum())
-        if pending:
-            self._mark("annotate", "ready", f"{count(pending, self.noun)} labeled")
-            self._mark("model", "stale", waiting(pending))
-        if pending < self.budget:  # the others are still to be labeled
-            self._refine()
 
     # ------------------------------------------------------------ what comes next
     def _offer_next(self) -> None:
@@ -372,13 +337,16 @@ class Session(ToolSession):
         left = 0 if self.suggestions is None else len(self.suggestions.rows)
         if left:
             assert self.suggestions is not None
-            if self._by_hand or not self.labels.available[self.suggestions.rows].all():
+            simulates = self.labels.available[self.suggestions.rows].all() and not self.only_look
+            if self._by_hand or not simulates:
                 first = left == len(self.queue)
                 which = f"these {left}" if first else f"the other {left}"
                 if left == 1:
                     which = f"the {self.noun}" if first else f"the last {self.noun}"
                 return f"Annotate {which}", lambda: self.turn(1)
             return f"Label these {left} (simulated, from the reference)", self.label_suggestions
+        if self.only_look:
+            return "", self.start_round
         if self.round is None:
             stopped = [step for step in ("manifold", "model") if self.steps[step].stopped]
             if stopped:

@@ -74,7 +74,7 @@ class SessionState(HasTraits):
     values = Dict(help="name → (n,) float64 to color points by, NaN where unknown")
 
     # --- the model and the loop
-    round = Any(None, help="latest Round, or None before the first")
+    round = Any(None, help="latest Round, with its network; None before the first, or without it")
     rounds = Tuple(help="every Round so far")
     ghost = Tuple(help="(labeled, mean Dice) of random choice, for as many rounds as known")
     strategy = Any(None, help="the QueryStrategy as tuned: the one truth for α, scale, θ, sources")
@@ -96,6 +96,7 @@ class SessionState(HasTraits):
     busy = Unicode("", help="name of the running step, empty when idle")
     problem = Unicode("", help="sentence about the latest failure, empty when there is none")
     log = Tuple(help="what happened: short sentences, newest first")
+    only_look = Unicode("", help="why nothing can be trained or suggested here; empty if it can")
     next_step = Unicode("", help="label of the one button that leads on; empty while busy")
     next_hint = Unicode("", help="what it does, where its label does not say it all")
 

@@ -31,6 +31,8 @@ class Task:
         Their active time together.
     note : str
         The reason of "skipped", or what was noted with an answer.
+    differs : bool
+        Whether several people answered it differently.
     """
 
     row: int
@@ -38,6 +40,7 @@ class Task:
     annotators: tuple[str, ...] = ()
     seconds: float = 0.0
     note: str = ""
+    differs: bool = False
 
     @property
     def open(self) -> bool:
@@ -108,7 +111,9 @@ class Editing:
     number : int
         Number of the ledger's latest entry of this person; a higher one is newer.
     words : str
-        What the person should know: why it is not saved, who else draws on it.
+        What the person should know, such as why it is not saved.
+    others : str
+        What others have made of it: what they answered, and how many pixels differ.
     awaited : str
         Why nothing can be drawn yet: what it is to begin with is still predicted, or could not
         be; empty if it can be drawn on.
@@ -127,6 +132,7 @@ class Editing:
     saved: bool = True
     number: int = 0
     words: str = ""
+    others: str = ""
     awaited: str = ""
 
     @property

@@ -1,55 +1,18 @@
-"""Around the canvas: what is known of other slices, and tools that draw in the kernel."""
+"""Tools that draw in the kernel, and what they see: the canvas and what is around it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from workbench.annotation.canvas import Canvas, Neighbor
 from workbench.errors import WorkbenchError
-from workbench.session.annotating import AnnotatingSession
+from workbench.session.reviewing import ReviewingSession
 
 __all__ = ["ToolSession"]
 
 
-class ToolSession(AnnotatingSession):
+class ToolSession(ReviewingSession):
     """A session whose canvas takes the strokes of tools that are computed."""
-
-    def known(self, row: int, depth: int = 0) -> tuple[NDArray[np.uint8], str]:
-        """Return what there is to see of a slice without opening it.
-
-        Parameters
-        ----------
-        row : int
-            Row of the pool.
-        depth : int
-            Slice of a volume, counted in the stored volume from 0.
-
-        Returns
-        -------
-        classes : ndarray of uint8, shape (h, w)
-        source : {"annotation", "reference", "prediction", "predicting", ""}
-            What this person drew on it or anybody answered "done"; else the reference, where it
-            is what the model learns from; else the prediction; "" if there is nothing.
-            "predicting": `predictions` changes as soon as the prediction of the volume is known.
-        """
-        drawn = self._unsaved.get((row, depth, self.annotator))
-        if drawn is not None:
-            return drawn.classes, "annotation"
-        number = self._number_at(row, depth)
-        if number:
-            return self._read_map(number), "annotation"
-        classes, source = None, ""
-        if self.pool.labeled[row] and self.labels.available[row]:
-            classes, source = self.labels.read([row])[0], "reference"
-        elif self._predicts:
-            classes, source = self._prediction(row), "prediction"
-        if classes is None:
-            later = bool(source) and row not in self._unpredictable
-            return self._nothing(), "predicting" if later else ""
-        return classes[depth] if classes.ndim == 3 else classes, source
 
     def apply_tool(self, name: str, **parameters: Any) -> None:
         """Draw with a tool that is computed here, such as superpixels.

@@ -8,7 +8,13 @@ from workbench.cohort.cohort import Cohort, Problem
 from workbench.cohort.image_files import stem_of
 from workbench.cohort.layouts.dataset_file import DatasetFile, read_dataset_file
 from workbench.cohort.layouts.layout import Layout
-from workbench.cohort.layouts.pairing import images_by_case, nifti_files, one_each, pair
+from workbench.cohort.layouts.pairing import (
+    images_by_case,
+    nifti_files,
+    one_each,
+    other_formats,
+    pair,
+)
 
 __all__ = ["MSD", "NNUNET"]
 
@@ -42,6 +48,7 @@ def _cohort(root: Path, layout: str, declared: DatasetFile, sign: str) -> Cohort
         for case in declared.cases
         if case not in {*images, *labels, *left_out}
     ]
+    others = other_formats(root / "imagesTr", root / "labelsTr")
     cases, problems = pair(
         {case: paths for case, paths in images.items() if case not in left_out},
         {case: path for case, path in labels.items() if case not in left_out},
@@ -56,7 +63,7 @@ def _cohort(root: Path, layout: str, declared: DatasetFile, sign: str) -> Cohort
         labels=declared.labels,
         regions=declared.regions,
         ignored=declared.ignored,
-        problems=(*twice, *more, *absent, *problems),
+        problems=(*others, *twice, *more, *absent, *problems),
         reason=f"its dataset.json {sign}",
     )
 

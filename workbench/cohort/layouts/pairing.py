@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from workbench.cohort.cohort import Case, Problem
-from workbench.cohort.image_files import is_nifti, stem_of
+from workbench.cohort.image_files import is_nifti, is_unread, stem_of
 
 __all__ = [
     "images_by_case",
@@ -17,11 +17,14 @@ __all__ = [
     "nifti_files",
     "occurs_twice",
     "one_each",
+    "other_formats",
     "pair",
     "unlabeled",
     "volume_files",
 ]
 
+#: Files that a sentence names.
+MOST_NAMED = 3
 CHANNEL_NAME = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
 
@@ -104,6 +107,26 @@ def pair(
         named = dict(zip(channels, every, strict=True))
         cases.append(Case(case, "other", named, labels.get(case)))
     return cases, problems
+
+
+def other_formats(*folders: Path | None) -> list[Problem]:
+    """Tell of the files in formats that are not read, where they lie among those that are."""
+    problems = []
+    for folder in folders:
+        if folder is None or not folder.is_dir():
+            continue
+        names = sorted((p.name for p in folder.iterdir() if is_unread(p)), key=natural_key)
+        if names:
+            more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+            problems.append(
+                Problem(
+                    "",
+                    f"{', '.join(names[:MOST_NAMED])}{more} in {folder.name}/ "
+                    f"{'is' if len(names) == 1 else 'are'} left out, because only NIfTI (.nii.gz) "
+                    f"is read there: convert to it what is to be used, with c3d or dcm2niix.",
+                )
+            )
+    return problems
 
 
 def lacks(case: str, missing: Sequence[str], names: Sequence[str]) -> Problem:

@@ -8,7 +8,13 @@ from pathlib import Path
 from workbench.cohort.cohort import Cohort
 from workbench.cohort.image_files import stem_of
 from workbench.cohort.layouts.layout import Layout
-from workbench.cohort.layouts.pairing import images_by_case, nifti_files, one_each, pair
+from workbench.cohort.layouts.pairing import (
+    images_by_case,
+    nifti_files,
+    one_each,
+    other_formats,
+    pair,
+)
 
 __all__ = ["PLAIN"]
 
@@ -47,7 +53,7 @@ def _find(root: Path) -> Cohort | None:
         cases=tuple(cases),
         channels=names,
         labels={},
-        problems=(*twice, *more, *problems),
+        problems=(*other_formats(images_folder, labels_folder), *twice, *more, *problems),
         reason=f"there is {images_folder.name}/ with {beside} beside it, and their files pair by "
         f"name",
     )
