@@ -92,14 +92,12 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     opacity.disabled = !state.fills;
     labels.classList.toggle("sw-editor-lined", !state.fills);
     screen.paintAll();
+    surround();
   }
   function reset() {
-    state.window = [...(state.opened ?? [0, 1])];
     screen.fit();
-    screen.shade();
+    screen.level([...(state.opened ?? [0, 1])]);
     screen.paintAll();
-    tiles.forEach(paintTile);
-    cuts.forEach(paintCut);
   }
 
   // ------------------------------------------------------------ other slices
@@ -149,7 +147,8 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     canvas.height = Math.round(canvas.clientHeight * density());
     const context = canvas.getContext("2d");
     context.imageSmoothingQuality = "high";
-    context.drawImage(shaded(shown), 0, 0, canvas.width, canvas.height);
+    shown.grey = screen.shaded(shown, shown.grey);
+    context.drawImage(shown.grey, 0, 0, canvas.width, canvas.height);
     return context;
   }
   function paintTile({ picture: shown, canvas, key }) {
@@ -158,6 +157,11 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     const plain = info.beside?.[key] === "prediction" ? [4, 3] : [];
     for (const [value, points] of outlines(key)) sw.outline(context, points, { kx: canvas.width / shown.width, ky: canvas.height / shown.height, ratio: density(), color: state.colors[value], dash: state.dashes[value]?.length ? state.dashes[value] : plain });
   }
+  let frame = 0;
+  function surround() { // what is seen around the stage, once a frame
+    frame ||= requestAnimationFrame(() => { frame = 0; tiles.forEach(paintTile); cuts.forEach(paintCut); });
+  }
+  state.onlevel = surround;
   // The other planes follow the cursor; the kernel cuts them from the case.
   function follow(at) {
     if (!through3 || !at || (pixel && at[0] === pixel[0] && at[1] === pixel[1])) return;
@@ -201,18 +205,6 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     node.style.aspectRatio = String(aspect);
     node.style.maxWidth = `${most * aspect}px`;
   }
-  function shaded({ values, width, height }) {
-    const context = new OffscreenCanvas(width, height).getContext("2d");
-    const image = context.createImageData(width, height);
-    const [low, high] = state.window;
-    for (let i = 0; i < values.length; i += 1) {
-      const level = 255 * (values[i] - low) / (high - low || 1); // the array clips it
-      image.data[4 * i] = image.data[4 * i + 1] = image.data[4 * i + 2] = level;
-      image.data[4 * i + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
-    return context.canvas;
-  }
   function paint(found, now) {
     info = now;
     const [row, column] = info.spacing ?? [1, 1];
@@ -252,5 +244,5 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
   help.addEventListener("click", (event) => { if (event.target === help) help.close(); });
 
   paintLabels();
-  return { tools, through, neighbors, planes, labels, display, help, picture, outlines, paint, paintTools, paintLabels, resize, setLabel, nextLabel, toggle, reset, leaf, follow, showPlanes, stop() { turns.stop(); crossing.stop(); model.off("change:planes", loadPlanes); } };
+  return { tools, through, neighbors, planes, labels, display, help, picture, outlines, paint, paintTools, paintLabels, resize, setLabel, nextLabel, toggle, reset, leaf, follow, showPlanes, stop() { cancelAnimationFrame(frame); turns.stop(); crossing.stop(); model.off("change:planes", loadPlanes); } };
 }

@@ -165,9 +165,7 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   function shift(event) {
     if (drag.window) {
       const width = drag.window[1] - drag.window[0];
-      screen.state.window = widened(drag.window, (event.clientX - drag.from[0]) / 120, (event.clientY - drag.from[1]) / 160 * width);
-      screen.shade();
-      screen.paintPicture();
+      screen.level(widened(drag.window, (event.clientX - drag.from[0]) / 120, (event.clientY - drag.from[1]) / 160 * width));
       return;
     }
     screen.pan(event.clientX - drag.last[0], event.clientY - drag.last[1]);
@@ -201,9 +199,7 @@ function editorHands({ stage, screen, editor, aspectOf }) {
     const arrow = ARROWS[event.key];
     if (arrow && event.altKey) {
       const width = screen.state.window[1] - screen.state.window[0];
-      screen.state.window = widened(screen.state.window, 0.15 * arrow[0], 0.05 * arrow[1] * width);
-      screen.shade();
-      screen.paintPicture();
+      screen.level(widened(screen.state.window, 0.15 * arrow[0], 0.05 * arrow[1] * width));
     } else if (arrow && !event.ctrlKey && !event.metaKey) step(arrow, event.shiftKey ? 8 : 1);
     else if (event.key === " ") { if (!event.repeat) space = { used: false }; }
     else if (event.key === "Enter") enter();

@@ -74,12 +74,11 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
   }
 
   // ------------------------------------------------------------ the picture
-  function shade() { // once for each window and level
-    const { picture, window: [low, high] } = state;
-    if (!picture) { grey = null; return; }
-    const { values, width, height } = picture;
-    if (!grey || grey.width !== width || grey.height !== height) grey = new OffscreenCanvas(width, height);
-    const context = grey.getContext("2d");
+  // A picture in grey, with the window that is chosen, on a canvas of its own size.
+  function shaded({ values, width, height }, before) {
+    const { window: [low, high] } = state;
+    const into = before?.width === width && before.height === height ? before : new OffscreenCanvas(width, height);
+    const context = into.getContext("2d");
     const image = context.createImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
     const by = 255 / (high - low || 1);
@@ -88,6 +87,14 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
       pixels[i] = 0xff000000 | (level << 16) | (level << 8) | level;
     }
     context.putImageData(image, 0, 0);
+    return into;
+  }
+  function shade() { grey = state.picture && shaded(state.picture, grey); } // once for each window and level
+  function level(chosen) {
+    state.window = chosen;
+    shade();
+    paintPicture();
+    state.onlevel?.();
   }
   function paintPicture() {
     const context = lower.getContext("2d");
@@ -270,5 +277,5 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     });
     layer = scribbled = null;
   }
-  return { state, fit, resize, place, toScreen, zoom, pan, reveal, shade, paintPicture, paintMask, paintMarks, paintAll, setColors, forget() { layer = scribbled = null; } };
+  return { state, fit, resize, place, toScreen, zoom, pan, reveal, shade, shaded, level, paintPicture, paintMask, paintMarks, paintAll, setColors, forget() { layer = scribbled = null; } };
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -56,6 +57,47 @@ def test_borders_of_superpixels_are_built_once_and_move_with_the_picture(desk):
     assert desk.page.evaluate("() => window.lines") > 0
     wider = pixels(desk, ".sw-editor-picture")
     assert (wider != moved).any()
+
+
+def test_neighbors_and_other_planes_follow_window_and_level(desk):
+    desk.page.keyboard.press("o")
+    desk.bridge.settle()
+
+    def around() -> list[np.ndarray]:
+        return [pixels(desk, f".sw-editor-{each} canvas") for each in ("tile", "planes")]
+
+    seen = [around()]
+    desk.page.locator(".sw-editor-mask").focus()
+    desk.page.keyboard.press("Alt+ArrowUp")
+    desk.bridge.settle()
+    seen.append(around())
+    desk.pointer("pointerdown", 0, 0, button=2, buttons=2)
+    desk.pointer("pointermove", 60, 30, button=-1, buttons=2)
+    desk.pointer("pointerup", 60, 30, button=2, buttons=0)
+    desk.bridge.settle()
+    seen.append(around())
+    for before, after in pairwise(seen):
+        assert all((a != b).any() for a, b in zip(before, after, strict=True))
+    desk.page.keyboard.press("r")
+    desk.bridge.settle()
+    assert all((a == b).all() for a, b in zip(seen[0], around(), strict=True))
+    # a hundred moves in one frame are one picture
+    drawn = desk.page.evaluate(
+        """() => new Promise((take) => requestAnimationFrame(() => {
+          let count = 0;
+          const own = CanvasRenderingContext2D.prototype.drawImage;
+          CanvasRenderingContext2D.prototype.drawImage = function (...given) {
+            if (this.canvas.closest(".sw-editor-tile")) count += 1;
+            return own.apply(this, given);
+          };
+          const stage = document.querySelector(".sw-editor-mask");
+          const press = () => stage.dispatchEvent(
+            new KeyboardEvent("keydown", { key: "ArrowUp", altKey: true, bubbles: true }));
+          for (let i = 0; i < 100; i += 1) press();
+          requestAnimationFrame(() => requestAnimationFrame(() => take(count)));
+        }))"""
+    )
+    assert 1 <= drawn <= 2  # two neighbors
 
 
 @pytest.fixture
