@@ -134,7 +134,7 @@ function render({ model, el }) {
   screen.setColors(model.get("classes"));
   const { state } = screen;
   const editor = {
-    tool: "brush", label: 1, size: 0, active, say, choose, inflated,
+    tool: "brush", label: 1, size: 0, active, say, choose, hold, inflated,
     smartFill: (at) => computed.smartFill(at),
     open: () => loaded.open && !loaded.looking,
     follow: (at) => panels.follow(at),
@@ -212,9 +212,12 @@ function render({ model, el }) {
   const unsavedMap = () => loaded.open && !loaded.looking && (unsaved.size || failed);
   function choose(tool) {
     hands?.drop();
+    hold(tool);
+    computed.chosen(tool);
+  }
+  function hold(tool) {
     editor.tool = tool;
     panels.paintTools();
-    computed.chosen(tool);
     say(tool);
   }
 

@@ -119,6 +119,38 @@ def test_a_palm_beside_the_pen_draws_nothing(desk):
     assert columns.max() < 32
 
 
+def test_the_other_end_of_a_pen_erases_and_leaves_the_chosen_tool(desk):
+    pen = {"pointerId": 5, "pointerType": "pen"}
+    eraser = {**pen, "button": 5, "buttons": 32}
+
+    def tool() -> str:
+        pressed = desk.page.locator(".sw-editor-tools > button[aria-pressed=true]")
+        return str(pressed.inner_text()).split("\n")[0]
+
+    desk.drag((-60, 0), (60, 0))
+    desk.bridge.settle()
+    desk.page.keyboard.press("g")  # scribbles
+    desk.drag((-60, -60), (60, -60))
+    chosen = tool()
+    desk.pointer("pointerdown", -60, 0, **eraser)
+    assert tool().startswith("Eraser")
+    desk.pointer("pointermove", 0, 0, **{**eraser, "button": -1})
+    desk.pointer("pointerup", 0, 0, **{**eraser, "buttons": 0})
+    desk.bridge.settle()
+    first, second = desk.strokes
+    assert 0 < (second > 0).sum() < (first > 0).sum()
+    assert desk.session.entries[-1][4]["tool"] == "eraser"
+    assert tool() == chosen
+    # also where it is taken away, and what was scribbled stays
+    desk.pointer("pointerdown", -60, 0, **eraser)
+    desk.pointer("pointercancel", -60, 0, **{**eraser, "buttons": 0})
+    assert tool() == chosen
+    assert len(desk.strokes) == 2
+    desk.page.keyboard.press("g")
+    desk.bridge.settle()
+    assert [call[1] for call in desk.session.calls if call[0] == "apply_tool"] == ["scribbles"]
+
+
 def test_a_button_that_was_lifted_unseen_ends_the_stroke(desk):
     desk.pointer("pointerdown", -100, -60)
     desk.pointer("pointermove", -80, -60)
