@@ -3,7 +3,6 @@
 function render({ model, el }) {
   const { element } = sw;
   const noun = model.get("noun");
-  const IDLE = 10_000;       // ms; a longer pause is not counted as work
   const PATIENCE = 5000;     // ms until a kernel that does not answer is told
   const SLOW = 1000;         // ms that a stroke may wait until no other is begun
   const me = Math.random().toString(36).slice(2);
@@ -24,9 +23,7 @@ function render({ model, el }) {
   let behind = false;        // others have drawn: their map is taken when all strokes are saved
   let changed = null;
   let place = "";            // the slice that was worked on last
-  const worked = new Map();  // annotator and slice → ms of work since the last entry of the ledger
-  const booked = new Map();  // ticket → [annotator and slice, ms] that were sent with it
-  let last = 0;
+  const clock = editorClock({ slot: () => `${model.get("about").annotator} ${place}` });
   let repeats = [];          // undo (false) and redo (true) that were pressed meanwhile
   let refocus = false;       // what was pressed may be gone: keys go to the stage
   const undo = [];
@@ -37,7 +34,7 @@ function render({ model, el }) {
     if (["answer", "turn"].includes(what) && unsettled()) { say("One moment"); return ""; } // it would be of a slice that nobody has seen
     tickets += 1;
     const ticket = `${me}-${tickets}`;
-    if (["stroke", "answer", "tool"].includes(what)) wish.seconds = spent(ticket);
+    if (["stroke", "answer", "tool"].includes(what)) wish.seconds = clock.spent(ticket);
     if (["stroke", "save", "answer", "tool", "undo", "redo"].includes(what)) wish.place = [loaded.row, loaded.depth];
     if (stroking(what)) { mine.add(ticket); unsaved.set(ticket, performance.now()); }
     else if (what !== "train") waiting = ticket;
@@ -63,9 +60,7 @@ function render({ model, el }) {
     if (message?.saved) wasSaved(message.saved, "");
     if (!message?.done) return;
     const { done, message: problem } = message;
-    const [slot, ms] = booked.get(done) ?? [];
-    booked.delete(done);
-    if (problem && slot && model.get("info").saved !== false) worked.set(slot, (worked.get(slot) ?? 0) + ms); // it was refused
+    clock.answered(done, !problem || model.get("info").saved === false); // what waits for the disk is taken
     if (done === waiting) { waiting = ""; upper.style.cursor = ""; }
     if (done === moving) {
       moving = "";
@@ -92,19 +87,6 @@ function render({ model, el }) {
   }
   const unsettled = () => waiting || replacing || loaded.key !== model.get("info").key;
   const stuck = () => failed || (unsaved.size > 0 && performance.now() - unsaved.values().next().value > SLOW);
-  const slot = () => `${model.get("about").annotator} ${place}`;
-  function spent(ticket) {
-    const ms = worked.get(slot()) ?? 0;
-    booked.set(ticket, [slot(), ms]);
-    worked.delete(slot());
-    return Math.round(ms) / 1000;
-  }
-  function active() { if (document.hasFocus()) count(); } // a pointer that only passes over the page works elsewhere
-  function count() {
-    const now = performance.now();
-    if (now - last < IDLE) worked.set(slot(), (worked.get(slot()) ?? 0) + now - last);
-    last = now;
-  }
 
   // ------------------------------------------------------------ the page
   const lower = element("canvas", { class: "sw-editor-picture", "aria-hidden": "true" });
@@ -134,7 +116,7 @@ function render({ model, el }) {
   screen.setColors(model.get("classes"));
   const { state } = screen;
   const editor = {
-    tool: "brush", label: 1, size: 0, active, say, choose, hold, inflated,
+    tool: "brush", label: 1, size: 0, active: clock.active, say, choose, hold, inflated,
     smartFill: (at) => computed.smartFill(at),
     open: () => loaded.open && !loaded.looking,
     follow: (at) => panels.follow(at),
@@ -333,9 +315,9 @@ function render({ model, el }) {
   }
   function redoNext() { if (repeats.length && !moving && !replacing) redoing(repeats.shift()); }
   editor.redoing = redoing;
-  for (const each of ["pointerdown", "pointermove", "input"]) root.addEventListener(each, active); // also beside the stage
+  for (const each of ["pointerdown", "pointermove", "input"]) root.addEventListener(each, clock.active); // also beside the stage
   root.addEventListener("keydown", (event) => {
-    active();
+    clock.active();
     const { target } = event;
     if (target.closest("dialog, [popover]") || target.matches("select, input[type=text], input[type=number]")) return;
     if (target === upper && loaded.looking && event.key === "Enter") { ask("edit", { row: loaded.row, depth: loaded.depth }); return; }
@@ -370,13 +352,11 @@ function render({ model, el }) {
   on(["msg:custom"], answered);
   const sized = new ResizeObserver(() => screen.resize());
   sized.observe(stage);
-  const returned = () => { last = performance.now(); };
-  for (const [name, handler] of [["blur", count], ["focus", returned]]) { window.addEventListener(name, handler); undo.push(() => window.removeEventListener(name, handler)); }
   let visible = false;
   const seen = new IntersectionObserver((entries) => {
     const now = entries.at(-1).isIntersecting;
     if (now !== visible) post({ do: "visible", client: me, on: now });
-    if (now) returned();
+    if (now) clock.returned();
     visible = now;
   });
   seen.observe(root);
@@ -387,6 +367,7 @@ function render({ model, el }) {
   return () => {
     clearInterval(asking);
     clearTimeout(late);
+    clock.stop();
     panels.stop();
     computed.stop();
     sized.disconnect();

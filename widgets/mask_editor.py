@@ -33,8 +33,8 @@ __all__ = ["MaskEditor"]
 
 HERE = Path(__file__)
 SCRIPTS = (
-    *("_paint", "_screen", "_pointer", "_queue", "_panels"),
-    *("_menu", "_computed", "_banner", ""),
+    *("_paint", "_screen", "_pointer", "_clock", "_queue"),
+    *("_panels", "_menu", "_computed", "_banner", ""),
 )
 
 
