@@ -148,7 +148,7 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     const context = canvas.getContext("2d");
     context.imageSmoothingQuality = "high";
     shown.grey = screen.shaded(shown, shown.grey);
-    context.drawImage(shown.grey, 0, 0, canvas.width, canvas.height);
+    context.drawImage(shown.grey.canvas, 0, 0, canvas.width, canvas.height);
     return context;
   }
   function paintTile({ picture: shown, canvas, key }) {

@@ -74,19 +74,24 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
   }
 
   // ------------------------------------------------------------ the picture
-  // A picture in grey, with the window that is chosen, on a canvas of its own size.
+  // A canvas that can be written pixel by pixel; the one before if it has the size.
+  function sheet(before, width, height) {
+    if (before?.canvas.width === width && before.canvas.height === height) return before;
+    const canvas = new OffscreenCanvas(width, height);
+    const image = new ImageData(width, height);
+    return { canvas, context: canvas.getContext("2d"), image, pixels: new Uint32Array(image.data.buffer) };
+  }
+  // A picture in grey, with the window that is chosen, at its own size.
   function shaded({ values, width, height }, before) {
+    const into = sheet(before, width, height);
+    const { pixels } = into;
     const { window: [low, high] } = state;
-    const into = before?.width === width && before.height === height ? before : new OffscreenCanvas(width, height);
-    const context = into.getContext("2d");
-    const image = context.createImageData(width, height);
-    const pixels = new Uint32Array(image.data.buffer);
     const by = 255 / (high - low || 1);
     for (let i = 0; i < values.length; i += 1) {
       const level = Math.min(Math.max((values[i] - low) * by, 0), 255) | 0;
       pixels[i] = 0xff000000 | (level << 16) | (level << 8) | level;
     }
-    context.putImageData(image, 0, 0);
+    into.context.putImageData(into.image, 0, 0);
     return into;
   }
   function shade() { grey = state.picture && shaded(state.picture, grey); } // once for each window and level
@@ -105,7 +110,8 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     const [kx, ky] = step();
     context.imageSmoothingEnabled = state.scale <= SMOOTH;
     context.imageSmoothingQuality = "high";
-    context.drawImage(grey, state.x * ratio, state.y * ratio, grey.width * kx * ratio, grey.height * ky * ratio);
+    const { canvas } = grey;
+    context.drawImage(canvas, state.x * ratio, state.y * ratio, canvas.width * kx * ratio, canvas.height * ky * ratio);
     if (state.regions && !state.hidden) borders(context);
   }
 
@@ -144,14 +150,8 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
   // ------------------------------------------------------------ the mask
   // Bring the colors of a map up to date in a box; returns its layer, made anew for another size.
   function colored(before, { data, width, height }, box, none) {
-    let into = before;
-    let [left, top, right, bottom] = box;
-    if (!into || into.canvas.width !== width || into.canvas.height !== height) {
-      const canvas = new OffscreenCanvas(width, height);
-      into = { canvas, context: canvas.getContext("2d"), image: new ImageData(width, height) };
-      into.pixels = new Uint32Array(into.image.data.buffer);
-      [left, top, right, bottom] = [0, 0, width, height];
-    }
+    const into = sheet(before, width, height);
+    const [left, top, right, bottom] = into === before ? box : [0, 0, width, height];
     for (let y = top; y < bottom; y += 1) {
       for (let x = left; x < right; x += 1) {
         const value = data[y * width + x];
