@@ -3,7 +3,6 @@
 function render({ model, el }) {
   const { element } = sw;
   const noun = model.get("noun");
-  const IDLE = 10_000;       // ms; a longer pause is not counted as work
   const PATIENCE = 5000;     // ms until a kernel that does not answer is told
   const SLOW = 1000;         // ms that a stroke may wait until no other is begun
   const me = Math.random().toString(36).slice(2);
@@ -24,9 +23,7 @@ function render({ model, el }) {
   let behind = false;        // others have drawn: their map is taken when all strokes are saved
   let changed = null;
   let place = "";            // the slice that was worked on last
-  const worked = new Map();  // annotator and slice → ms of work since the last entry of the ledger
-  const booked = new Map();  // ticket → [annotator and slice, ms] that were sent with it
-  let last = 0;
+  const clock = editorClock({ slot: () => `${model.get("about").annotator} ${place}` });
   let repeats = [];          // undo (false) and redo (true) that were pressed meanwhile
   let refocus = false;       // what was pressed may be gone: keys go to the stage
   const undo = [];
@@ -37,12 +34,12 @@ function render({ model, el }) {
     if (["answer", "turn"].includes(what) && unsettled()) { say("One moment"); return ""; } // it would be of a slice that nobody has seen
     tickets += 1;
     const ticket = `${me}-${tickets}`;
-    if (["stroke", "answer", "tool"].includes(what)) wish.seconds = spent(ticket);
+    if (["stroke", "answer", "tool"].includes(what)) wish.seconds = clock.spent(ticket);
     if (["stroke", "save", "answer", "tool", "undo", "redo"].includes(what)) wish.place = [loaded.row, loaded.depth];
     if (stroking(what)) { mine.add(ticket); unsaved.set(ticket, performance.now()); }
     else if (what !== "train") waiting = ticket;
     if (["edit", "turn", "answer", "back", "undo", "redo", "look"].includes(what)) refocus = true;
-    if (["tool", "train"].includes(what) || wish.start) upper.focus({ preventScroll: true }); // a select takes letters for its own, a button is disabled
+    if (["tool", "train"].includes(what) || wish.start) upper.focus({ preventScroll: true }); // what was pressed is closed or disabled
     if (what === "tool" && wish.name === "scribbles") grown = ticket;
     clearTimeout(late);
     if (unsaved.size || waiting) late = setTimeout(() => { waiting = moving = upper.style.cursor = ""; repeats = []; status("failed", `${unsaved.size ? "not saved yet" : "no answer yet"}: the kernel does not answer`); }, PATIENCE);
@@ -63,9 +60,7 @@ function render({ model, el }) {
     if (message?.saved) wasSaved(message.saved, "");
     if (!message?.done) return;
     const { done, message: problem } = message;
-    const [slot, ms] = booked.get(done) ?? [];
-    booked.delete(done);
-    if (problem && slot && model.get("info").saved !== false) worked.set(slot, (worked.get(slot) ?? 0) + ms); // it was refused
+    clock.answered(done, !problem || model.get("info").saved === false); // what waits for the disk is taken
     if (done === waiting) { waiting = ""; upper.style.cursor = ""; }
     if (done === moving) {
       moving = "";
@@ -92,18 +87,6 @@ function render({ model, el }) {
   }
   const unsettled = () => waiting || replacing || loaded.key !== model.get("info").key;
   const stuck = () => failed || (unsaved.size > 0 && performance.now() - unsaved.values().next().value > SLOW);
-  const slot = () => `${model.get("about").annotator} ${place}`;
-  function spent(ticket) {
-    const ms = worked.get(slot()) ?? 0;
-    booked.set(ticket, [slot(), ms]);
-    worked.delete(slot());
-    return Math.round(ms) / 1000;
-  }
-  function active() {
-    const now = performance.now();
-    if (now - last < IDLE) worked.set(slot(), (worked.get(slot()) ?? 0) + now - last);
-    last = now;
-  }
 
   // ------------------------------------------------------------ the page
   const lower = element("canvas", { class: "sw-editor-picture", "aria-hidden": "true" });
@@ -118,7 +101,7 @@ function render({ model, el }) {
   const again = element("button", { hidden: true, onclick: () => send("save", loaded.tool || "brush", agreed) }, "Save again");
   const title = element("h3");
   const facts = element("span", { class: "sw-soft sw-number" });
-  const begin = element("select", { "aria-label": "Start from", title: "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn", onchange: () => { ask("edit", { row: loaded.row, depth: loaded.depth, start: begin.value }); begin.value = ""; } });
+  const begin = editorMenu("Start over", "Start over from the prediction, the last annotation, or nothing; undo brings back what was drawn");
   const head = element("div", { class: "sw-editor-head" }, queue.back, title, queue.forth, facts, saved, again);
   const words = element("p", { class: "sw-editor-words", role: "alert" });
   const others = element("p", { class: "sw-editor-others sw-soft sw-number" }); // no alert: its numbers follow every stroke
@@ -130,9 +113,10 @@ function render({ model, el }) {
     return [column / least, row / least];
   };
   const screen = editorScreen({ lower, upper, marks, aspectOf });
+  screen.setColors(model.get("classes"));
   const { state } = screen;
   const editor = {
-    tool: "brush", label: 1, size: 0, active, say, choose, inflated,
+    tool: "brush", label: 1, size: 0, active: clock.active, say, choose, hold, inflated,
     smartFill: (at) => computed.smartFill(at),
     open: () => loaded.open && !loaded.looking,
     follow: (at) => panels.follow(at),
@@ -187,7 +171,7 @@ function render({ model, el }) {
     ask(what, { tool }, [state.map.data.slice().buffer, was.slice().buffer]);
   }
   const computed = editorComputed({ model, ask, editor, screen, aspectOf });
-  const panels = editorPanels({ model, ask, editor, screen, choose, options: [computed.options, element("span", { class: "sw-editor-gap" }), computed.beside, begin] });
+  const panels = editorPanels({ model, ask, editor, screen, choose, options: [computed.options, element("span", { class: "sw-editor-gap" }), computed.beside, begin.node] });
   const hands = editorHands({ stage: upper, screen, editor, aspectOf });
   const root = sw.shield(element("section", { class: "sw sw-editor", "aria-label": "Annotate" },
     queue.panel,
@@ -210,9 +194,12 @@ function render({ model, el }) {
   const unsavedMap = () => loaded.open && !loaded.looking && (unsaved.size || failed);
   function choose(tool) {
     hands?.drop();
+    hold(tool);
+    computed.chosen(tool);
+  }
+  function hold(tool) {
     editor.tool = tool;
     panels.paintTools();
-    computed.chosen(tool);
     say(tool);
   }
 
@@ -282,8 +269,8 @@ function render({ model, el }) {
     title.title = info.reason || info.name || "";
     facts.textContent = info.open && !info.looking ? [`from ${info.started_from === "empty" ? "nothing" : `the ${info.started_from}`}`, sw.count(info.strokes, "stroke", "strokes"), queue.minutes(info.seconds)].filter(Boolean).join(" · ") : "";
     const starts = info.starts ?? [];
-    computed.beside.hidden = begin.hidden = !info.open || info.looking;
-    begin.replaceChildren(element("option", { value: "", selected: true }, "start over …"), ...starts.map((name) => element("option", { value: name }, name === "empty" ? "from nothing" : `from the ${name === "annotation" ? "last annotation" : name}`)));
+    computed.beside.hidden = begin.node.hidden = !info.open || info.looking;
+    begin.fill(starts.map((start) => [start === "empty" ? "From nothing" : `From the ${start === "annotation" ? "last annotation" : start}`, "", () => ask("edit", { row: loaded.row, depth: loaded.depth, start })]));
     if (info.open && !info.looking && !unsaved.size) {
       failed = !info.saved;
       if (failed) status("failed", "not saved");
@@ -309,6 +296,7 @@ function render({ model, el }) {
     b: () => choose("brush"), e: () => choose("eraser"), p: () => choose("polygon"), f: () => choose("fill"), i: () => choose("smart fill"), x: () => choose("superpixels"),
     g: () => { if (editor.tool === "scribbles" && computed.scribbled) computed.grow(); else choose("scribbles"); },
     "[": () => panels.resize(-1), "]": () => panels.resize(1), ",": () => panels.nextLabel(-1), ".": () => panels.nextLabel(1),
+    v: (event) => computed.fromNeighbors("copy", event.shiftKey ? "after" : "before"), m: () => computed.fromNeighbors("interpolate"),
     z: () => redoing(false), y: () => redoing(true),
     n: (event) => ask("turn", { by: event.shiftKey ? -1 : 1 }),
     d: () => queue.answers.done.click(), u: () => queue.answers.unsure.click(), s: () => queue.answers.skip.click(),
@@ -327,11 +315,11 @@ function render({ model, el }) {
   }
   function redoNext() { if (repeats.length && !moving && !replacing) redoing(repeats.shift()); }
   editor.redoing = redoing;
-  for (const each of ["pointerdown", "pointermove", "input"]) root.addEventListener(each, active); // also beside the stage
+  for (const each of ["pointerdown", "pointermove", "input"]) root.addEventListener(each, clock.active); // also beside the stage
   root.addEventListener("keydown", (event) => {
-    active();
+    clock.active();
     const { target } = event;
-    if (target.closest("dialog") || target.matches("select, input[type=text], input[type=number]")) return;
+    if (target.closest("dialog, [popover]") || target.matches("select, input[type=text], input[type=number]")) return;
     if (target === upper && loaded.looking && event.key === "Enter") { ask("edit", { row: loaded.row, depth: loaded.depth }); return; }
     if (target === upper && hands.stageKey(event)) { event.preventDefault(); return; }
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -344,7 +332,7 @@ function render({ model, el }) {
     else if (key === "z") redoing(event.shiftKey);
     else if (keys[key]) {
       event.preventDefault();
-      if (!event.repeat || !"dusn".includes(key)) keys[key](event); // a key that is held answers once
+      if (!event.repeat || !"dusnvm".includes(key)) keys[key](event); // a key that is held answers once
     }
   });
 
@@ -362,14 +350,13 @@ function render({ model, el }) {
   on(["change:message"], () => { tell(); queue.paint(); }); // a name that was refused is put back
   on(["change:classes"], () => { screen.setColors(model.get("classes")); panels.paintLabels(); screen.paintAll(); });
   on(["msg:custom"], answered);
-  screen.setColors(model.get("classes"));
   const sized = new ResizeObserver(() => screen.resize());
   sized.observe(stage);
   let visible = false;
   const seen = new IntersectionObserver((entries) => {
     const now = entries.at(-1).isIntersecting;
     if (now !== visible) post({ do: "visible", client: me, on: now });
-    if (now) last = performance.now();
+    if (now) clock.returned();
     visible = now;
   });
   seen.observe(root);
@@ -380,6 +367,7 @@ function render({ model, el }) {
   return () => {
     clearInterval(asking);
     clearTimeout(late);
+    clock.stop();
     panels.stop();
     computed.stop();
     sized.disconnect();

@@ -32,7 +32,10 @@ from workbench.session.tasks import Editing
 __all__ = ["MaskEditor"]
 
 HERE = Path(__file__)
-SCRIPTS = ("_paint", "_screen", "_pointer", "_queue", "_panels", "_computed", "_banner", "")
+SCRIPTS = (
+    *("_paint", "_screen", "_pointer", "_clock", "_queue"),
+    *("_panels", "_menu", "_computed", "_banner", ""),
+)
 
 
 class MaskEditor(SliceView):

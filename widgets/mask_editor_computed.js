@@ -18,11 +18,8 @@ function editorComputed({ model, ask, editor, screen, aspectOf }) {
   const growing = element("span", { class: "sw-editor-option", hidden: true },
     element("button", { title: "Let the scribbles grow to where the picture changes (G)", onclick: () => grow() }, "Grow", element("kbd", { "aria-hidden": "true" }, "G")),
     element("button", { class: "sw-quiet", title: "Remove all scribbles", onclick: () => clear() }, "Clear"));
-  const beside = element("select", { "aria-label": "From the neighbors", title: "Draw what the nearest annotated slices of the case tell", onchange: () => {
-    const [name, from] = beside.value.split(" ");
-    beside.value = "";
-    if (editor.ready()) ask("tool", { name, ...(from ? { side: from } : {}) });
-  } }, element("option", { value: "" }, "neighbors …"), element("option", { value: "copy before" }, "copy the one before"), element("option", { value: "copy after" }, "copy the one after"), element("option", { value: "interpolate" }, "interpolate between them"));
+  const beside = editorMenu("Neighbors", "Draw what the nearest annotated slices of the case tell");
+  beside.fill([["Copy the one before", "V", () => fromNeighbors("copy", "before")], ["Copy the one after", "Shift+V", () => fromNeighbors("copy", "after")], ["Interpolate between them", "M", () => fromNeighbors("interpolate")]]);
   const options = element("span", { class: "sw-editor-options" }, tolerance.node, side.node, growing);
 
   function chosen(tool) {
@@ -32,6 +29,10 @@ function editorComputed({ model, ask, editor, screen, aspectOf }) {
     if (tool !== "scribbles") clear();
     if (tool === "superpixels") part();
     else { state.regions = null; screen.paintPicture(); }
+  }
+
+  function fromNeighbors(name, from) {
+    if (editor.ready()) ask("tool", { name, ...(from ? { side: from } : {}) });
   }
 
   // ------------------------------------------------------------ smart fill
@@ -119,7 +120,7 @@ function editorComputed({ model, ask, editor, screen, aspectOf }) {
 
   model.on("change:segments", parted);
   return {
-    options, beside, chosen, smartFill, paintRegions, scribble, beginScribble, undoScribble, grow, answered,
+    options, beside: beside.node, chosen, fromNeighbors, smartFill, paintRegions, scribble, beginScribble, undoScribble, grow, answered,
     opened() { clear(); partedFor = ""; pixelsOf = []; state.regions = null; part(); },
     get scribbled() { return past.length > 0; },
     stop() { model.off("change:segments", parted); },

@@ -47,8 +47,9 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     labels.replaceChildren(...classes.map(({ name, color, pattern }, i) => {
       const swatch = element("i", { class: i ? `sw-editor-swatch sw-hatch-${pattern}` : "sw-editor-swatch sw-editor-none" });
       if (i) swatch.style.setProperty("--swatch", color);
+      const contour = sw.svg("svg", { class: "sw-editor-contour", viewBox: "0 0 24 14", "aria-hidden": "true" }, i ? sw.svg("path", { d: "M0 7H24", stroke: color, "stroke-width": 2, "stroke-dasharray": state.dashes[i].join(" ") || null }) : null);
       return element("button", { role: "radio", class: "sw-quiet", "aria-checked": String(i === editor.label), tabindex: i === editor.label ? 0 : -1, title: i < 10 ? `${name} (${i})` : name, onclick: () => setLabel(i) },
-        swatch, element("span", {}, name), i < 10 ? element("kbd", { "aria-hidden": "true" }, i) : null);
+        swatch, contour, element("span", {}, name), i < 10 ? element("kbd", { "aria-hidden": "true" }, i) : null);
     }));
   }
   labels.addEventListener("keydown", (event) => {
@@ -89,15 +90,14 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     fills.textContent = state.fills ? "Fills" : "Contours";
     hidden.setAttribute("aria-pressed", String(state.hidden));
     opacity.disabled = !state.fills;
+    labels.classList.toggle("sw-editor-lined", !state.fills);
     screen.paintAll();
+    surround();
   }
   function reset() {
-    state.window = [...(state.opened ?? [0, 1])];
     screen.fit();
-    screen.shade();
+    screen.level([...(state.opened ?? [0, 1])]);
     screen.paintAll();
-    tiles.forEach(paintTile);
-    cuts.forEach(paintCut);
   }
 
   // ------------------------------------------------------------ other slices
@@ -147,15 +147,21 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     canvas.height = Math.round(canvas.clientHeight * density());
     const context = canvas.getContext("2d");
     context.imageSmoothingQuality = "high";
-    context.drawImage(shaded(shown), 0, 0, canvas.width, canvas.height);
+    shown.grey = screen.shaded(shown, shown.grey);
+    context.drawImage(shown.grey.canvas, 0, 0, canvas.width, canvas.height);
     return context;
   }
   function paintTile({ picture: shown, canvas, key }) {
     const context = shown && drawn(canvas, shown);
     if (!context || state.hidden) return;
-    const dash = info.beside?.[key] === "prediction" ? [4, 3] : [];
-    for (const [value, points] of outlines(key)) sw.outline(context, points, { kx: canvas.width / shown.width, ky: canvas.height / shown.height, ratio: density(), color: state.colors[value], dash });
+    const plain = info.beside?.[key] === "prediction" ? [4, 3] : [];
+    for (const [value, points] of outlines(key)) sw.outline(context, points, { kx: canvas.width / shown.width, ky: canvas.height / shown.height, ratio: density(), color: state.colors[value], dash: state.dashes[value]?.length ? state.dashes[value] : plain });
   }
+  let frame = 0;
+  function surround() { // what is seen around the stage, once a frame
+    frame ||= requestAnimationFrame(() => { frame = 0; tiles.forEach(paintTile); cuts.forEach(paintCut); });
+  }
+  state.onlevel = surround;
   // The other planes follow the cursor; the kernel cuts them from the case.
   function follow(at) {
     if (!through3 || !at || (pixel && at[0] === pixel[0] && at[1] === pixel[1])) return;
@@ -199,18 +205,6 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
     node.style.aspectRatio = String(aspect);
     node.style.maxWidth = `${most * aspect}px`;
   }
-  function shaded({ values, width, height }) {
-    const context = new OffscreenCanvas(width, height).getContext("2d");
-    const image = context.createImageData(width, height);
-    const [low, high] = state.window;
-    for (let i = 0; i < values.length; i += 1) {
-      const level = 255 * (values[i] - low) / (high - low || 1); // the array clips it
-      image.data[4 * i] = image.data[4 * i + 1] = image.data[4 * i + 2] = level;
-      image.data[4 * i + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
-    return context.canvas;
-  }
   function paint(found, now) {
     info = now;
     const [row, column] = info.spacing ?? [1, 1];
@@ -243,12 +237,12 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
   // ------------------------------------------------------------ keys, for a person
   const KEYS = [["B E P F", "brush, eraser, polygon, fill"], ["I X G", "smart fill, superpixels, scribbles (G again: let them grow)"], ["1 … 9, 0", "label; 0 is background"], [", .", "label before, after"], ["[ ]", "smaller, larger brush"],
     ["arrow keys", "move the cursor; Shift: by 8 pixels"], ["space, Enter", "put the brush down, lift it; a corner; fill"], ["Enter twice", "close the polygon; Backspace takes a corner back"], ["Esc", "drop what is being drawn; back to the edited slice"],
-    ["Z, Shift+Z", "undo, redo; also Ctrl+Z, Ctrl+Y"], ["D U S", "done, unsure, skip because …"], ["N, Shift+N", "next, previous of the queue"], ["Page Up, Page Down", "other slices of the case"],
+    ["Z, Shift+Z", "undo, redo; also Ctrl+Z, Ctrl+Y"], ["D U S", "done, unsure, skip because …"], ["V, Shift+V, M", "copy the annotated slice before, after; interpolate between them"], ["N, Shift+N", "next, previous of the queue"], ["Page Up, Page Down", "other slices of the case"],
     ["C H O", "fills or contours; hide what is drawn; the other planes"], ["wheel, + −", "zoom"], ["middle or space and drag", "move the picture; on a touch screen two fingers"], ["right drag, Alt+arrows", "window and level"], ["R", "show all of the slice, with its own window and level"]];
   const help = element("dialog", { class: "sw-editor-help", "aria-label": "Keys" });
   help.append(element("h3", {}, "Keys"), element("dl", {}, ...KEYS.flatMap(([key, text]) => [element("dt", {}, key), element("dd", {}, text)])), element("button", { onclick: () => help.close() }, "Close"));
   help.addEventListener("click", (event) => { if (event.target === help) help.close(); });
 
   paintLabels();
-  return { tools, through, neighbors, planes, labels, display, help, picture, outlines, paint, paintTools, paintLabels, resize, setLabel, nextLabel, toggle, reset, leaf, follow, showPlanes, stop() { turns.stop(); crossing.stop(); model.off("change:planes", loadPlanes); } };
+  return { tools, through, neighbors, planes, labels, display, help, picture, outlines, paint, paintTools, paintLabels, resize, setLabel, nextLabel, toggle, reset, leaf, follow, showPlanes, stop() { cancelAnimationFrame(frame); turns.stop(); crossing.stop(); model.off("change:planes", loadPlanes); } };
 }

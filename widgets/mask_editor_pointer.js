@@ -10,6 +10,7 @@ function editorHands({ stage, screen, editor, aspectOf }) {
   let points = [];            // corners of a polygon
   let drawn = 0;              // CSS pixels of its line drawn with the button down
   let held = false;
+  let laid = "";              // the tool that was laid down while the other end of a pen erases
   let space = null;           // {used} while the space bar is down
   let at = null;              // pixel under the pointer, or the cursor of the keys
   let keyed = false;
@@ -41,8 +42,14 @@ function editorHands({ stage, screen, editor, aspectOf }) {
     lifted = true;
     editor.finish(editor.tool);
   }
+  function takeUp() { // the tool again that was chosen before the pen was turned around
+    if (!laid) return;
+    editor.hold(laid);
+    laid = "";
+  }
   function drop() { // leave nothing of what is being drawn
     if (stroke) { stroke = null; editor.cancel(); }
+    takeUp();
     points = [];
     lifted = true;
     held = false;
@@ -107,13 +114,14 @@ function editorHands({ stage, screen, editor, aspectOf }) {
       }
     }
     if (stroke) lift(); // of the keys, or of a pointer that was never seen to leave
+    takeUp();
     owner = { id: event.pointerId, touch };
     if (event.button === 2) drag = { window: [...screen.state.window], from: here };
     else if (event.button === 1 || space) { drag = { last: here }; if (space) space.used = true; }
     else if (event.button === 0 || event.button === 5) {
       const where = screen.place(...here);
       at = pixel(where);
-      if (event.button === 5) editor.choose("eraser"); // the other end of a pen
+      if (event.button === 5) { laid = editor.tool; editor.hold("eraser"); } // the other end of a pen
       if (brushing()) press(at);
       else { held = editor.tool === "polygon"; drawn = 0; use(where); }
     }
@@ -153,6 +161,7 @@ function editorHands({ stage, screen, editor, aspectOf }) {
       held = false;
       if (drawn > FREEHAND) close();
     }
+    takeUp();
   }
   function lost(event) {
     fingers.delete(event.pointerId);
@@ -161,13 +170,12 @@ function editorHands({ stage, screen, editor, aspectOf }) {
     owner = drag = null;
     held = false;
     if (stroke && lifted) drop();
+    takeUp();
   }
   function shift(event) {
     if (drag.window) {
       const width = drag.window[1] - drag.window[0];
-      screen.state.window = widened(drag.window, (event.clientX - drag.from[0]) / 120, (event.clientY - drag.from[1]) / 160 * width);
-      screen.shade();
-      screen.paintPicture();
+      screen.level(widened(drag.window, (event.clientX - drag.from[0]) / 120, (event.clientY - drag.from[1]) / 160 * width));
       return;
     }
     screen.pan(event.clientX - drag.last[0], event.clientY - drag.last[1]);
@@ -201,9 +209,7 @@ function editorHands({ stage, screen, editor, aspectOf }) {
     const arrow = ARROWS[event.key];
     if (arrow && event.altKey) {
       const width = screen.state.window[1] - screen.state.window[0];
-      screen.state.window = widened(screen.state.window, 0.15 * arrow[0], 0.05 * arrow[1] * width);
-      screen.shade();
-      screen.paintPicture();
+      screen.level(widened(screen.state.window, 0.15 * arrow[0], 0.05 * arrow[1] * width));
     } else if (arrow && !event.ctrlKey && !event.metaKey) step(arrow, event.shiftKey ? 8 : 1);
     else if (event.key === " ") { if (!event.repeat) space = { used: false }; }
     else if (event.key === "Enter") enter();

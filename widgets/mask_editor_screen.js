@@ -4,12 +4,13 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
   const { svg } = sw;
   const SMOOTH = 4;   // beyond this zoom the picture shows its pixels
   const HATCH = [() => true, (x, y) => (x + y) % 3 > 0, (x, y) => (x - y + 3000) % 3 > 0, (x, y) => (x + y) % 2 > 0];
+  const DASHES = [[], [9, 4], [9, 3, 2, 3], [2, 3]]; // of contours, as HATCH of fills
   const state = {
     picture: null,          // {values, width, height}
     map: { data: new Uint8Array(0), width: 0, height: 0 },
     scribbles: null,        // a map with 255 where nothing is scribbled
-    regions: null,          // superpixels, as a map of their numbers
-    window: [0, 1], colors: [], opacity: 0.45, fills: true, hidden: false,
+    regions: null,          // superpixels, as a map of their numbers; keeps its borders once they are drawn
+    window: [0, 1], colors: [], dashes: [], opacity: 0.45, fills: true, hidden: false,
     scale: 1, x: 0, y: 0,   // CSS pixels for a unit, and where the corner of the picture lies
     untouched: true,
   };
@@ -73,20 +74,32 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
   }
 
   // ------------------------------------------------------------ the picture
-  function shade() { // once for each window and level
-    const { picture, window: [low, high] } = state;
-    if (!picture) { grey = null; return; }
-    const { values, width, height } = picture;
-    if (!grey || grey.width !== width || grey.height !== height) grey = new OffscreenCanvas(width, height);
-    const context = grey.getContext("2d");
-    const image = context.createImageData(width, height);
-    const pixels = new Uint32Array(image.data.buffer);
+  // A canvas that can be written pixel by pixel; the one before if it has the size.
+  function sheet(before, width, height) {
+    if (before?.canvas.width === width && before.canvas.height === height) return before;
+    const canvas = new OffscreenCanvas(width, height);
+    const image = new ImageData(width, height);
+    return { canvas, context: canvas.getContext("2d"), image, pixels: new Uint32Array(image.data.buffer) };
+  }
+  // A picture in grey, with the window that is chosen, at its own size.
+  function shaded({ values, width, height }, before) {
+    const into = sheet(before, width, height);
+    const { pixels } = into;
+    const { window: [low, high] } = state;
     const by = 255 / (high - low || 1);
     for (let i = 0; i < values.length; i += 1) {
       const level = Math.min(Math.max((values[i] - low) * by, 0), 255) | 0;
       pixels[i] = 0xff000000 | (level << 16) | (level << 8) | level;
     }
-    context.putImageData(image, 0, 0);
+    into.context.putImageData(into.image, 0, 0);
+    return into;
+  }
+  function shade() { grey = state.picture && shaded(state.picture, grey); } // once for each window and level
+  function level(chosen) {
+    state.window = chosen;
+    shade();
+    paintPicture();
+    state.onlevel?.();
   }
   function paintPicture() {
     const context = lower.getContext("2d");
@@ -97,40 +110,48 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     const [kx, ky] = step();
     context.imageSmoothingEnabled = state.scale <= SMOOTH;
     context.imageSmoothingQuality = "high";
-    context.drawImage(grey, state.x * ratio, state.y * ratio, grey.width * kx * ratio, grey.height * ky * ratio);
+    const { canvas } = grey;
+    context.drawImage(canvas, state.x * ratio, state.y * ratio, canvas.width * kx * ratio, canvas.height * ky * ratio);
     if (state.regions && !state.hidden) borders(context);
   }
 
+  // The lines between regions, in pixels of the picture; those that continue each other are one.
+  function between({ data, width, height }) {
+    const path = new Path2D();
+    const lines = (long, many, step, across, line) => {
+      for (let j = 1; j < many; j += 1) {
+        let from = -1;
+        for (let i = 0; i <= long; i += 1) {
+          const at = j * across + i * step;
+          const edge = i < long && data[at] !== data[at - across];
+          if (edge && from < 0) from = i;
+          else if (!edge && from >= 0) { line(j, from, i); from = -1; }
+        }
+      }
+    };
+    lines(width, height, 1, width, (y, from, to) => { path.moveTo(from, y); path.lineTo(to, y); });
+    lines(height, width, width, 1, (x, from, to) => { path.moveTo(x, from); path.lineTo(x, to); });
+    return path;
+  }
   function borders(context) { // of superpixels, thin: what lies below is judged
-    const { data, width, height } = state.regions;
+    const { regions } = state;
     const [kx, ky] = step();
+    regions.borders ??= between(regions);
+    const path = new Path2D();
+    path.addPath(regions.borders, { a: kx, d: ky, e: state.x, f: state.y });
     context.save();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.beginPath();
-    for (let y = 0; y < height; y += 1) {
-      for (let x = 0; x < width; x += 1) {
-        const at = y * width + x;
-        if (x && data[at] !== data[at - 1]) { context.moveTo(state.x + x * kx, state.y + y * ky); context.lineTo(state.x + x * kx, state.y + (y + 1) * ky); }
-        if (y && data[at] !== data[at - width]) { context.moveTo(state.x + x * kx, state.y + y * ky); context.lineTo(state.x + (x + 1) * kx, state.y + y * ky); }
-      }
-    }
     context.lineWidth = 1;
     context.strokeStyle = "rgba(255, 255, 255, 0.35)";
-    context.stroke();
+    context.stroke(path);
     context.restore();
   }
 
   // ------------------------------------------------------------ the mask
   // Bring the colors of a map up to date in a box; returns its layer, made anew for another size.
   function colored(before, { data, width, height }, box, none) {
-    let into = before;
-    let [left, top, right, bottom] = box;
-    if (!into || into.canvas.width !== width || into.canvas.height !== height) {
-      const canvas = new OffscreenCanvas(width, height);
-      into = { canvas, context: canvas.getContext("2d"), image: new ImageData(width, height) };
-      into.pixels = new Uint32Array(into.image.data.buffer);
-      [left, top, right, bottom] = [0, 0, width, height];
-    }
+    const into = sheet(before, width, height);
+    const [left, top, right, bottom] = into === before ? box : [0, 0, width, height];
     for (let y = top; y < bottom; y += 1) {
       for (let x = left; x < right; x += 1) {
         const value = data[y * width + x];
@@ -175,6 +196,19 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     }
     context.restore();
   }
+  // The drawn parts of a dashed line. They lie where they lie whichever part of a contour is drawn anew.
+  function dashed(dash, from, to, line) {
+    const period = dash.reduce((a, b) => a + b, 0);
+    if (!period) { line(from, to); return; }
+    for (let start = Math.floor(from / period) * period; start < to; start += period) {
+      let at = start;
+      for (let i = 0; i < dash.length; i += 2) {
+        const [a, b] = [Math.max(at, from), Math.min(at + dash[i], to)];
+        if (a < b) line(a, b);
+        at += dash[i] + dash[i + 1];
+      }
+    }
+  }
   function contours(context, map, box) {
     const [kx, ky] = step();
     const inset = 0.75;
@@ -182,16 +216,20 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
     painting.outline(map, box, (value, x0, y0, x1, y1, side) => {
       if (!paths.has(value)) paths.set(value, new Path2D());
       const path = paths.get(value);
-      const dy = side === 0 ? inset : side === 1 ? ky - inset : 0;
-      const dx = side === 2 ? inset : side === 3 ? -inset : 0;
-      path.moveTo(state.x + x0 * kx + dx, state.y + y0 * ky + dy);
-      path.lineTo(state.x + x1 * kx + dx, state.y + y1 * ky + dy);
+      const dash = state.dashes[value] ?? [];
+      if (side < 2) {
+        const y = state.y + y0 * ky + (side === 0 ? inset : ky - inset);
+        dashed(dash, x0 * kx, x1 * kx, (from, to) => { path.moveTo(state.x + from, y); path.lineTo(state.x + to, y); });
+      } else {
+        const x = state.x + x0 * kx + (side === 2 ? inset : -inset);
+        dashed(dash, y0 * ky, y1 * ky, (from, to) => { path.moveTo(x, state.y + from); path.lineTo(x, state.y + to); });
+      }
     });
     context.save();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.lineWidth = 1.5;
-    context.lineCap = "square";
     for (const [value, path] of paths) {
+      context.lineCap = state.dashes[value]?.length ? "butt" : "square";
       context.strokeStyle = state.colors[value] || "#fff";
       context.stroke(path);
     }
@@ -232,11 +270,12 @@ function editorScreen({ lower, upper, marks, aspectOf }) {
   }
   function setColors(classes) {
     state.colors = classes.map((each) => each.color);
+    state.dashes = classes.map((each) => DASHES[each.pattern % DASHES.length]);
     inks = classes.map(({ color, pattern }) => {
       const [r, g, b] = sw.rgb(color);
       return { rgba: (0xff000000 | (b << 16) | (g << 8) | r) >>> 0, hatch: HATCH[pattern % HATCH.length] };
     });
     layer = scribbled = null;
   }
-  return { state, fit, resize, place, toScreen, zoom, pan, reveal, shade, paintPicture, paintMask, paintMarks, paintAll, setColors, forget() { layer = scribbled = null; } };
+  return { state, fit, resize, place, toScreen, zoom, pan, reveal, shade, shaded, level, paintPicture, paintMask, paintMarks, paintAll, setColors, forget() { layer = scribbled = null; } };
 }

@@ -119,6 +119,38 @@ def test_a_palm_beside_the_pen_draws_nothing(desk):
     assert columns.max() < 32
 
 
+def test_the_other_end_of_a_pen_erases_and_leaves_the_chosen_tool(desk):
+    pen = {"pointerId": 5, "pointerType": "pen"}
+    eraser = {**pen, "button": 5, "buttons": 32}
+
+    def tool() -> str:
+        pressed = desk.page.locator(".sw-editor-tools > button[aria-pressed=true]")
+        return str(pressed.inner_text()).split("\n")[0]
+
+    desk.drag((-60, 0), (60, 0))
+    desk.bridge.settle()
+    desk.page.keyboard.press("g")  # scribbles
+    desk.drag((-60, -60), (60, -60))
+    chosen = tool()
+    desk.pointer("pointerdown", -60, 0, **eraser)
+    assert tool().startswith("Eraser")
+    desk.pointer("pointermove", 0, 0, **{**eraser, "button": -1})
+    desk.pointer("pointerup", 0, 0, **{**eraser, "buttons": 0})
+    desk.bridge.settle()
+    first, second = desk.strokes
+    assert 0 < (second > 0).sum() < (first > 0).sum()
+    assert desk.session.entries[-1][4]["tool"] == "eraser"
+    assert tool() == chosen
+    # also where it is taken away, and what was scribbled stays
+    desk.pointer("pointerdown", -60, 0, **eraser)
+    desk.pointer("pointercancel", -60, 0, **{**eraser, "buttons": 0})
+    assert tool() == chosen
+    assert len(desk.strokes) == 2
+    desk.page.keyboard.press("g")
+    desk.bridge.settle()
+    assert [call[1] for call in desk.session.calls if call[0] == "apply_tool"] == ["scribbles"]
+
+
 def test_a_button_that_was_lifted_unseen_ends_the_stroke(desk):
     desk.pointer("pointerdown", -100, -60)
     desk.pointer("pointermove", -80, -60)
@@ -232,14 +264,46 @@ def test_time_stays_with_the_slice_on_which_it_was_spent(desk):
     assert seconds() > 0.9
 
 
+#: Lets a test turn the clock of the page.
+CLOCK = """() => {
+  const now = performance.now.bind(performance);
+  window.later = 0;
+  performance.now = () => now() + window.later;
+}"""
+
+
+def test_a_window_without_the_focus_counts_no_work(desk):
+    desk.page.evaluate(CLOCK)
+
+    def wait(seconds: float) -> None:
+        desk.page.evaluate("(s) => { window.later += 1000 * s; }", seconds)
+
+    def focus(on: bool) -> None:
+        desk.page.evaluate(
+            """(on) => {
+              document.hasFocus = () => on;
+              window.dispatchEvent(new Event(on ? "focus" : "blur"));
+            }""",
+            on,
+        )
+
+    desk.drag((0, 0), (30, 0))
+    desk.bridge.settle()
+    wait(4)  # looking at it, then to another window
+    focus(False)
+    for i in range(6):
+        wait(5)
+        desk.pointer("pointermove", i, 50, buttons=0)  # on the way to a third one
+    wait(8)
+    focus(True)
+    wait(3)
+    desk.drag((0, 20), (30, 20))
+    desk.bridge.settle()
+    assert desk.session.entries[-1][4]["active_seconds"] == pytest.approx(7, abs=2)
+
+
 def test_work_with_the_mouse_beside_the_stage_counts_as_work(desk):
-    desk.page.evaluate(
-        """() => {
-          const now = performance.now.bind(performance);
-          window.later = 0;
-          performance.now = () => now() + window.later;
-        }"""
-    )
+    desk.page.evaluate(CLOCK)
     desk.drag((0, 0), (30, 0))
     desk.bridge.settle()
     for label in range(6):
@@ -253,14 +317,14 @@ def test_work_with_the_mouse_beside_the_stage_counts_as_work(desk):
 
 def test_keys_go_to_the_stage_after_a_choice_beside_it(desk):
     on_stage = "() => document.activeElement.classList.contains('sw-editor-mask')"
-    desk.page.get_by_label("From the neighbors").focus()
-    desk.page.get_by_label("From the neighbors").select_option("interpolate")
+    desk.page.get_by_role("button", name="Neighbors").click()
+    desk.page.get_by_role("button", name="Interpolate between them").click()
     desk.bridge.settle()
     assert desk.page.evaluate(on_stage)
     desk.page.keyboard.press("e")
     assert desk.page.get_by_role("button", name="Eraser").get_attribute("aria-pressed") == "true"
-    desk.page.get_by_label("Start from").focus()
-    desk.page.get_by_label("Start from").select_option("empty")
+    desk.page.get_by_role("button", name="Start over").click()
+    desk.page.get_by_role("button", name="From nothing").click()
     desk.bridge.settle()
     assert desk.page.evaluate(on_stage)
     desk.page.get_by_role("tab", name="Cases").click()
