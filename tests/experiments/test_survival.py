@@ -75,14 +75,14 @@ def copy_of_inputs(reference: Path, base: Path) -> Path:
 def test_a_run_killed_at_any_moment_suggests_the_same_afterwards(reference, tmp_path):
     undisturbed, seconds = reference
     rng = np.random.default_rng(7)
-    killed = 0
     for trial, moment in enumerate(rng.uniform(0.05, 1.0, size=20)):
         base = copy_of_inputs(undisturbed, tmp_path / str(trial))
-        killed += in_child(base, kill_after=moment * seconds) == -signal.SIGKILL
+        while in_child(base, kill_after=moment * seconds) != -signal.SIGKILL:
+            shutil.rmtree(base)  # it was over: the machine has become faster
+            base, moment = copy_of_inputs(undisturbed, base), 0.8 * moment
         assert in_child(base) == 0
         assert story(base / "run") == story(undisturbed / "run"), f"killed at {moment:.2f}"
         shutil.rmtree(base)
-    assert killed >= 15, "most attempts must be killed before they end"
 
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, number: int) -> list[str]:

@@ -114,7 +114,7 @@ def test_the_teaching_notebook_cites_each_equation_and_draws_its_formula() -> No
 def test_the_workbench_notebook_goes_on_with_the_run_it_finds(tmp_path: Path) -> None:
     parameters = {**SMALL["01_workbench.ipynb"], "folder": str(tmp_path / "run")}
     first, second = (
-        Run(run_notebook(NOTEBOOKS / "01_workbench.ipynb", parameters), 0.0, parameters).said
+        Run(run_notebook(NOTEBOOKS / "01_workbench.ipynb", parameters), parameters).said
         for _ in range(2)
     )
     sentence = next(line for line in first.splitlines() if line.startswith("After the first round"))
@@ -179,6 +179,6 @@ def test_the_comparison_notebook_makes_runs_where_none_are_named(tmp_path: Path)
             for name in ("cases", "initial", "budget", "rounds", "manifold", "segmentation")
         },
     }
-    ran = Run(run_notebook(NOTEBOOKS / "03_compare_strategies.ipynb", parameters), 0.0, parameters)
+    ran = Run(run_notebook(NOTEBOOKS / "03_compare_strategies.ipynb", parameters), parameters)
     assert "margin, seed 0: mean Dice" in ran.said
     assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["margin-0", "random-0"]
