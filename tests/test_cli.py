@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 import urllib.error
 import urllib.request
@@ -430,7 +432,22 @@ def test_lab_ends_with_an_address_that_opens_the_copy_and_stops_at_ctrl_c(server
     assert "JupyterLab was stopped." in process.stdout.read()
 
 
-def test_lab_says_nothing_more_when_the_copy_is_opened_with_a_kernel(server):
+def listen(channels: str, seconds: float) -> None:
+    """Stay connected to a kernel, answering pings as browsers do."""
+    connection = websocket.create_connection(channels, timeout=30)
+    assert json.loads(connection.recv())["msg_type"] == "status"  # the kernel answers
+    over = time.monotonic() + seconds
+    while (left := over - time.monotonic()) > 0:
+        connection.settimeout(left)
+        with contextlib.suppress(websocket.WebSocketTimeoutException):
+            connection.recv()  # raises where the server has ended it
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "seconds", [0.0, pytest.param(65.0, marks=pytest.mark.slow, id="beyond two pings")]
+)
+def test_lab_says_nothing_more_when_the_copy_is_opened_with_a_kernel(server, seconds):
     process, said, _ = server
     page = said[-1].split()[-1]
     host, token = page.partition("lab/")[0], page.partition("token=")[2]
@@ -447,9 +464,7 @@ def test_lab_says_nothing_more_when_the_copy_is_opened_with_a_kernel(server):
     channels = (
         f"ws{host.removeprefix('http')}api/kernels/{kernel}/channels?session_id=me&token={token}"
     )
-    socket_of = websocket.create_connection(channels, timeout=30)
-    assert json.loads(socket_of.recv())["msg_type"] == "status"  # the kernel answers
-    socket_of.close()
+    listen(channels, seconds)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     assert process.stdout.read() == "JupyterLab was stopped.\n"

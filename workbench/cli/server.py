@@ -3,14 +3,14 @@
 The server runs in this process, so that the address can be printed when the
 port is known, after everything else, and so that Ctrl-C stops it at once. What
 it does differently from a plain ``jupyter lab`` is for this server only: the
-folder ``jupyter`` beside this file answers the question about Jupyter's news and
-sets a time that its own default sets too long, and no file of the user's settings
-is written.
+folder ``jupyter`` beside this file answers the question about Jupyter's news, and
+no file of the user's settings is written.
 """
 
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import signal
 import socket
@@ -57,6 +57,7 @@ def serve(notebook: Path, port: int, *, browser: bool) -> None:
     server = LabApp.initialize_server(argv=options)
     server.identity_provider.token_generated = False  # else Jupyter prints addresses of its own
     _sign(notebook, server.contents_manager.notary)
+    logging.getLogger("tornado.general").addFilter(_is_news)
 
     def stop(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C does not wait
@@ -66,6 +67,15 @@ def serve(notebook: Path, port: int, *, browser: bool) -> None:
     server.io_loop.add_callback(_announce, server, page, remote)
     server.start()
     typer.echo("JupyterLab was stopped.")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out a warning that tornado gives about Jupyter's own, working, times of pings.
+
+    The times stay as they are: a timeout as short as tornado asks for would end every
+    connection before its first ping.
+    """
+    return "websocket_ping_timeout" not in record.getMessage()
 
 
 def _sign(notebook: Path, notary: Any) -> None:
