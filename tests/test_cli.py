@@ -232,8 +232,17 @@ def test_a_long_stage_is_told_now_and_then(monkeypatch):
     for step in range(101):
         shown.show(Progress("training", step, 100))
         now += 1.0
-    shown.show(Progress("scoring", 0, 7))
-    assert lines == ["training", "training: 30%", "training: 60%", "training: 90%", "scoring"]
+    shown.show(Progress("rounds", 0, 7))
+    now += 30.0
+    shown.show(Progress("rounds", 0, 7, {"finished": 1, "running": 2}))
+    assert lines == [
+        "training",
+        "training: 30%",
+        "training: 60%",
+        "training: 90%",
+        "rounds",
+        "rounds: 0%, finished 1, running 2",
+    ]
 
 
 def test_an_unknown_strategy_names_the_known_ones(tmp_path):

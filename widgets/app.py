@@ -145,12 +145,16 @@ class Workbench(ipywidgets.Box):  # type: ignore[misc]
         return Stills(figure for view in self.views for figure in view.still())
 
     def close(self) -> None:
-        """Take the application off the page; the session goes on."""
+        """Take the application off the page; the session goes on.
+
+        One that could not be made is closed, too, when it is collected: then only some of its
+        views are there, or none.
+        """
         if self in _shown:
             _shown.remove(self)
-        for view in self.views:
+        for view in [each for each in vars(self).values() if isinstance(each, View)]:
             view.close()
-        for widget in self._extra:
+        for widget in getattr(self, "_extra", []):
             widget.close()
         super().close()
 

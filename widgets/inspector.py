@@ -235,8 +235,9 @@ class Inspector(View):
 
     def close(self) -> None:
         """Stop watching; a picture that is pending is not drawn."""
-        if self._pending is not None:
-            self._pending.cancel()
+        pending = getattr(self, "_pending", None)  # none yet in a view that could not be made
+        if pending is not None:
+            pending.cancel()
         super().close()
 
     def still(self) -> list[Any]:

@@ -102,10 +102,11 @@ class View(anywidget.AnyWidget):  # type: ignore[misc]
         handler()
 
     def close(self) -> None:
-        """Stop watching and leave the browser."""
-        for changed, names in self._watched:
+        """Stop watching and leave the browser; also a view that could not be made."""
+        watched = getattr(self, "_watched", [])
+        for changed, names in watched:
             self.session.unobserve(changed, names)
-        self._watched.clear()
+        watched.clear()
         super().close()
 
     def still(self) -> list[go.Figure]:

@@ -12,8 +12,8 @@ from workbench.cli import app
 from workbench.errors import LedgerError
 
 
-def told(folder):
-    result = CliRunner().invoke(app, ["agreement", str(folder)])
+def told(folder, command="agreement"):
+    result = CliRunner().invoke(app, [command, str(folder)])
     if result.exception:
         raise result.exception
     return result.output
@@ -62,6 +62,8 @@ def test_one_annotator_is_told_in_a_sentence_and_so_are_two_apart(ledger):
 
 
 def test_a_folder_without_annotations_is_refused_and_none_are_made(tmp_path):
-    with pytest.raises(LedgerError, match="no annotations"):
-        told(tmp_path)
+    for command in ("agreement", "recover"):
+        for place in (tmp_path, tmp_path / "nowhere"):
+            with pytest.raises(LedgerError, match=f"no annotations in {place}. Give the folder"):
+                told(place, command)
     assert not list(tmp_path.iterdir())

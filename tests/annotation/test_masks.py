@@ -349,3 +349,4 @@ def test_the_command_says_what_is_wrong_in_a_sentence(tmp_path):
     said = CliRunner().invoke(app, ["import-masks", str(tmp_path), "x", "--annotator", "Bob"])
     assert said.exit_code == 1
     assert "holds no run" in str(said.exception)
+    assert "runs/NAME beside the notebook" in str(said.exception)

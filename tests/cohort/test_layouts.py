@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from workbench.cohort.layouts import natural_key, recognize
+from workbench.cohort.layouts import LAYOUTS, natural_key, recognize
 from workbench.errors import CohortError, UnknownLayoutError
 
 BOX = np.zeros((6, 6, 4), np.uint8)
@@ -191,9 +191,53 @@ def test_a_folder_that_matches_nothing_is_told_what_was_looked_for(shared_data):
         assert word in str(caught.value)
 
 
-def test_a_data_set_one_folder_deeper_is_pointed_at(shared_data):
-    with pytest.raises(UnknownLayoutError, match="'brats_layout' looks like a data set"):
+def test_all_data_sets_one_folder_deeper_are_named(shared_data):
+    with pytest.raises(UnknownLayoutError) as caught:
         recognize(shared_data)
+    said = str(caught.value)
+    assert "3 folders of it open: brats_layout (BraTS), hippocampus (MSD), malc (MALC)." in said
+    assert "\n" not in said, "nothing needs to be renamed"
+
+
+@pytest.mark.parametrize(
+    ("part", "layout"),
+    [
+        ("malc/training-images", "MALC"),
+        ("malc/training-labels", "MALC"),
+        ("hippocampus/imagesTr", "MSD"),
+    ],
+)
+def test_a_part_of_a_data_set_is_told_the_folder_above(shared_data, part, layout):
+    with pytest.raises(UnknownLayoutError, match=f"part of a data set in the layout {layout}") as e:
+        recognize(shared_data / part)
+    assert str(e.value).endswith(f"Name the folder above, {(shared_data / part).resolve().parent}.")
+
+
+def test_a_folder_beside_a_data_set_is_no_part_of_it(tmp_path, write):
+    write(tmp_path / "images/a.nii.gz", BOX)
+    write(tmp_path / "others/b.nii.gz", BOX)
+    with pytest.raises(UnknownLayoutError, match="others holds 1 image and no subfolder. Put it "):
+        recognize(tmp_path / "others")
+
+
+def test_images_without_a_subfolder_are_told_where_they_belong_before_the_layouts(
+    tmp_path, write, monkeypatch
+):
+    for name in "abcd":
+        write(tmp_path / f"un3/{name}.nii.gz", BOX)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownLayoutError) as caught:
+        recognize("un3")
+    answer, _, *layouts = str(caught.value).split("\n")
+    assert answer == (
+        "un3 holds 4 images and no subfolder. Put them into un3/images/ (and label maps of the "
+        "same names, if there are any, into un3/labels/)."
+    )
+    assert layouts == [f"- {layout.looked_for}" for layout in LAYOUTS]
+    (tmp_path / "un3/images").mkdir()
+    for name in "abcd":
+        (tmp_path / f"un3/{name}.nii.gz").rename(tmp_path / f"un3/images/{name}.nii.gz")
+    assert len(recognize("un3").cases) == 4, "what is told to do works"
 
 
 @pytest.mark.parametrize(

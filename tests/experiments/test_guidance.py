@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,11 +80,18 @@ def test_what_was_told_can_be_drawn(tables):
     assert sum(len(trace.x) for trace in points.data if trace.mode == "markers") == 4
 
 
-def test_of_strategies_without_a_run_there_is_nothing_to_ask(tmp_path):
-    finish(simulate(tiny_config(rounds=1), tmp_path / "run"))
-    told = CliRunner().invoke(app, ["guidance", str(tmp_path), "-o", str(tmp_path / "out")])
+def test_where_no_run_is_random_the_command_that_asks_another_is_told_and_works(tmp_path):
+    finish(simulate(tiny_config(rounds=1), tmp_path / "a run"))
+    asked = ["--ask", "gradient-drawn,draw=2", "--no-pictures"]
+    where = [str(tmp_path / "a run"), "-o", str(tmp_path / "out")]
+    told = CliRunner().invoke(app, ["guidance", *where, *asked])
     assert told.exit_code == 1
-    assert "random" in str(told.exception)
+    sentence, command = str(told.exception).split("\n")
+    assert sentence.startswith("None of these runs is of 'random'")
+    assert command.endswith("--of gradient-guided")
+    told = CliRunner().invoke(app, shlex.split(command)[1:])
+    assert told.exit_code == 0, told.output
+    assert (tmp_path / "out/choices.csv").is_file()
 
 
 def test_a_manifold_that_orders_slices_by_their_place_explains_it_and_nothing_else():

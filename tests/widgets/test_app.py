@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import inspect
+
 import plotly.graph_objects as go
 import pytest
 
 import widgets.app
 from tests.widgets.fake_app import FakeApp
 from widgets import Workbench
+from widgets.view import View
+from workbench.errors import SettingError
 
 
 class Opened(FakeApp):
@@ -110,3 +115,42 @@ def test_a_run_that_can_only_be_looked_at_shows_its_curve_and_says_why_nothing_i
     assert app.training.teach.endswith(why)
     assert app.tuning.settings["why"] == why
     assert app.still()
+
+
+def collected_silently(make, error, monkeypatch):
+    """Let something fail to be made, and collect what is left of it."""
+    seen = []
+    monkeypatch.setattr("sys.unraisablehook", seen.append)
+    with pytest.raises(error):
+        make()
+    gc.collect()
+    assert [str(each.exc_value) for each in seen] == []
+
+
+def test_an_application_without_a_session_is_collected_silently(monkeypatch):
+    def refuse(*given, **settings):
+        raise SettingError("There is no setting 'budgett'.")
+
+    monkeypatch.setattr(widgets.app, "Session", refuse)
+    collected_silently(lambda: Workbench("phantom", budgett=3), SettingError, monkeypatch)
+
+
+def test_an_application_that_failed_halfway_closes_the_views_it_had(monkeypatch):
+    def fail(session):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(widgets.app, "Inspector", fail)
+    session = FakeApp(n=240, cases=8, rounds=1)
+    collected_silently(lambda: Workbench(session=session), ZeroDivisionError, monkeypatch)
+    for name in session.trait_names():
+        assert not session._trait_notifiers.get(name, {}).get("change", [])
+
+
+VIEWS = [each for each in vars(widgets.app).values() if inspect.isclass(each)]
+
+
+@pytest.mark.parametrize("view", [each for each in VIEWS if issubclass(each, View)])
+def test_a_view_without_a_session_is_collected_silently(view, monkeypatch):
+    collected_silently(view, TypeError, monkeypatch)
+    if view is not View:
+        collected_silently(lambda: view(object()), AttributeError, monkeypatch)

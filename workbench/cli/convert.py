@@ -69,10 +69,10 @@ def export_run(
     files: FilesOption = "link",
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the cases that were labeled in a run, with their annotations, for nnU-Net v2.
+    """Write what was labeled in a run: a data set for nnU-Net v2, or NIfTI masks.
 
-    Slices that nobody labeled carry nnU-Net's ignore label. With --format nifti: what people
-    annotated, one mask for each case on the grid of its scan.
+    For nnU-Net: the cases with labels; slices that nobody labeled carry its ignore label. With
+    --format nifti: what people annotated, one mask for each case on the grid of its scan.
     """
     from workbench.experiments.export import export_masks, export_nnunet
     from workbench.experiments.runs import Run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,11 @@ def tell_guidance(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or folders of those.")],
     output: Annotated[Path, typer.Option("-o", help="Folder for tables and pictures.")],
     of: Annotated[
-        str, typer.Option(help="Strategy whose networks and labels choices start from.")
+        str,
+        typer.Option(
+            help="Strategy whose runs are asked again: choices start from their networks and "
+            "labels. Name another where no run is of 'random'."
+        ),
     ] = "random",
     ask: Annotated[
         list[str] | None,
@@ -40,16 +45,23 @@ def tell_guidance(
 ) -> None:
     """Tell where the loss gradients lead: choices replayed from the networks of finished runs.
 
+    Needs finished runs of one strategy, 'random' or the one that --of names, with their weights.
     Writes manifold.csv, choices.csv and composition.csv, and prints their means and rank
     correlations; trains nothing.
     """
     from workbench.experiments.results import read_results
 
     results = read_results(runs)
+    found = results.labels
     if of not in results.members:
+        asked = [part for text in ask or () for part in ("--ask", text)]
+        asked += [] if pictures else ["--no-pictures"]
+        again = ["workbench", "guidance", *map(str, runs), "-o", str(output), *asked]
+        others = f" (there are also runs of {', '.join(found[1:])})" if found[1:] else ""
         raise RunError(
-            f"None of these runs is of {of!r}. Those labeled {', '.join(results.labels)} are; "
-            f"choose one with --of."
+            f"None of these runs is of {of!r}, whose networks and labels choices would start from. "
+            f"Start from those of {found[0]!r}{others}:\n"
+            f"{shlex.join([*again, '--of', found[0]])}"
         )
     strategies = {text: _strategy(text) for text in (ask or ASKED)}
     tables = with_progress(_tables(results, of, strategies, seeds))

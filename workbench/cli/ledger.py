@@ -25,10 +25,9 @@ def recover_ledger(
 
     A new ledger takes its place; the damaged one is kept beside it. Close the run everywhere first.
     """
-    from workbench.annotation.ledger import FILE_NAME
     from workbench.annotation.recovery import recover
 
-    typer.echo(str(recover(run / FILE_NAME if run.is_dir() else run)))
+    typer.echo(str(recover(_ledger_of(run))))
 
 
 def tell_agreement(
@@ -39,15 +38,9 @@ def tell_agreement(
     Slices of a volume that were accepted without being opened do not count.
     """
     from workbench.annotation.agreement import compare_annotators
-    from workbench.annotation.ledger import FILE_NAME, Ledger
+    from workbench.annotation.ledger import Ledger
 
-    path = run / FILE_NAME if run.is_dir() else run
-    if not path.is_file():
-        raise LedgerError(
-            f"There are no annotations in {run}. Give the folder of a run that was annotated: it "
-            f"has a file {FILE_NAME}."
-        )
-    with Ledger(path) as ledger:
+    with Ledger(_ledger_of(run)) as ledger:
         agreements, conflicts = compare_annotators(ledger)
         if not agreements:
             typer.echo(_nothing_shared(ledger))
@@ -69,6 +62,18 @@ def tell_agreement(
         typer.echo(
             f"{each.sample}{depth}: {first} and {second} differ in {count(each.pixels, 'pixel')}"
         )
+
+
+def _ledger_of(run: Path) -> Path:
+    from workbench.annotation.ledger import FILE_NAME
+
+    path = run / FILE_NAME if run.is_dir() else run
+    if not path.is_file():
+        raise LedgerError(
+            f"There are no annotations in {run}. Give the folder of a run that was annotated: it "
+            f"has a file {FILE_NAME}."
+        )
+    return path
 
 
 def _nothing_shared(ledger: Ledger) -> str:

@@ -63,7 +63,8 @@ class Lines:
         if progress.stage != self._stage:
             self._write(progress.stage)
         elif now >= self._next:
-            self._write(f"{progress.stage}: {progress.fraction:.0%}")
+            numbers = (f", {name} {value:.3g}" for name, value in progress.metrics.items())
+            self._write(f"{progress.stage}: {progress.fraction:.0%}{''.join(numbers)}")
         else:
             return
         self._stage, self._next = progress.stage, now + self._every

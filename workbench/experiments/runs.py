@@ -132,8 +132,9 @@ class Run:
         """
         if not (folder / "run.json").is_file():
             raise RunError(
-                f"{folder} holds no run: there is no run.json in it. Name the folder that was "
-                f"given to `workbench simulate --out`."
+                f"{folder} holds no run: there is no run.json in it. Name the folder of a run: "
+                f"runs/NAME beside the notebook of the application, or what was given to "
+                f"`workbench simulate --out`."
             )
         try:
             begun = read_json(folder / "run.json")
