@@ -91,6 +91,7 @@ class Workbench(ipywidgets.Box):  # type: ignore[misc]
             )
         ]
         center = _area(ipywidgets.Box([tabs, *panes]), "sw-area-center")
+        small = _area(ipywidgets.Box([self.curves]), "sw-area-curve")
         grid = ipywidgets.Box(
             [
                 _area(self.header, "sw-area-header"),
@@ -98,13 +99,15 @@ class Workbench(ipywidgets.Box):  # type: ignore[misc]
                 center,
                 _area(self.inspector, "sw-area-why"),
                 _area(self.tuning, "sw-area-tuning"),
-                _area(ipywidgets.Box([self.curves]), "sw-area-curve"),
+                small,
                 _area(self.activity, "sw-area-log"),
             ]
         )
         _area(grid, "sw-app")
-        self._extra = [tabs, Frame(), center, grid, *panes]
-        super().__init__([self._extra[1], grid])
+        frame = Frame()
+        # all of them are closed with it: one that held closed ones would end every page's reload
+        self._extra = [tabs, frame, center, small, grid, *panes]
+        super().__init__([frame, grid])
         self.add_class("sw-frame")
         _shown.append(self)
         if session.cohort is None and not session.busy and not session.problem:

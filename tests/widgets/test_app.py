@@ -44,6 +44,19 @@ def test_running_the_cell_twice_adopts_the_session():
     assert widgets.app._shown == [second]
 
 
+def test_nothing_that_is_left_of_the_first_display_hinders_the_reload_of_a_page():
+    def held(widget):
+        children = getattr(widget, "children", ())
+        return [widget, *(each for child in children for each in held(child))]
+
+    first = Workbench("phantom")
+    parts = held(first)
+    Workbench("phantom")
+    assert len(parts) > 15
+    for part in parts:  # of a part that is there Jupyter asks the state, with all that it holds
+        assert part.comm is None, type(part)
+
+
 def test_the_first_display_stops_watching_when_the_second_adopts_its_session():
     session = Workbench("phantom").session
     second = Workbench("phantom")
