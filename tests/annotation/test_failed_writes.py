@@ -15,6 +15,7 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,22 @@ def test_the_writes_of_a_checkpoint_may_fail_too(ledger):
         assert [int(entry.note) for entry in again.entries()] == list(range(8))
         for entry in again.entries():
             assert_noisy(entry)
+
+
+def test_an_answer_is_kept_where_there_is_no_room_to_put_it_into_the_file(ledger):
+    for seed in range(8):
+        ledger.append(noisy_entry(seed))
+    ledger._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = ledger.path.stat().st_size
+    with files_of_at_most(size):
+        answered = replace(noisy_entry(8), kind="done")
+        assert ledger.append(answered).number == 9
+        with pytest.raises(sqlite3.OperationalError):
+            ledger._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    assert ledger.path.stat().st_size == size
+    ledger.append(replace(noisy_entry(9), kind="done"))
+    assert ledger.path.stat().st_size > size
+    assert [int(entry.note) for entry in ledger.entries()] == list(range(10))
 
 
 def test_a_full_disk_is_told_and_saving_goes_on_when_there_is_room(ledger):

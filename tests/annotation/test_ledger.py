@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +11,16 @@ import pytest
 from tests.annotation.made import SAMPLE, picture
 from workbench.annotation import Entry, Ledger, Totals
 from workbench.errors import LedgerError
+
+#: A process that keeps its ledger open until it ends.
+UNCLOSED = """
+import sys
+import numpy
+from workbench.annotation import Entry, Ledger
+ledger = Ledger(sys.argv[1], classes=("background", "tumor"))
+ledger.append(Entry("a", "unsure"))
+ledger.append(Entry("a", "opened", numpy.zeros((9, 9), numpy.uint8)))
+"""
 
 
 def again(ledger):
@@ -157,6 +170,54 @@ def test_the_log_is_written_through_to_the_disk(ledger):
     connection = ledger._connection
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+def copy_alone(ledger, folder):
+    """Copy the file without the log beside it, as a person does; return how much it holds."""
+    alone = folder / "alone.sqlite"
+    shutil.copyfile(ledger.path, alone)
+    with Ledger(alone) as copy:
+        return len(copy)
+
+
+@pytest.mark.parametrize("kind", ["done", "unsure", "skipped"])
+def test_a_copy_of_the_file_alone_has_everything_up_to_the_last_answer(ledger, tmp_path, kind):
+    ledger.append(Entry(SAMPLE, "opened", picture()))
+    ledger.append(Entry(SAMPLE, "stroke", picture(1)))
+    assert copy_alone(ledger, tmp_path) == 0, "a stroke does not wait for the file"
+    ledger.append(Entry(SAMPLE, kind, picture(1), note="motion"))
+    assert copy_alone(ledger, tmp_path) == 3
+    ledger.append(Entry(SAMPLE, "stroke", picture(2)))
+    assert copy_alone(ledger, tmp_path) == 3
+
+
+def test_who_closes_first_puts_the_strokes_of_all_into_the_file(ledger, tmp_path):
+    with again(ledger) as other:
+        other.append(Entry(SAMPLE, "opened", picture()))
+        ledger.append(Entry(SAMPLE, "stroke", picture(1)))
+    assert copy_alone(ledger, tmp_path) == 2
+    ledger.append(Entry(SAMPLE, "stroke", picture(2)))
+    assert len(ledger) == 3
+
+
+def test_a_process_that_ends_without_closing_leaves_one_file_with_everything(tmp_path):
+    path = tmp_path / "annotations.sqlite"
+    subprocess.run([sys.executable, "-c", UNCLOSED, path], check=True)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    with Ledger(path) as found:
+        assert [entry.kind for entry in found.entries()] == ["unsure", "opened"]
+
+
+def test_an_answer_is_kept_while_another_reads_what_was_there_before(ledger, tmp_path):
+    ledger.append(Entry(SAMPLE, "opened", picture()))
+    reader = sqlite3.connect(ledger.path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+    ledger.append(Entry(SAMPLE, "done", picture(1)))
+    assert reader.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+    reader.close()
+    ledger.append(Entry(SAMPLE, "done", picture(1, 2)))
+    assert copy_alone(ledger, tmp_path) == 3
 
 
 def test_a_thousand_annotations_are_listed_without_a_look_at_their_label_maps(ledger):

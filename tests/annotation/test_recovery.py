@@ -60,6 +60,15 @@ def test_a_ledger_that_is_whole_is_left_as_it_is(path):
     assert [each.name for each in path.parent.iterdir() if "damaged" in each.name] == []
 
 
+def test_a_copy_that_lacks_its_log_is_called_suspicious_and_not_whole(tmp_path):
+    with write(tmp_path / "original.sqlite", 3) as ledger:
+        copy = tmp_path / "annotations.sqlite"
+        copy.write_bytes(ledger.path.read_bytes())
+    found = str(recover(copy))
+    assert "holds no entry. That is suspicious" in found
+    assert "beside it in annotations.sqlite-wal" in found
+
+
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.2])
 def test_a_truncated_ledger_keeps_what_is_before_the_cut(path, share):
     content = path.read_bytes()

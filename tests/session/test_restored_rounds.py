@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tests.session.bare import a_round, bare_session
+from tests.session.test_session import a_session
+from workbench.annotation import Ledger
 from workbench.experiments.runs import SavedRound
-from workbench.session import predicting
+from workbench.session import Session, predicting
 
 
 @pytest.fixture
@@ -79,3 +83,73 @@ def test_where_it_is_not_known_how_far_the_ledger_was_nothing_counts_as_taken_ba
     rounds, _ = again._read_back(session._run)
     assert [labeled(each.pool) for each in rounds] == [[0, 1], [0, 1, 3]]
     again.close()
+
+
+# ---------------------------------------------------------------------- files that were deleted
+def opened(folder: Path) -> Session:
+    session = a_session(folder)
+    session.open()
+    session.wait()
+    return session
+
+
+@pytest.fixture(scope="module")
+def drawn_run(tmp_path_factory):
+    """A run of three rounds; what the second was trained with was drawn."""
+    folder = tmp_path_factory.mktemp("restored") / "run"
+    session = a_session(folder)
+    session.open()
+    session.wait()
+    session.next()
+    session.wait()
+    for row in session.suggestions.rows.tolist():
+        answer(session, row, "done")
+    for _ in range(2):
+        session.start_round()
+        session.wait()
+        session.label_suggestions()
+    assert [each.index for each in session.rounds] == [0, 1, 2]
+    session.close()
+    return folder
+
+
+@pytest.fixture
+def folder(drawn_run, tmp_path):
+    return Path(shutil.copytree(drawn_run, tmp_path / "run"))
+
+
+def test_a_run_of_which_nothing_is_missing_says_nothing(folder):
+    session = opened(folder)
+    assert "missing" not in " ".join([session.problem, *session.log])
+    session.close()
+
+
+def test_annotations_that_rounds_were_trained_with_are_told_where_they_are_missing(folder):
+    with Ledger(folder / "annotations.sqlite") as ledger:
+        key, classes, held = ledger.images_key, ledger.classes, len(ledger)
+    ledger.path.unlink()
+    session = opened(folder)
+    told = next(each for each in session.log if "missing" in each)
+    assert told.startswith("Annotations of rounds 1, 2 are missing: ")
+    assert f"annotations.sqlite held {held} entries" in told
+    assert "is not there now. Put it back" in told
+    assert told in session.problem
+    assert session.round.index == 2, "it goes on all the same"
+    session.close()
+
+    Ledger(ledger.path, images_key=key, classes=classes).close()
+    session = opened(folder)
+    assert "holds 0 now" in session.problem
+    session.close()
+
+
+def test_a_round_behind_a_missing_one_is_named_and_not_used(folder):
+    shutil.rmtree(folder / "rounds/001")
+    session = opened(folder)
+    found = [each for each in session.log if "Found 1 finished round" in each or "002" in each]
+    assert len(found) == 2
+    assert found[0].startswith("rounds/002 lies in")
+    assert "round 1 is missing, so it is not used" in found[0]
+    assert found[0] in session.problem
+    assert session.round.index == 0
+    session.close()

@@ -10,10 +10,10 @@ its locks; keep runs on a local disk.)
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.annotation import queries
-from workbench.annotation.entry import Entry, checked, clean_name, is_whole, pack, row_check, unpack
+from workbench.annotation.entry import ANSWERS, Entry, checked, is_whole, pack, row_check, unpack
 from workbench.annotation.history import (
     History,
     SampleState,
@@ -40,6 +40,8 @@ from workbench.annotation.schema import (
     INSERT,
     check_beginning,
     check_kind,
+    check_place,
+    checkpoint,
     connect,
     copied,
     damaged,
@@ -103,7 +105,8 @@ class Ledger:
             self.images_key, self.classes = key or images_key, names or tuple(classes)
             self._check_cohort(images_key, tuple(classes))
             self._file = self.path.stat()
-            self._closing = self._closing.pop_all()  # all went well: keep it open
+            closing = self._closing.pop_all()  # all went well: keep it open
+            self._end = weakref.finalize(self, _end, self._lock, self._connection, closing)
 
     def _open(self, images_key: str, classes: tuple[str, ...]) -> tuple[sqlite3.Connection, bool]:
         path = self.path
@@ -176,11 +179,11 @@ class Ledger:
                 f"{self.path} is read-only, so nothing can be annotated there. Allow writing in "
                 f"{self.path.parent}, then open it again."
             )
-        self._check_place()
+        check_place(self.path, self._file)
         packed = [(None, None) if e.classes is None else pack(e.classes) for e in ready]
         with self._reading() as connection, transaction(connection):
             if after is not None:
-                there = _of(ready[-1].sample, ready[-1].depth, ready[-1].annotator)
+                there = queries.of(ready[-1].sample, ready[-1].depth, ready[-1].annotator)
                 if queries.newest(connection, *there) > after:
                     return ()
             (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM entries").fetchone()
@@ -192,19 +195,10 @@ class Ledger:
                 values = _values(kept, check)
                 connection.execute(INSERT, (*values, row_check(values, content), content))
                 written.append(kept)
+        if any(entry.kind in ANSWERS for entry in written):
+            with self._lock:
+                checkpoint(self._connection)
         return tuple(written)
-
-    def _check_place(self) -> None:
-        """Refuse to write into a file that was deleted or replaced: it would be lost."""
-        try:
-            there = os.path.samestat(self.path.stat(), self._file)
-        except OSError:
-            there = False
-        if not there:
-            raise LedgerError(
-                f"{self.path} was moved, deleted or replaced while it was open, so nothing can be "
-                f"saved in it. Put it back, or open the run again where it is now."
-            )
 
     # ------------------------------------------------------------------ reading
     def __len__(self) -> int:
@@ -252,14 +246,14 @@ class Ledger:
         maps : bool
             Whether label maps are read; else `Entry.classes` is None.
         """
-        condition, values = _of(sample, depth, annotator)
+        condition, values = queries.of(sample, depth, annotator)
         return self._select(f"WHERE {condition} AND number > ?", (*values, after), maps)
 
     def history(self, sample: str, depth: int = 0, annotator: str = "") -> History:
         """Return one person's work on a slice as it was left, with what undo and redo restore."""
         with self._reading() as connection:
-            steps = queries.find_steps(connection, *_of(sample, depth, annotator))
-            parts = queries.find_parts(connection, *_of(sample, depth, annotator))
+            steps = queries.find_steps(connection, *queries.of(sample, depth, annotator))
+            parts = queries.find_parts(connection, *queries.of(sample, depth, annotator))
         if not steps:
             return History()
         stacks = replay(steps)
@@ -270,7 +264,7 @@ class Ledger:
         """Return the numbers of the entries that led to an answer and were not undone, in order."""
         with self._reading() as connection:
             key = answer.sample, answer.depth, answer.annotator
-            steps = queries.find_steps(connection, *_of(*key))
+            steps = queries.find_steps(connection, *queries.of(*key))
         stacks = replay(step for step in steps if step.number <= answer.number)
         return (*stacks.undo, stacks.now)
 
@@ -314,7 +308,7 @@ class Ledger:
             Slices of a volume without an answer "done" are `IGNORED`.
         """
         with self._reading() as connection:
-            states = by_sample(queries.find_parts(connection, *queries.where(sample=sample)))
+            states = by_sample(queries.find_parts(connection, *queries.of(sample)))
         maps = {
             depth: self.read(number).classes
             for (_, depth), number in accepted(states.values()).items()
@@ -339,14 +333,13 @@ class Ledger:
             Only those of.
         """
         with self._reading() as connection:
-            found = queries.find_totals(connection, by, *_of(sample, None, annotator))
+            found = queries.find_totals(connection, by, *queries.of(sample, None, annotator))
         return found or ({} if by else {(): Totals()})
 
     # ------------------------------------------------------------------ closing
     def close(self) -> None:
-        """Close the file; entries are safe without it."""
-        with self._lock:
-            self._closing.close()
+        """Close the file, as the end of the process does; entries are safe without it."""
+        self._end()
 
     def __enter__(self) -> Ledger:
         return self
@@ -381,6 +374,11 @@ class Ledger:
         return tuple(_entry(row[:-2], row[-1]) for row in rows)
 
 
+def _end(lock: threading.RLock, connection: sqlite3.Connection, closing: ExitStack) -> None:
+    with lock, closing:
+        checkpoint(connection)
+
+
 def _entry(values: tuple[Any, ...], packed: bytes | None = None) -> Entry:
     named = dict(zip(COLUMNS, values, strict=True))
     height, width, check = (named.pop(name) for name in ("height", "width", "map_check"))
@@ -391,8 +389,3 @@ def _values(entry: Entry, map_check: int | None) -> tuple[Any, ...]:
     shape = (None, None) if entry.classes is None else entry.classes.shape
     named = {"height": shape[0], "width": shape[1], "map_check": map_check}
     return tuple(named[name] if name in named else getattr(entry, name) for name in COLUMNS)
-
-
-def _of(sample: str | None, depth: int | None, annotator: str | None) -> tuple[str, Any]:
-    who = None if annotator is None else clean_name(annotator)
-    return queries.where(sample=sample, depth=depth, annotator=who)

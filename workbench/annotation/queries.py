@@ -10,10 +10,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from workbench.annotation.entry import ANSWERS, DRAWN, STARTS
+from workbench.annotation.entry import ANSWERS, DRAWN, STARTS, clean_name
 from workbench.annotation.history import Part, Step, Totals
 
-__all__ = ["Group", "find_checks", "find_parts", "find_steps", "find_totals", "newest", "where"]
+__all__ = ["Group", "find_checks", "find_parts", "find_steps", "find_totals", "newest", "of"]
 
 #: What totals can be told apart by; also names of columns.
 Group = Literal["sample", "round", "annotator"]
@@ -36,8 +36,12 @@ _PARTS = f"""
     FROM entries WHERE {{}} GROUP BY sample, depth, annotator"""
 
 
-def where(**given: Any) -> tuple[str, tuple[Any, ...]]:
-    """Make the condition that columns have given values; None: any."""
+def of(
+    sample: str | None = None, depth: int | None = None, annotator: str | None = None
+) -> tuple[str, tuple[Any, ...]]:
+    """Make the condition that columns have these values; None: any."""
+    who = None if annotator is None else clean_name(annotator)
+    given = {"sample": sample, "depth": depth, "annotator": who}
     chosen = {name: value for name, value in given.items() if value is not None}
     return " AND ".join(["1", *(f"{name} = ?" for name in chosen)]), tuple(chosen.values())
 

@@ -74,6 +74,12 @@ class Recovery:
         return tuple(dict.fromkeys(sample for sample in self.missing.values() if sample))
 
     def __str__(self) -> str:
+        if self.aside is None and not self.recovered:
+            return (
+                f"{self.path} is not damaged, but it holds no entry. That is suspicious if "
+                f"anything was drawn: while a kernel has the original open, its newest entries lie "
+                f"beside it in {_log(self.path).name}. Copy both together. Nothing was changed."
+            )
         if self.aside is None:
             return (
                 f"{self.path} is not damaged: {count(self.recovered, 'entry', 'entries')} can be "

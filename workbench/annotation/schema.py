@@ -29,7 +29,9 @@ __all__ = [
     "MAGIC",
     "check_beginning",
     "check_kind",
+    "check_place",
     "check_version",
+    "checkpoint",
     "connect",
     "copied",
     "damaged",
@@ -165,6 +167,15 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Put what is in the log into the file, so that a copy of the file alone has it.
+
+    It waits for nobody and is never needed: where it cannot be done the log keeps everything.
+    """
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
 def check_kind(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse a database that is no ledger, or one of a newer version."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -175,6 +186,19 @@ def check_kind(path: Path, connection: sqlite3.Connection) -> None:
             f"annotations.sqlite of a run."
         )
     check_version(path, version)
+
+
+def check_place(path: Path, opened: os.stat_result) -> None:
+    """Refuse to write into a file that was deleted or replaced since: it would be lost."""
+    try:
+        there = os.path.samestat(path.stat(), opened)
+    except OSError:
+        there = False
+    if not there:
+        raise LedgerError(
+            f"{path} was moved, deleted or replaced while it was open, so nothing can be "
+            f"saved in it. Put it back, or open the run again where it is now."
+        )
 
 
 def check_version(path: Path, version: int) -> None:

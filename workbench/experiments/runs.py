@@ -256,6 +256,22 @@ class Run:
         """Why it ended before its last round; empty if it did not."""
         return self.rounds[-1].stopped if self.rounds else ""
 
+    @property
+    def unused(self) -> str:
+        """Say which rounds lie in the folder but behind a missing one; empty if none does."""
+        missing = len(self.rounds)
+        there = sorted(each.parent.name for each in self.folder.glob("rounds/*/round.json"))
+        behind = [name for name in there if name.isdecimal() and int(name) > missing]
+        if not behind:
+            return ""
+        which = ", ".join(f"rounds/{name}" for name in behind)
+        one = len(behind) == 1
+        return (
+            f"{which} {'lies' if one else 'lie'} in {self.folder}, too, but round {missing} is "
+            f"missing, so {'it is' if one else 'they are'} not used. Put rounds/{missing:03d} back "
+            f"from a backup, or move {which} away before round {missing} is trained anew."
+        )
+
     def next_rows(self, pool: Pool) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return the rows that the last round asks for."""
         return rows_of(pool, self.rounds[-1].suggested)

@@ -8,14 +8,16 @@ that the run was begun on; without them `only_look` says why, and people can loo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from workbench.annotation.history import SampleState
+from workbench.annotation.ledger import FILE_NAME
 from workbench.cohort.label_source import LabelSource
 from workbench.errors import LedgerError, RunError
 from workbench.experiments.runs import Run
 from workbench.rounds import Round
 from workbench.session.queue import waiting
-from workbench.session.saved import restore, with_network
+from workbench.session.saved import missing_annotations, restore, with_network
 from workbench.session.tooling import ToolSession
 from workbench.words import count
 
@@ -78,6 +80,18 @@ class ContinuingSession(ToolSession):
         found = restore(run, self.data.pool, self.budget, labels, known)
         self.pool, self.strategy, self.budget = found.pool, found.strategy, found.budget
         return found.rounds, labels
+
+    def _tell_missing(self, run: Run) -> None:
+        """Say what was deleted of the run: annotations that it was trained with, rounds."""
+        told = [run.unused]
+        ledger, path = self._writer.ledger, self.folder / FILE_NAME
+        if ledger is not None or not path.exists():
+            with suppress(LedgerError):  # that it cannot be read was told
+                last = 0 if ledger is None else ledger.last
+                told.append(missing_annotations(self._ledger_at, path, last))
+        for missing in filter(None, told):
+            self.problem = f"{self.problem} {missing}".strip()
+            self._note(missing)
 
     def _show_rounds(self, rounds: tuple[Round, ...]) -> str:
         """Show all rounds and what the last one learned; tell it in words."""

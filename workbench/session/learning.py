@@ -134,7 +134,7 @@ class LearningSession(TuningSession):
         detail = f"{z_dim} dimensions, {latent.active_dims} active, KL {manifold.kl:.1f} nats"
         if manifold.collapsed:
             self._mark("manifold", "failed", manifold.warning)
-            self.problem = manifold.warning
+            self.problem = f"{self.problem} {manifold.warning}".strip()
         else:
             self._mark("manifold", "ready", detail)
         if self.round is not None and self.round.evidence is not None:

@@ -29,9 +29,11 @@ from workbench.rounds import Round
 from workbench.strategies import from_record, record
 from workbench.strategies.base import QueryStrategy, Suggestions
 from workbench.study import Study, rows_of
+from workbench.words import count
 
 __all__ = [
     "Restored",
+    "missing_annotations",
     "read_ledger_at",
     "restore",
     "rows_taken_back",
@@ -109,9 +111,34 @@ def read_ledger_at(folder: Path) -> dict[str, int]:
     """Read what `save` wrote of the ledger; empty where there is nothing."""
     try:
         found = read_json(folder / "session.json").get("ledger_at", {})
-        return {str(index): int(number) for index, number in found.items()}
+        return {str(int(index)): int(number) for index, number in found.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
+
+
+def missing_annotations(ledger_at: Mapping[str, int], path: Path, last: int) -> str:
+    """Say which rounds were trained when the ledger held more than it does; empty if none was.
+
+    Parameters
+    ----------
+    ledger_at : mapping
+        As `read_ledger_at` gave it.
+    path : Path
+        Of the ledger.
+    last : int
+        Number of its last entry, 0 where there is no ledger.
+    """
+    rounds = sorted(int(index) for index, number in ledger_at.items() if number > last)
+    if not rounds:
+        return ""
+    which = f"round{'s' if len(rounds) > 1 else ''} {', '.join(map(str, rounds))}"
+    held = count(max(ledger_at.values()), "entry", "entries")
+    return (
+        f"Annotations of {which} are missing: {path} held {held} when the run was trained with "
+        f"them, and {f'holds {last:,}' if path.exists() else 'is not there'} now. Put it back from "
+        f"a backup, with the {path.name}-wal that lay beside it if there is one, before anything "
+        f"new is drawn, and open the run again."
+    )
 
 
 def rows_taken_back(

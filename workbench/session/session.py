@@ -177,6 +177,7 @@ class Session(ContinuingSession):
             self.train_manifold()
         elif self._was_cut_off():
             self._mark_stopped("manifold", Step())
+        self._tell_missing(run)
 
     # ------------------------------------------------------------ the loop
     def start_round(self) -> None:
