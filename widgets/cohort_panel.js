@@ -32,7 +32,7 @@ export default {
       ]));
       labels.replaceChildren(
         ...model.get("labels").map((label) => element("li", {},
-          element("i", { style: `background:${label.color}`, "aria-hidden": "true" }), `${label.name} (${label.value})`)),
+          element("i", { class: `sw-swatch sw-hatch-${label.pattern}`, style: `--swatch:${label.color}`, "aria-hidden": "true" }), `${label.name} (${label.value})`)),
         ...model.get("regions").map((region) => element("li", { class: "sw-soft", title: `the union of: ${region.members}` }, `${region.name} = ${region.members}`)));
       where.lastChild.textContent = model.get("where");
       const empty = !model.get("groups").length;
