@@ -32,7 +32,7 @@ export default {
       ]));
       labels.replaceChildren(
         ...model.get("labels").map((label) => element("li", {},
-          element("i", { style: `background:${label.color}`, "aria-hidden": "true" }), `${label.name} (${label.value})`)),
+          element("i", { class: `sw-swatch sw-hatch-${label.pattern}`, style: `--swatch:${label.color}`, "aria-hidden": "true" }), `${label.name} (${label.value})`)),
         ...model.get("regions").map((region) => element("li", { class: "sw-soft", title: `the union of: ${region.members}` }, `${region.name} = ${region.members}`)));
       where.lastChild.textContent = model.get("where");
       const empty = !model.get("groups").length;
@@ -61,7 +61,7 @@ export default {
         const pick = element("button", { class: "sw-quiet", "aria-pressed": String(item.id === chosen), title: item.id, onclick: () => model.send({ do: "case", id: item.id }) }, cut ? `…${item.id.slice(cut)}` : item.id);
         const suggested = item.suggested ? element("span", { class: "sw-cohort-star", title: `${item.suggested} suggested` }, ` ★ ${item.suggested}`) : null;
         const row = element("tr", { class: item.id === chosen ? "sw-on" : null },
-          element("td", {}, pick), element("td", {}, item.site), element("td", {}, use),
+          element("td", {}, pick, element("span", { class: "sw-cohort-below sw-soft" }, [item.site, use].filter(Boolean).join(" · "))), element("td", {}, item.site), element("td", {}, use),
           element("td", { class: "sw-right sw-number" }, item.images ? item.images.toLocaleString("en-US") : "–"),
           element("td", { class: "sw-right sw-number" }, item.images ? String(item.labeled) : "–", suggested));
         row.addEventListener("click", (event) => { if (event.target !== pick) model.send({ do: "case", id: item.id }); });

@@ -17,7 +17,7 @@ from widgets.pictures import grey, on_black, outside, png, sheet, shrink, tellin
 from widgets.view import View, packed
 from widgets.wording import count, percent
 from workbench.cohort.layouts import LAYOUTS
-from workbench.reports.palette import LINES
+from workbench.reports.palette import class_styles
 from workbench.session import Session
 
 __all__ = ["CohortPanel"]
@@ -43,7 +43,7 @@ class CohortPanel(View):
     where = Unicode(help="where the data lies, and where a person puts their own").tag(sync=True)
     groups = List(Dict(), help="{name, count, note}: labeled, pool, test").tag(sync=True)
     cases = List(Dict(), help="{id, site, group, images, labeled, suggested}").tag(sync=True)
-    labels = List(Dict(), help="{name, value, color}").tag(sync=True)
+    labels = List(Dict(), help="{name, value, color, pattern}: the classes").tag(sync=True)
     regions = List(Dict(), help="{name, members}").tag(sync=True)
     problems = List(Unicode(), help="what reading the cohort found").tag(sync=True)
     chosen = Unicode(help="id of the case whose images are shown").tag(sync=True)
@@ -90,8 +90,10 @@ class CohortPanel(View):
         self.heading = f"{cohort.name} · {cohort.layout} layout · " + ", ".join(cohort.channels)
         self.where = f"Read from {cohort.root}. {WHERE}"
         self.labels = [
-            {"name": name, "value": int(values[0]), "color": LINES[i % len(LINES)]}
-            for i, (name, values) in enumerate(cohort.values_of.items())
+            {"name": name, "value": int(values[0]), "color": color, "pattern": pattern}
+            for (name, values), (color, pattern) in zip(
+                cohort.values_of.items(), class_styles(len(cohort.classes))[1:], strict=True
+            )
         ]
         self.regions = [
             {"name": name, "members": ", ".join(cohort.labels.get(v, str(v)) for v in members)}

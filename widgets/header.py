@@ -7,7 +7,6 @@ the button gives way to *Stop* and to how long it will still take.
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ class Header(View):
     stopping = Bool(False, help="Stop was pressed and the step has not ended yet").tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
-        self._clock = Clock()
         super().__init__(session, **traits)
         self.watch(("name", "cohort", "pool"), self._show_cohort)
         self.watch(("pool", "rounds"), self._show_round)
@@ -65,7 +63,6 @@ class Header(View):
     def _show_work(self) -> None:
         session = self.session
         if not session.busy:
-            self._clock = Clock()
             self.stopping = False
             self.doing, self.fraction, self.left = "", -1.0, ""
             return
@@ -78,8 +75,6 @@ class Header(View):
         self.doing = progress.stage
         self.fraction = progress.fraction if progress.total > 0 else -1.0
         seconds = None if step is None else step.seconds_left
-        if seconds is None:
-            seconds = self._clock.seconds_left(progress.stage, self.fraction)
         self.left = "" if seconds is None else f"{duration(seconds)} left"
 
     def _show_action(self) -> None:
@@ -93,23 +88,3 @@ class Header(View):
         """Stop was pressed."""
         self.stopping = bool(self.session.busy)
         self.session.cancel()
-
-
-class Clock:
-    """Guess the time left from the share done since the stage began."""
-
-    def __init__(self) -> None:
-        self._stage = ""
-        self._began = 0.0
-        self._first = 0.0
-
-    def seconds_left(self, stage: str, fraction: float) -> float | None:
-        """Return the seconds left, or None while it is too early to tell."""
-        now = time.monotonic()
-        if stage != self._stage or fraction < self._first:
-            self._stage, self._began, self._first = stage, now, max(fraction, 0.0)
-            return None
-        gained, elapsed = fraction - self._first, now - self._began
-        if gained < 0.02 or elapsed < 1.0:
-            return None
-        return elapsed * (1.0 - fraction) / gained

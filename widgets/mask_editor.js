@@ -188,7 +188,7 @@ function render({ model, el }) {
   }
   function status(kind, text) {
     saved.dataset.state = kind;
-    saved.textContent = text;
+    saved.textContent = saved.title = text;
     again.hidden = kind !== "failed" || !unsavedMap();
   }
   const unsavedMap = () => loaded.open && !loaded.looking && (unsaved.size || failed);
@@ -265,8 +265,9 @@ function render({ model, el }) {
   }
   function describe(found) {
     const info = loaded;
-    title.textContent = info.name || "Annotate";
-    title.title = info.reason || info.name || "";
+    const tail = info.open ? Math.max(info.case.length - 6, 0) : 0; // the end of the case's name and the slice are never cut
+    sw.put(title, ...(info.open ? [element("span", {}, info.name.slice(0, tail)), element("span", {}, info.name.slice(tail))] : ["Annotate"]));
+    title.title = [info.name, info.reason].filter(Boolean).join("\n");
     facts.textContent = info.open && !info.looking ? [`from ${info.started_from === "empty" ? "nothing" : `the ${info.started_from}`}`, sw.count(info.strokes, "stroke", "strokes"), queue.minutes(info.seconds)].filter(Boolean).join(" · ") : "";
     const starts = info.starts ?? [];
     computed.beside.hidden = begin.node.hidden = !info.open || info.looking;

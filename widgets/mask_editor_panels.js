@@ -45,7 +45,7 @@ function editorPanels({ model, ask, editor, screen, choose, options }) {
   function paintLabels() {
     const classes = model.get("classes");
     labels.replaceChildren(...classes.map(({ name, color, pattern }, i) => {
-      const swatch = element("i", { class: i ? `sw-editor-swatch sw-hatch-${pattern}` : "sw-editor-swatch sw-editor-none" });
+      const swatch = element("i", { class: i ? `sw-swatch sw-editor-swatch sw-hatch-${pattern}` : "sw-swatch sw-editor-swatch sw-editor-none" });
       if (i) swatch.style.setProperty("--swatch", color);
       const contour = sw.svg("svg", { class: "sw-editor-contour", viewBox: "0 0 24 14", "aria-hidden": "true" }, i ? sw.svg("path", { d: "M0 7H24", stroke: color, "stroke-width": 2, "stroke-dasharray": state.dashes[i].join(" ") || null }) : null);
       return element("button", { role: "radio", class: "sw-quiet", "aria-checked": String(i === editor.label), tabindex: i === editor.label ? 0 : -1, title: i < 10 ? `${name} (${i})` : name, onclick: () => setLabel(i) },

@@ -97,7 +97,9 @@ def test_states_tell_what_happened_last_and_what_training_uses(ledger):
     ledger.append(Entry(SAMPLE, "stroke", picture(2), annotator="Ada", active_seconds=4))
     assert state() == ("in progress", [("Bob", "in progress", ""), ("Ada", "in progress", "done")])
     assert ledger.states()[SAMPLE].active_seconds == 7
-    assert ledger.states()[SAMPLE].annotators == ("Bob", "Ada")
+    assert ledger.states()[SAMPLE].annotators == ("Ada",)  # Bob has only opened it
+    ledger.append(Entry(SAMPLE, "stroke", picture(2), annotator="Bob"))
+    assert ledger.states()[SAMPLE].annotators == ("Ada", "Bob")
     assert ledger.accepted() == {(SAMPLE, 0): done.number}
     ledger.append(Entry(SAMPLE, "unsure", annotator="Ada"))
     assert state()[0] == "unsure"

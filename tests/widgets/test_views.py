@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.widgets.fake_annotating import FakeAnnotating
 from tests.widgets.fake_app import FakeApp
 from widgets.activity import Activity
 from widgets.cohort_panel import CohortPanel
 from widgets.header import Header
 from widgets.inspector import EMPTY, Inspector
 from widgets.learning_curves import LearningCurves
+from widgets.mask_editor import MaskEditor
 from widgets.pictures import (
     contours,
     deep_png,
@@ -140,6 +142,18 @@ def test_the_cohort_panel_says_which_cases_are_pool_and_test(session):
     assert [case["group"] for case in panel.cases].count("pool") == 8
     assert sum(case["labeled"] for case in panel.cases) == int(session.pool.labeled.sum())
     assert [group["name"] for group in panel.groups] == ["labeled", "pool", "test"]
+
+
+def test_a_class_has_the_same_color_and_pattern_in_the_cohort_panel_and_in_the_editor():
+    session = FakeAnnotating(n=240, cases=8)
+    names = [f"class {value}" for value in range(1, 10)]
+    session.cohort = replace(session.cohort, labels=dict(enumerate(names, 1)), regions={})
+    session.labels.classes = session.cohort.classes
+    drawn = {each["name"]: (each["color"], each["pattern"]) for each in MaskEditor(session).classes}
+    listed = CohortPanel(session).labels
+    assert [each["name"] for each in listed] == names
+    for each in listed:
+        assert (each["color"], each["pattern"]) == drawn[each["name"]]
 
 
 def test_no_thumbnail_is_read_before_the_panel_is_seen(session):

@@ -139,8 +139,8 @@ class SampleState:
 
     @property
     def annotators(self) -> tuple[str, ...]:
-        """Who worked on it, the last one last."""
-        names = [part.annotator for part in self.parts]
+        """Who drew or answered, the last one last; who only opened it is not named."""
+        names = [part.annotator for part in self.parts if part.strokes or part.answer]
         return tuple(dict.fromkeys(reversed(names)))[::-1]
 
     @property

@@ -71,18 +71,18 @@ class RunningSession(SessionState):
             work.close()
             self._refuse_busy()
             return
-        stage, begun = "", time.monotonic()
+        stage, begun, first = "", time.monotonic(), 0
         losses: list[float] = []
         before, curve = self.steps.get(step, Step()), self.losses.get(step, ())
 
         def progressed(progress: Progress) -> None:
-            nonlocal stage, begun
+            nonlocal stage, begun, first
             if progress.stage != stage:
-                stage, begun = progress.stage, time.monotonic()
+                stage, begun, first = progress.stage, time.monotonic(), progress.step
+            left = _seconds_left(progress, first, time.monotonic() - begun)
             done = progress.fraction
-            left = (time.monotonic() - begun) * (1 - done) / done if done > 0 else None
-            self.progress = progress
             self._mark(step, "running", progress.stage, done if progress.total else None, left)
+            self.progress = progress
             if losses:
                 self.losses = {**self.losses, step: tuple(losses)}
 
@@ -107,6 +107,14 @@ class RunningSession(SessionState):
             self._mark(step, "running", "starting")
             self.losses = {**self.losses, step: ()} if step != "cohort" else self.losses
             self._background.start("main", _recording(work, losses), progressed, ended)
+
+
+def _seconds_left(progress: Progress, first: int, elapsed: float) -> float | None:
+    """Expect the pace since the first report of the stage; None while that says too little."""
+    gained = progress.step - first
+    if not progress.total or gained < 1 or elapsed < 1.0:
+        return None
+    return elapsed * max(progress.total - progress.step, 0) / gained
 
 
 def _recording(work: Work[R], losses: list[float]) -> Generator[Progress, None, R]:
