@@ -100,6 +100,9 @@ def test_counts_and_table_of_the_cohort_are_seen_whole():
     session = renamed(FakeApp(n=240, cases=8))
     with bridged() as page:
         shown(CohortPanel(session), page, MIDDLE)
+        # lists in an output of JupyterLab look so
+        page.evaluate("() => document.getElementById('place').parentNode.classList.add('lab')")
+        page.add_style_tag(content=".lab dl dt { float: left; width: 20%; min-width: 0 }")
         for name, told in zip(
             page.locator(".sw-cohort-groups dt").all(),
             page.locator(".sw-cohort-groups dd").all(),

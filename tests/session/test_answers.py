@@ -12,6 +12,7 @@ from workbench.annotation import Ledger
 from workbench.annotation.costs import cost_of_round
 from workbench.errors import LedgerError
 from workbench.session import predicting
+from workbench.strategies.base import Suggestions
 
 
 @pytest.fixture(autouse=True)
@@ -405,3 +406,13 @@ def test_an_answer_given_while_a_round_trains_does_not_change_the_cost_of_that_r
 
 def refusing(*args):
     raise LedgerError("It is damaged, or the disk is full.")
+
+
+def test_the_queue_names_who_drew_or_answered_and_not_who_only_opened(session):
+    session._ask(Suggestions(np.array([1, 2])))
+    session.edit(1)
+    session.edit(2)
+    session.catch_up()
+    assert [(task.state, task.annotators) for task in session.queue] == [("suggested", ())] * 2
+    painted(session)
+    assert [task.annotators for task in session.queue] == [(), ("anna",)]
