@@ -265,7 +265,7 @@ function render({ model, el }) {
   }
   function describe(found) {
     const info = loaded;
-    const tail = info.open ? Math.max(info.case.length - 6, 0) : 0; // the end of the case's name and the slice are never cut
+    const tail = info.open && info.case.length > 12 ? info.case.length - 6 : 0; // the end of the case's name and the slice are never cut
     sw.put(title, ...(info.open ? [element("span", {}, info.name.slice(0, tail)), element("span", {}, info.name.slice(tail))] : ["Annotate"]));
     title.title = [info.name, info.reason].filter(Boolean).join("\n");
     facts.textContent = info.open && !info.looking ? [`from ${info.started_from === "empty" ? "nothing" : `the ${info.started_from}`}`, sw.count(info.strokes, "stroke", "strokes"), queue.minutes(info.seconds)].filter(Boolean).join(" · ") : "";

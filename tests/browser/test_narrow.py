@@ -74,26 +74,29 @@ def test_the_heading_keeps_the_end_of_the_case_and_the_slice():
         assert right_of(tail.bounding_box()) <= right_of(heading.bounding_box()) + 0.5
 
 
-def test_a_long_failure_stays_in_its_column_with_its_full_text_as_title():
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_long_failure_stays_in_its_column_with_its_full_text_as_title(begun):
     session = renamed(FakeAnnotating(n=240, cases=8))
     with bridged() as page:
         bridge = shown(MaskEditor(session), page, EDITOR)
-        for begin in (False, True):
-            if begin:
-                page.get_by_role("button", name="Begin with the first").click()
-                bridge.settle()
-            page.evaluate("() => { model.send = () => { throw new Error('gone'); }; }")
-            page.keyboard.press("n")
-            page.get_by_role("button", name="Next of the queue").click()
-            said = page.locator(".sw-editor-saved")
-            assert said.get_attribute("title") == "no answer: the kernel has stopped"
-            column = page.locator(".sw-editor-middle").bounding_box()
-            assert right_of(said.bounding_box()) <= right_of(column)
-            assert (
-                cut(page, ".sw-editor-head, .sw-editor-saved, .sw-editor-head h3 > :last-child")
-                == []
+        if begun:
+            page.get_by_role("button", name="Begin with the first").click()
+            bridge.settle()
+        page.evaluate("() => { model.send = () => { throw new Error('gone'); }; }")
+        page.get_by_role("button", name="Next of the queue").click()
+        said = page.locator(".sw-editor-saved")
+        assert said.get_attribute("title") == "no answer: the kernel has stopped"
+        column = page.locator(".sw-editor-middle").bounding_box()
+        assert right_of(said.bounding_box()) <= right_of(column)
+        words = ".sw-editor-head, .sw-editor-saved, .sw-editor-head h3 > :last-child"
+        assert cut(page, words) == []
+        said.evaluate("(n) => { n.textContent = 'no answer yet: the kernel does not answer'; }")
+        assert cut(page, words) == []
+        if begun:
+            heading, tail = (
+                page.locator(f".sw-editor-head {each}") for each in ("h3", "h3 > :last-child")
             )
-            page.evaluate("() => { delete model.send; }")
+            assert right_of(tail.bounding_box()) <= right_of(heading.bounding_box()) + 0.5
 
 
 def test_counts_and_table_of_the_cohort_are_seen_whole():
