@@ -446,8 +446,8 @@ def listen(channels: str, seconds: float) -> None:
     connection = websocket.create_connection(channels, timeout=30)
     assert json.loads(connection.recv())["msg_type"] == "status"  # the kernel answers
     over = time.monotonic() + seconds
-    while (left := over - time.monotonic()) > 0:
-        connection.settimeout(left)
+    connection.settimeout(1)  # less than from ping to ping: those begin the wait anew
+    while time.monotonic() < over:
         with contextlib.suppress(websocket.WebSocketTimeoutException):
             connection.recv()  # raises where the server has ended it
     connection.close()
