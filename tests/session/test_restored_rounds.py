@@ -97,9 +97,7 @@ def opened(folder: Path) -> Session:
 def drawn_run(tmp_path_factory):
     """A run of three rounds; what the second was trained with was drawn."""
     folder = tmp_path_factory.mktemp("restored") / "run"
-    session = a_session(folder)
-    session.open()
-    session.wait()
+    session = opened(folder)
     session.next()
     session.wait()
     for row in session.suggestions.rows.tolist():
